@@ -1,0 +1,87 @@
+// Package event holds the one type in which every room reports a
+// security-relevant fact, and the writer that appends it to the Redis stream.
+//
+// It promises that an event, once Append has returned nil, is either in the
+// stream or counted as lost, out loud. It carries people only as keyed
+// pseudonyms (see Pseudonymizer); a raw user id or client address never enters
+// an Event. It does not store, search or alert: control does.
+package event
+
+import "time"
+
+// Type names what happened. The first three are the seed's.
+type Type string
+
+const (
+	AuthenticationAttempt Type = "authentication_attempt"
+	RateLimitExceeded     Type = "rate_limit_exceeded"
+	FileUploadRejected    Type = "file_upload_rejected"
+	FileUploadAccepted    Type = "file_upload_accepted"
+	CORSRefused           Type = "cors_refused"
+	RequestAllowed        Type = "request_allowed"
+	RequestDenied         Type = "request_denied"    // any deny without a type of its own
+	SessionRefused        Type = "session_refused"   // a route required a session, the request had none that is valid
+	CheckUnavailable      Type = "check_unavailable" // a check could not be made
+	PolicyUnknown         Type = "policy_unknown"
+	SessionCreated        Type = "session_created"
+	SessionRevoked        Type = "session_revoked"
+	SessionExpired        Type = "session_expired"
+	PolicyChanged         Type = "policy_changed"
+	PolicyRejected        Type = "policy_rejected"
+	PolicyDisagreement    Type = "policy_disagreement" // Envoy and authz work by different versions
+	EventsLost            Type = "events_lost"
+)
+
+// Severity as the seed writes it.
+type Severity string
+
+const (
+	Info     Severity = "INFO"
+	Warning  Severity = "WARNING"
+	Critical Severity = "CRITICAL"
+)
+
+// Outcome of the thing that was attempted.
+type Outcome string
+
+const (
+	Allow   Outcome = "allow"
+	Deny    Outcome = "deny"
+	Report  Outcome = "report"
+	Success Outcome = "success"
+	Failure Outcome = "failure"
+)
+
+// Event is one security-relevant fact. Empty fields are left out of its JSON.
+type Event struct {
+	// ID is unique for the fact, not for the report: the same access log entry
+	// sent twice has the same ID, so that readers can drop the second.
+	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`
+	Type     Type      `json:"type"`
+	Severity Severity  `json:"severity"`
+	Outcome  Outcome   `json:"outcome"`
+	// Source is the reporting room: "envoy", "authz" or "control"; Instance
+	// tells replicas apart.
+	Source   string `json:"source"`
+	Instance string `json:"instance,omitempty"`
+
+	RequestID     string `json:"request_id,omitempty"`
+	Method        string `json:"method,omitempty"`
+	Host          string `json:"host,omitempty"`
+	Path          string `json:"path,omitempty"` // without the query
+	Status        int    `json:"status,omitempty"`
+	Route         string `json:"route,omitempty"`
+	Policy        string `json:"policy,omitempty"`
+	PolicyVersion string `json:"policy_version,omitempty"`
+
+	// Subject and Client are keyed pseudonyms ("u:..." and "c:...").
+	Subject string `json:"subject,omitempty"`
+	Client  string `json:"client,omitempty"`
+
+	Feature string `json:"feature,omitempty"` // uploads, cors, session, limits, ...
+	Rule    string `json:"rule,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	// Detail holds what only this type has, e.g. "filename", "detected", "limit".
+	Detail map[string]string `json:"detail,omitempty"`
+}

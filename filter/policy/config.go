@@ -1,0 +1,85 @@
+package policy
+
+// Config is the plugin's configuration as it stands in JSON: what control
+// renders and what a person writes by hand. Its json tags are for writers
+// (control marshals it); the filter itself reads with gjson (see Parse), because
+// encoding/json would add 1 MB to the module.
+type Config struct {
+	// Version identifies this configuration in verdicts; free text.
+	Version string `json:"version,omitempty"`
+	// HoldRequestHeaders says that the host was configured with
+	// allow_on_headers_stop_iteration, so that the filter may keep the request
+	// headers back until it has judged an upload. Without it the headers leave
+	// before the first body byte.
+	HoldRequestHeaders bool `json:"hold_request_headers,omitempty"`
+	// DefaultPolicy applies where neither metadata nor a rule names a policy.
+	DefaultPolicy string `json:"default_policy,omitempty"`
+	// Rules choose a policy where route metadata cannot be set (Istio). The
+	// first match wins.
+	Rules    []Rule            `json:"rules,omitempty"`
+	Policies map[string]Policy `json:"policies"`
+}
+
+// Rule matches requests by host, path and method; what is empty matches all.
+type Rule struct {
+	// Hosts are lower-case host names without port; "*.example.com" matches
+	// one or more further labels, "*" all.
+	Hosts []string `json:"hosts,omitempty"`
+	// Path matches exactly, PathPrefix on segment boundaries: "/a" matches
+	// "/a" and "/a/b", not "/ab". At most one of the two.
+	Path       string   `json:"path,omitempty"`
+	PathPrefix string   `json:"path_prefix,omitempty"`
+	Methods    []string `json:"methods,omitempty"`
+	Policy     string   `json:"policy"`
+}
+
+// Policy is what applies to a request. An absent feature is off.
+type Policy struct {
+	Headers *Headers `json:"headers,omitempty"`
+	CORS    *CORS    `json:"cors,omitempty"`
+	Uploads *Uploads `json:"uploads,omitempty"`
+}
+
+// Mode is enforce (also when empty), report or off.
+type Mode string
+
+const (
+	Enforce Mode = "enforce"
+	Report  Mode = "report"
+	Off     Mode = "off"
+)
+
+// Headers configures the security headers of responses.
+type Headers struct {
+	Mode   Mode   `json:"mode,omitempty"`
+	Preset string `json:"preset,omitempty"` // strict
+	// Set overrides or adds single headers by name; an empty value removes a
+	// header that the preset would set.
+	Set map[string]string `json:"set,omitempty"`
+	// Remove names upstream response headers that must not leave.
+	Remove []string `json:"remove,omitempty"`
+}
+
+// CORS configures cross-origin sharing (Fetch standard, section 3.2).
+type CORS struct {
+	Mode             Mode     `json:"mode,omitempty"`
+	AllowOrigins     []string `json:"allow_origins"`
+	AllowCredentials bool     `json:"allow_credentials,omitempty"`
+	AllowMethods     []string `json:"allow_methods,omitempty"`
+	AllowHeaders     []string `json:"allow_headers,omitempty"`
+	ExposeHeaders    []string `json:"expose_headers,omitempty"`
+	// MaxAge in seconds; nil sends no header, 0 sends 0.
+	MaxAge              *int `json:"max_age,omitempty"`
+	AllowPrivateNetwork bool `json:"allow_private_network,omitempty"`
+}
+
+// Uploads configures the inspection of request bodies that carry files. Sizes
+// are in bytes; 0 means the default.
+type Uploads struct {
+	Mode Mode `json:"mode,omitempty"`
+	// Allow lists type ids ("pdf") and groups ("image").
+	Allow          []string `json:"allow"`
+	MaxFileSize    int64    `json:"max_file_size,omitempty"`
+	MaxRequestSize int64    `json:"max_request_size,omitempty"`
+	MaxFiles       int      `json:"max_files,omitempty"`
+}
