@@ -1,0 +1,83 @@
+package pack
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Root is the repository's folder.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for !exists(filepath.Join(dir, "go.mod")) {
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the working directory")
+		}
+		dir = parent
+	}
+	return dir
+}
+
+// Gatehouse is the built command.
+func Gatehouse(t testing.TB) string {
+	t.Helper()
+	return built(t, "gatehouse")
+}
+
+// Wasm is the built filter.
+func Wasm(t testing.TB) string {
+	t.Helper()
+	return built(t, "gatehouse.wasm")
+}
+
+func built(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(Root(t), "bin", name)
+	if !exists(path) {
+		t.Fatalf("%s is missing: run make build", path)
+	}
+	return path
+}
+
+// EnvoyBinary is $GATEHOUSE_ENVOY, else the one that make tools installed, else
+// the one in PATH.
+func EnvoyBinary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("GATEHOUSE_ENVOY"); path != "" {
+		return path
+	}
+	return tool(t, "envoy", filepath.Join(".tools", "envoy", "bin", "envoy"))
+}
+
+// RedisBinary is the one in PATH, else the one that make tools installed.
+func RedisBinary(t testing.TB) string {
+	t.Helper()
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		return path
+	}
+	return tool(t, "redis-server", filepath.Join(".tools", "redis", "redis-server"))
+}
+
+func tool(t testing.TB, name, local string) string {
+	t.Helper()
+	path := filepath.Join(Root(t), local)
+	if exists(path) {
+		return path
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is neither in %s nor in PATH: run make tools", name, local)
+	}
+	return path
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
