@@ -17,6 +17,8 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOSEC_VERSION := v2.30.0
 GITLEAKS_VERSION := v8.30.1
 
+export PIP_ROOT_USER_ACTION := ignore
+
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 30s
 
