@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,7 +17,7 @@ import (
 
 // AuditText is the audit log as it lies on the disk, all files one after the
 // other.
-func (p *Pack) AuditText(t testing.TB) []byte {
+func (p *Pack) AuditText(t TB) []byte {
 	t.Helper()
 	text, err := readTree(filepath.Join(p.controlState(), "audit"))
 	if err != nil {
@@ -45,7 +44,7 @@ func readTree(dir string) ([]byte, error) {
 
 // Events are the audit log's entries in their order. A last line that is still
 // being written is left out.
-func (p *Pack) Events(t testing.TB) []event.Event {
+func (p *Pack) Events(t TB) []event.Event {
 	t.Helper()
 	var events []event.Event
 	text := p.AuditText(t)
@@ -64,7 +63,7 @@ func (p *Pack) Events(t testing.TB) []event.Event {
 }
 
 // AwaitEvent returns the first audit event that matches.
-func (p *Pack) AwaitEvent(t testing.TB, what string, match func(event.Event) bool) event.Event {
+func (p *Pack) AwaitEvent(t TB, what string, match func(event.Event) bool) event.Event {
 	t.Helper()
 	var found event.Event
 	Eventually(t, 15*time.Second, "audit event: "+what, func(context.Context) error {
@@ -92,7 +91,7 @@ func lastOf(events []event.Event) string {
 }
 
 // RedisClient talks to the pack's Redis directly.
-func (p *Pack) RedisClient(t testing.TB) *redis.Client {
+func (p *Pack) RedisClient(t TB) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: p.Ports.Addr(portRedis), Password: redisPassword})
 	t.Cleanup(func() { _ = client.Close() })

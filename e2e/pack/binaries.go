@@ -4,11 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 )
 
 // Root is the repository's folder.
-func Root(t testing.TB) string {
+func Root(t TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -25,18 +24,18 @@ func Root(t testing.TB) string {
 }
 
 // Gatehouse is the built command.
-func Gatehouse(t testing.TB) string {
+func Gatehouse(t TB) string {
 	t.Helper()
 	return built(t, "gatehouse")
 }
 
 // Wasm is the built filter.
-func Wasm(t testing.TB) string {
+func Wasm(t TB) string {
 	t.Helper()
 	return built(t, "gatehouse.wasm")
 }
 
-func built(t testing.TB, name string) string {
+func built(t TB, name string) string {
 	t.Helper()
 	path := filepath.Join(Root(t), "bin", name)
 	if !exists(path) {
@@ -47,7 +46,7 @@ func built(t testing.TB, name string) string {
 
 // EnvoyBinary is $GATEHOUSE_ENVOY, else the one that make tools installed, else
 // the one in PATH.
-func EnvoyBinary(t testing.TB) string {
+func EnvoyBinary(t TB) string {
 	t.Helper()
 	if path := os.Getenv("GATEHOUSE_ENVOY"); path != "" {
 		return path
@@ -56,7 +55,7 @@ func EnvoyBinary(t testing.TB) string {
 }
 
 // RedisBinary is the one in PATH, else the one that make tools installed.
-func RedisBinary(t testing.TB) string {
+func RedisBinary(t TB) string {
 	t.Helper()
 	if path, err := exec.LookPath("redis-server"); err == nil {
 		return path
@@ -64,7 +63,7 @@ func RedisBinary(t testing.TB) string {
 	return tool(t, "redis-server", filepath.Join(".tools", "redis", "redis-server"))
 }
 
-func tool(t testing.TB, name, local string) string {
+func tool(t TB, name, local string) string {
 	t.Helper()
 	path := filepath.Join(Root(t), local)
 	if exists(path) {

@@ -10,12 +10,11 @@ import (
 	"math/big"
 	"net"
 	"path/filepath"
-	"testing"
 	"time"
 )
 
 // writeCertificate makes a self-signed certificate for localhost.
-func writeCertificate(t testing.TB, dir string) (certFile, keyFile string) {
+func writeCertificate(t TB, dir string) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

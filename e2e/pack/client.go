@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-		"testing"
 	"time"
 )
 
@@ -56,7 +55,7 @@ type Problem struct {
 }
 
 // Problem reads the body as a problem document and checks that it is one.
-func (r Response) Problem(t testing.TB) Problem {
+func (r Response) Problem(t TB) Problem {
 	t.Helper()
 	var p Problem
 	if err := json.Unmarshal(r.Body, &p); err != nil {
@@ -80,7 +79,7 @@ func (r Response) RequestID() string {
 }
 
 // Seen is what the upstream echoed; it fails the test for any other answer.
-func (r Response) Seen(t testing.TB) Seen {
+func (r Response) Seen(t TB) Seen {
 	t.Helper()
 	var s Seen
 	if err := json.Unmarshal(r.Body, &s); err != nil || r.Status != http.StatusOK {
@@ -107,7 +106,7 @@ func Bearer(token string) Edit { return With("Authorization", "Bearer "+token) }
 
 // Request makes a request to url whose Host is shop.example, so that no address
 // of the machine's is in it.
-func Request(t testing.TB, method, url string, body io.Reader, edits ...Edit) *http.Request {
+func Request(t TB, method, url string, body io.Reader, edits ...Edit) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, url, body)
 	if err != nil {
@@ -121,7 +120,7 @@ func Request(t testing.TB, method, url string, body io.Reader, edits ...Edit) *h
 }
 
 // Do sends r and reads the answer whole.
-func Do(t testing.TB, c *http.Client, r *http.Request) Response {
+func Do(t TB, c *http.Client, r *http.Request) Response {
 	t.Helper()
 	response, err := do(c, r)
 	if err != nil {
@@ -141,7 +140,7 @@ func do(c *http.Client, r *http.Request) (Response, error) {
 }
 
 // Get sends a GET to the pack over HTTP/1.1.
-func (p *Pack) Get(t testing.TB, path string, edits ...Edit) Response {
+func (p *Pack) Get(t TB, path string, edits ...Edit) Response {
 	t.Helper()
 	c := HTTP1()
 	defer c.CloseIdleConnections()
@@ -149,9 +148,14 @@ func (p *Pack) Get(t testing.TB, path string, edits ...Edit) Response {
 }
 
 // SignIn signs the pack's user in and returns a token for Bearer.
-func (p *Pack) SignIn(t testing.TB, edits ...Edit) string {
+func (p *Pack) SignIn(t TB, edits ...Edit) string {
 	t.Helper()
-	response := p.TrySignIn(t, UserName, Password, edits...)
+	return p.Token(t, p.TrySignIn(t, UserName, Password, edits...))
+}
+
+// Token reads the answer of a sign-in that must have succeeded.
+func (p *Pack) Token(t TB, response Response) string {
+	t.Helper()
 	var answer struct {
 		Token string `json:"token"`
 	}
@@ -161,8 +165,19 @@ func (p *Pack) SignIn(t testing.TB, edits ...Edit) string {
 	return answer.Token
 }
 
-// TrySignIn posts credentials.
-func (p *Pack) TrySignIn(t testing.TB, user, password string, edits ...Edit) Response {
+// TrySignIn posts credentials through Envoy.
+func (p *Pack) TrySignIn(t TB, user, password string, edits ...Edit) Response {
+	t.Helper()
+	return signIn(t, p.URL("/auth/login"), user, password, edits...)
+}
+
+// SignInAtAuthz posts the pack's user's credentials to authz itself.
+func (p *Pack) SignInAtAuthz(t TB) Response {
+	t.Helper()
+	return signIn(t, "http://"+p.AuthzAddr()+"/auth/login", UserName, Password)
+}
+
+func signIn(t TB, url, user, password string, edits ...Edit) Response {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"username": user, "password": password, "token": true})
 	if err != nil {
@@ -171,12 +186,12 @@ func (p *Pack) TrySignIn(t testing.TB, user, password string, edits ...Edit) Res
 	c := HTTP1()
 	defer c.CloseIdleConnections()
 	edits = append([]Edit{With("Content-Type", "application/json"), With("Accept", "application/json")}, edits...)
-	return Do(t, c, Request(t, http.MethodPost, p.URL("/auth/login"), bytes.NewReader(body), edits...))
+	return Do(t, c, Request(t, http.MethodPost, url, bytes.NewReader(body), edits...))
 }
 
 // Raw writes bytes to Envoy's listener as they stand and reads one response.
 // What Envoy answers by closing the connection has status 0.
-func (p *Pack) Raw(t testing.TB, request string) Response {
+func (p *Pack) Raw(t TB, request string) Response {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp4", p.Addr(), 5*time.Second)
 	if err != nil {
@@ -201,7 +216,7 @@ func (p *Pack) Raw(t testing.TB, request string) Response {
 func NewMark() string { return rand.Text() }
 
 // Ready polls url until it answers 200.
-func Ready(t testing.TB, within time.Duration, url string) {
+func Ready(t TB, within time.Duration, url string) {
 	t.Helper()
 	Eventually(t, within, url, func(ctx context.Context) error { return expect200(ctx, url) })
 }

@@ -7,3 +7,17 @@
 // binary, even if that is killed. It does not build anything: a missing binary
 // fails the test with the command that makes it.
 package pack
+
+// TB is what the pack needs of a test: a *testing.T, or the benchmark program,
+// which is no test.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	TempDir() string
+	Failed() bool
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Error(args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}

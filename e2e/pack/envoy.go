@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -26,7 +25,7 @@ var portIndex = map[string]int{
 // StartableEnvoy prepares Envoy on one of the repository's own configurations,
 // with its documented ports replaced by those of the block. The working
 // directory is the repository's, as the files' relative paths want it.
-func StartableEnvoy(t testing.TB, dir string, ports Ports, file string, replace ...string) *Process {
+func StartableEnvoy(t TB, dir string, ports Ports, file string, replace ...string) *Process {
 	t.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the repository
 	if err != nil {
@@ -44,7 +43,7 @@ func StartableEnvoy(t testing.TB, dir string, ports Ports, file string, replace 
 
 // EnvoyOn prepares Envoy on a finished configuration file. It is ready when its
 // own readiness says so and its listener accepts connections.
-func EnvoyOn(t testing.TB, dir, configFile, admin, listener string) *Process {
+func EnvoyOn(t TB, dir, configFile, admin, listener string) *Process {
 	t.Helper()
 	p := newProcess(t, dir, "envoy", []string{
 		EnvoyBinary(t), "--config-path", configFile, "--use-dynamic-base-id",
@@ -70,13 +69,13 @@ type Memory struct {
 }
 
 // EnvoyMemory measures the running Envoy.
-func (p *Pack) EnvoyMemory(t testing.TB) Memory {
+func (p *Pack) EnvoyMemory(t TB) Memory {
 	t.Helper()
 	return MeasureEnvoy(t, p.Ports.Addr(portAdmin), p.Envoy.Pid())
 }
 
 // MeasureEnvoy asks an Envoy's admin interface and the kernel.
-func MeasureEnvoy(t testing.TB, admin string, pid int) Memory {
+func MeasureEnvoy(t TB, admin string, pid int) Memory {
 	t.Helper()
 	m, err := envoyMemory(admin, pid)
 	if err != nil {
@@ -121,7 +120,7 @@ func residentBytes(pid int) (int64, error) {
 
 // WatchMemory samples the memory until stop is called, which returns the
 // highest figures seen.
-func (p *Pack) WatchMemory(t testing.TB) (stop func() Memory) {
+func (p *Pack) WatchMemory(t TB) (stop func() Memory) {
 	t.Helper()
 	admin, pid := p.Ports.Addr(portAdmin), p.Envoy.Pid()
 	done, result := make(chan struct{}), make(chan Memory)
@@ -147,7 +146,7 @@ func (p *Pack) WatchMemory(t testing.TB) (stop func() Memory) {
 
 // EnvoyStat is one of Envoy's counters or gauges, 0 if it has none of that
 // name.
-func (p *Pack) EnvoyStat(t testing.TB, name string) int64 {
+func (p *Pack) EnvoyStat(t TB, name string) int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -2,11 +2,12 @@ package pack
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (a Tally) Total() int {
 }
 
 // Only fails the test if there was an error or a status other than the given.
-func (a Tally) Only(t testing.TB, statuses ...int) {
+func (a Tally) Only(t TB, statuses ...int) {
 	t.Helper()
 	allowed := map[int]bool{}
 	for _, s := range statuses {
@@ -69,7 +70,7 @@ func (a Tally) String() string {
 
 // StartLoad sends what next makes, from each of the workers, one request each
 // interval at most, over kept connections.
-func StartLoad(t testing.TB, c *http.Client, workers int, interval time.Duration, next func() *http.Request) *Load {
+func StartLoad(t TB, c *http.Client, workers int, interval time.Duration, next func() *http.Request) *Load {
 	t.Helper()
 	l := &Load{stop: make(chan struct{}), tally: Tally{Status: map[int]int{}}}
 	for range workers {
@@ -123,4 +124,15 @@ func (l *Load) Cut() Tally {
 	tally := l.tally
 	l.tally = Tally{Status: map[int]int{}}
 	return tally
+}
+
+// Peek returns the tally so far.
+func (l *Load) Peek() Tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Tally{
+		Status:     maps.Clone(l.tally.Status),
+		Errors:     slices.Clone(l.tally.Errors),
+		RequestIDs: slices.Clone(l.tally.RequestIDs),
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -61,19 +60,15 @@ type Pack struct {
 
 // Start runs the whole pack and returns once a request passes through Envoy's
 // listener.
-func Start(t testing.TB, o Options) *Pack {
+func Start(t TB, o Options) *Pack {
 	t.Helper()
-	p := &Pack{Ports: ReservePorts(t), Dir: t.TempDir(), App: StartUpstream(t, o.Answer)}
+	p := newPack(t)
+	p.App = StartUpstream(t, o.Answer)
 	p.ConfigFile = filepath.Join(p.Dir, "gatehouse.yaml")
 	cert, key := writeCertificate(t, p.Dir)
 	p.values = strings.NewReplacer("${LISTEN}", p.Addr(), "${LISTEN_TLS}", p.Ports.Addr(portTLS),
 		"${APP}", p.App.URL, "${CERT}", cert, "${KEY}", key)
-	p.writeSecrets(t)
 	p.WriteConfig(t, o.Config)
-	p.addUser(t, UserName, Password)
-
-	p.Redis = p.redis(t)
-	p.Redis.Start(t)
 	p.Control, p.Authz, p.Envoy = p.control(t), p.authz(t), p.envoy(t)
 	p.Control.Launch(t)
 	p.Authz.Launch(t)
@@ -84,6 +79,32 @@ func Start(t testing.TB, o Options) *Pack {
 	return p
 }
 
+// StartStandalone runs authz without control, on a compiled policy in a file,
+// and Redis. Envoy is the caller's affair.
+func StartStandalone(t TB, policyJSON string, flags ...string) *Pack {
+	t.Helper()
+	p := newPack(t)
+	file := filepath.Join(p.Dir, "policy.json")
+	writeFile(t, file, policyJSON)
+	p.Authz = p.authz(t, append([]string{"--policy-file", file}, flags...)...)
+	p.Authz.Start(t)
+	return p
+}
+
+// newPack has Redis and a user, and nothing else yet.
+func newPack(t TB) *Pack {
+	t.Helper()
+	p := &Pack{Ports: ReservePorts(t), Dir: t.TempDir()}
+	p.writeSecrets(t)
+	p.AddUser(t, UserName, Password)
+	p.Redis = p.redis(t)
+	p.Redis.Start(t)
+	return p
+}
+
+// AuthzAddr is where authz serves gRPC and its HTTP side.
+func (p *Pack) AuthzAddr() string { return p.Ports.Addr(portAuthz) }
+
 // Addr is Envoy's plain listener, URL the same with a scheme and a path.
 func (p *Pack) Addr() string           { return p.Ports.Addr(portHTTP) }
 func (p *Pack) URL(path string) string { return "http://" + p.Addr() + path }
@@ -93,7 +114,7 @@ func (p *Pack) TLSURL(path string) string { return "https://" + p.Ports.Addr(por
 
 // WriteConfig replaces gatehouse.yaml the way an editor does: a new file takes
 // the name of the old one.
-func (p *Pack) WriteConfig(t testing.TB, config string) {
+func (p *Pack) WriteConfig(t TB, config string) {
 	t.Helper()
 	writeFile(t, p.ConfigFile+".new", p.values.Replace(config))
 	if err := os.Rename(p.ConfigFile+".new", p.ConfigFile); err != nil {
@@ -103,7 +124,7 @@ func (p *Pack) WriteConfig(t testing.TB, config string) {
 
 func (p *Pack) secret(name string) string { return filepath.Join(p.Dir, "secrets", name) }
 
-func (p *Pack) writeSecrets(t testing.TB) {
+func (p *Pack) writeSecrets(t TB) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(p.Dir, "secrets"), 0o700); err != nil {
 		t.Fatal(err)
@@ -121,7 +142,7 @@ func (p *Pack) secretsEnv() []string {
 	}
 }
 
-func (p *Pack) redis(t testing.TB) *Process {
+func (p *Pack) redis(t TB) *Process {
 	dir := filepath.Join(p.Dir, "redis")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -137,17 +158,17 @@ func (p *Pack) redis(t testing.TB) *Process {
 	})
 }
 
-func (p *Pack) authz(t testing.TB) *Process {
-	return newProcess(t, p.Dir, "authz", []string{
+func (p *Pack) authz(t TB, flags ...string) *Process {
+	return newProcess(t, p.Dir, "authz", append([]string{
 		Gatehouse(t), "serve", "authz",
 		"--listen", p.Ports.Addr(portAuthz),
 		"--metrics-listen", p.Ports.Addr(portAuthzMetrics),
 		"--state-dir", filepath.Join(p.Dir, "authz"),
 		"--store", p.store(),
-	}, p.secretsEnv(), readyz(p.Ports.Addr(portAuthz)))
+	}, flags...), p.secretsEnv(), readyz(p.Ports.Addr(portAuthz)))
 }
 
-func (p *Pack) control(t testing.TB) *Process {
+func (p *Pack) control(t TB) *Process {
 	return newProcess(t, p.Dir, "control", []string{
 		Gatehouse(t), "serve", "control",
 		"--config", p.ConfigFile,
@@ -168,7 +189,7 @@ func (p *Pack) store() string        { return "sqlite:" + filepath.Join(p.Dir, "
 
 // envoy runs on the bootstrap that the repository shows to its readers, with
 // nothing changed but the ports.
-func (p *Pack) envoy(t testing.TB) *Process {
+func (p *Pack) envoy(t TB) *Process {
 	return StartableEnvoy(t, p.Dir, p.Ports, filepath.Join(Root(t), "envoy", "bootstrap.yaml"))
 }
 
@@ -218,7 +239,7 @@ func pingRedis(ctx context.Context, addr string) error {
 	return nil
 }
 
-func writeFile(t testing.TB, path, content string) {
+func writeFile(t TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

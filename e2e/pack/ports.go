@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"testing"
 )
 
 // The blocks lie below Linux' ephemeral ports, so that no outgoing connection
@@ -22,7 +21,7 @@ type Ports struct{ base int }
 // ReservePorts finds a block that nobody uses. The last port of the block is
 // kept open until the test ends: that is how other test binaries see that the
 // block is taken.
-func ReservePorts(t testing.TB) Ports {
+func ReservePorts(t TB) Ports {
 	t.Helper()
 	for range 200 {
 		base := firstPort + blockSize*rand.IntN((lastPort-firstPort)/blockSize)

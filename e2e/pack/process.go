@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -33,7 +32,7 @@ type Process struct {
 	exited chan struct{} // closed once cmd has been waited for
 }
 
-func newProcess(t testing.TB, dir, name string, argv, env []string, ready func(context.Context) error) *Process {
+func newProcess(t TB, dir, name string, argv, env []string, ready func(context.Context) error) *Process {
 	t.Helper()
 	p := &Process{name: name, logPath: filepath.Join(dir, name+".log"), argv: argv, env: env, dir: dir, ready: ready}
 	t.Cleanup(func() {
@@ -49,7 +48,7 @@ func newProcess(t testing.TB, dir, name string, argv, env []string, ready func(c
 }
 
 // Start runs the process and waits until it is ready.
-func (p *Process) Start(t testing.TB) {
+func (p *Process) Start(t TB) {
 	t.Helper()
 	p.Launch(t)
 	p.AwaitReady(t, startWithin)
@@ -57,7 +56,7 @@ func (p *Process) Start(t testing.TB) {
 
 // AwaitReady polls the readiness of a process that was launched, and returns
 // how long that took.
-func (p *Process) AwaitReady(t testing.TB, within time.Duration) time.Duration {
+func (p *Process) AwaitReady(t TB, within time.Duration) time.Duration {
 	t.Helper()
 	return Eventually(t, within, p.name+" becomes ready", func(ctx context.Context) error {
 		if !p.running() {
@@ -68,7 +67,7 @@ func (p *Process) AwaitReady(t testing.TB, within time.Duration) time.Duration {
 }
 
 // Launch runs the process without waiting for it.
-func (p *Process) Launch(t testing.TB) {
+func (p *Process) Launch(t TB) {
 	t.Helper()
 	log, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -89,18 +88,18 @@ func (p *Process) Launch(t testing.TB) {
 }
 
 // Stop asks the process to end (SIGTERM) and waits until it has.
-func (p *Process) Stop(t testing.TB) {
+func (p *Process) Stop(t TB) {
 	t.Helper()
 	p.end(t, syscall.SIGTERM)
 }
 
 // Kill ends the process without warning (SIGKILL).
-func (p *Process) Kill(t testing.TB) {
+func (p *Process) Kill(t TB) {
 	t.Helper()
 	p.end(t, syscall.SIGKILL)
 }
 
-func (p *Process) end(t testing.TB, sig syscall.Signal) {
+func (p *Process) end(t TB, sig syscall.Signal) {
 	t.Helper()
 	if !p.running() {
 		t.Fatalf("%s had ended by itself:\n%s", p.name, tail(p.Log()))
@@ -111,7 +110,7 @@ func (p *Process) end(t testing.TB, sig syscall.Signal) {
 
 // AwaitExit waits until the process has ended and returns its exit code, -1
 // for death by a signal.
-func (p *Process) AwaitExit(t testing.TB, within time.Duration) int {
+func (p *Process) AwaitExit(t TB, within time.Duration) int {
 	t.Helper()
 	select {
 	case <-p.exited:
@@ -124,13 +123,13 @@ func (p *Process) AwaitExit(t testing.TB, within time.Duration) int {
 
 // Freeze stops the process where it stands (SIGSTOP): connections stay open
 // and nobody answers. Thaw lets it go on.
-func (p *Process) Freeze(t testing.TB) { t.Helper(); p.signalGroup(syscall.SIGSTOP) }
+func (p *Process) Freeze(t TB) { t.Helper(); p.signalGroup(syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.
-func (p *Process) Thaw(t testing.TB) { t.Helper(); p.signalGroup(syscall.SIGCONT) }
+func (p *Process) Thaw(t TB) { t.Helper(); p.signalGroup(syscall.SIGCONT) }
 
 // Signal sends sig to the process alone, as Ctrl-C in a script would.
-func (p *Process) Signal(t testing.TB, sig syscall.Signal) {
+func (p *Process) Signal(t TB, sig syscall.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
 		t.Fatalf("signal %s: %v", p.name, err)
@@ -150,7 +149,7 @@ func (p *Process) Log() string {
 }
 
 // MustRun fails the test if the process has ended.
-func (p *Process) MustRun(t testing.TB) {
+func (p *Process) MustRun(t TB) {
 	t.Helper()
 	if !p.running() {
 		t.Errorf("%s has ended:\n%s", p.name, tail(p.Log()))

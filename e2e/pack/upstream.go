@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -51,7 +50,7 @@ type Upstream struct {
 
 // StartUpstream serves on a port of the system's choice until the test ends.
 // answer may be nil; otherwise it writes the response once the body was read.
-func StartUpstream(t testing.TB, answer http.Handler) *Upstream {
+func StartUpstream(t TB, answer http.Handler) *Upstream {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +100,7 @@ func (u *Upstream) enter(delta int) {
 
 // Requests returns what it has seen with the given mark, once no request is
 // under way any more.
-func (u *Upstream) Requests(t testing.TB, mark string) []Seen {
+func (u *Upstream) Requests(t TB, mark string) []Seen {
 	t.Helper()
 	Eventually(t, 10*time.Second, "upstream is at rest", func(context.Context) error {
 		u.mu.Lock()

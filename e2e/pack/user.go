@@ -3,11 +3,10 @@ package pack
 import (
 	"os/exec"
 	"strings"
-	"testing"
 )
 
-// addUser registers a user the way an operator does.
-func (p *Pack) addUser(t testing.TB, name, password string) {
+// AddUser registers a user the way an operator does.
+func (p *Pack) AddUser(t TB, name, password string) {
 	t.Helper()
 	cmd := exec.Command(Gatehouse(t), "user", "add", name, "--store", p.store(), "--password-stdin")
 	cmd.Stdin = strings.NewReader(password + "\n")

@@ -2,7 +2,6 @@ package pack
 
 import (
 	"context"
-	"testing"
 	"time"
 )
 
@@ -10,7 +9,7 @@ const pollInterval = 20 * time.Millisecond
 
 // Eventually calls try until it returns nil, and fails the test with its last
 // error once within has passed. It returns how long it took.
-func Eventually(t testing.TB, within time.Duration, what string, try func(context.Context) error) time.Duration {
+func Eventually(t TB, within time.Duration, what string, try func(context.Context) error) time.Duration {
 	t.Helper()
 	took, err := poll(within, try)
 	if err != nil {
