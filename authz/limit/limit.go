@@ -1,0 +1,132 @@
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Algorithm is a way to count, under its name in gatehouse.yaml.
+type Algorithm string
+
+// The algorithms; the package comment says what each one promises.
+const (
+	SlidingWindow Algorithm = "sliding_window"
+	FixedWindow   Algorithm = "fixed_window"
+	GCRA          Algorithm = "gcra"
+)
+
+// ErrUnavailable is in the chain of every error that says that Redis could not
+// be asked, or not in time.
+var ErrUnavailable = errors.New("limits cannot be counted")
+
+// ErrSpec is in the chain of an error that says that a Request makes no sense.
+var ErrSpec = errors.New("impossible limit")
+
+// MaxWindow is the longest window: a leap year and a day.
+const MaxWindow = 367 * 24 * time.Hour
+
+// MaxRequests is the largest number that a limit counts to.
+const MaxRequests = 1 << 40
+
+// Spec says what is allowed.
+type Spec struct {
+	// Name appears in the RateLimit fields; it does not separate counters.
+	Name      string
+	Algorithm Algorithm // empty means SlidingWindow
+	// Requests per Window, 0 to MaxRequests; 0 admits nothing. SlidingWindow
+	// stores about 10 bytes for each.
+	Requests int64
+	Window   time.Duration // 1 ms to MaxWindow
+	// Burst is what GCRA admits at once after a rest; 0 means Requests.
+	// GCRA's finest interval is 0.25 µs: rates above 4,000,000/s are cut to it.
+	Burst int64
+}
+
+// Request is one limit that a call is counted against.
+type Request struct {
+	// Key separates counters; see Key.
+	Key  string
+	Spec Spec
+	Hits int64 // 0 means 1
+	// Shadow limits are counted and reported, and never keep a call from being
+	// counted against the others.
+	Shadow bool
+}
+
+// Result is what became of one Request.
+type Result struct {
+	Name   string
+	Limit  int64
+	Window time.Duration
+	// Allowed says that this limit alone admits the call.
+	Allowed   bool
+	Remaining int64
+	// Reset is the time until Remaining grows by itself; 0 if it is full.
+	Reset time.Duration
+	// RetryAfter is the time until the same call would be admitted; 0 if it is
+	// allowed. For hits above the limit it is Window, though it never will be.
+	RetryAfter time.Duration
+	Shadow     bool
+}
+
+// Admitted says whether every limit that is not a shadow admits the call.
+func Admitted(results []Result) bool {
+	for _, r := range results {
+		if !r.Allowed && !r.Shadow {
+			return false
+		}
+	}
+	return true
+}
+
+func (s Spec) algorithm() Algorithm {
+	if s.Algorithm == "" {
+		return SlidingWindow
+	}
+	return s.Algorithm
+}
+
+// capacity is the most that can be admitted at one instant.
+func (s Spec) capacity() int64 {
+	if s.Algorithm == GCRA && s.Requests > 0 && s.Burst > 0 {
+		return s.Burst
+	}
+	return s.Requests
+}
+
+func (r Request) hits() int64 {
+	if r.Hits == 0 {
+		return 1
+	}
+	return r.Hits
+}
+
+func (r Request) validate() error {
+	s := r.Spec
+	switch {
+	case r.Key == "":
+		return fmt.Errorf("%w %q: its key is empty", ErrSpec, s.Name)
+	case r.Hits < 0 || r.Hits > MaxRequests:
+		return fmt.Errorf("%w %q: %d hits", ErrSpec, s.Name, r.Hits)
+	case s.Requests < 0 || s.Requests > MaxRequests || s.Burst < 0 || s.Burst > MaxRequests:
+		return fmt.Errorf("%w %q: %d requests, burst %d", ErrSpec, s.Name, s.Requests, s.Burst)
+	case s.Window < time.Millisecond || s.Window > MaxWindow:
+		return fmt.Errorf("%w %q: window %s", ErrSpec, s.Name, s.Window)
+	}
+	switch s.algorithm() {
+	case SlidingWindow, FixedWindow, GCRA:
+		return nil
+	}
+	return fmt.Errorf("%w %q: algorithm %q", ErrSpec, s.Name, s.Algorithm)
+}
+
+func validate(requests []Request) error {
+	var errs []error
+	for i := range requests {
+		if err := requests[i].validate(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
