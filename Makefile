@@ -114,6 +114,7 @@ shellcheck: $(STAMPS)/shellcheck ## shell scripts
 	@echo "shellcheck: clean"
 
 compose: $(COMPOSECHECK) ## docker-compose.yml: its schema, and that every service is locked down
+	@go -C .ci/composecheck test . >/dev/null
 	@$(COMPOSECHECK) docker-compose.yml
 
 envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people copy is accepted by Envoy
