@@ -1,6 +1,7 @@
 package up
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -76,7 +77,7 @@ type listenSpot struct {
 
 // checkFree tries to listen on each address and reports every one that is
 // taken. Somebody else may still take one afterwards; then the child says so.
-func checkFree(spots []listenSpot) error {
+func checkFree(ctx context.Context, spots []listenSpot) error {
 	var errs []error
 	seen := map[string]string{}
 	for _, spot := range spots {
@@ -85,15 +86,15 @@ func checkFree(spots []listenSpot) error {
 			continue
 		}
 		seen[spot.address] = spot.use
-		if err := tryListen(spot.address); err != nil {
+		if err := tryListen(ctx, spot.address); err != nil {
 			errs = append(errs, fmt.Errorf("%s (%s) cannot be used: %w; %s", spot.address, spot.use, err, spot.fix))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func tryListen(address string) error {
-	listener, err := net.Listen("tcp", address)
+func tryListen(ctx context.Context, address string) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {

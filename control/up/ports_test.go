@@ -32,7 +32,7 @@ func TestCheckFreeReportsEveryPortThatIsTaken(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	where := taken.Addr().String()
-	err = checkFree([]listenSpot{
+	err = checkFree(t.Context(), []listenSpot{
 		{where, "the first", "--first-port"},
 		{"127.0.0.1:0", "a free one", "--free-port"},
 		{where, "the second", "--second-port"},

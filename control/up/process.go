@@ -2,6 +2,7 @@ package up
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,8 @@ func (s *spawner) launch(c command) (*process, error) {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	defer func() { _ = log.Close() }() // the child has its own
-	cmd := exec.Command(c.path, c.args...)
+	// No context ends a child: the supervisor does, in order.
+	cmd := exec.CommandContext(context.Background(), c.path, c.args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(inherited(), c.env...)
 	cmd.Stdout, cmd.Stderr = log, log

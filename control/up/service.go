@@ -19,7 +19,7 @@ type service struct {
 
 	current atomic.Pointer[process]
 	served  atomic.Bool        // was ready once
-	ended   chan error         // gets the reason, once, when the service is over
+	ended   chan struct{}      // closed when the service is over
 	cancel  context.CancelFunc // stops it
 }
 
@@ -66,14 +66,13 @@ func (s *supervisor) launch(svc *service) error {
 		return fmt.Errorf("%s: %w", svc.name, err)
 	}
 	svc.current.Store(child)
-	svc.ended = make(chan error, 1)
+	svc.ended = make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background()) // ends by stopAll alone, which keeps the order
 	svc.cancel = cancel
 	s.running = append(s.running, svc)
 	go func() {
-		err := s.watch(ctx, svc)
-		svc.ended <- err
-		if err != nil {
+		defer close(svc.ended)
+		if err := s.watch(ctx, svc); err != nil {
 			select {
 			case s.failed <- err:
 			default: // an earlier failure already ends the pack

@@ -40,7 +40,7 @@ func openState(dir string) (state, error) {
 		}
 	}
 	// An older folder, or one made by hand, may be readable by others.
-	if err := os.Chmod(abs, 0o700); err != nil {
+	if err := os.Chmod(abs, 0o700); err != nil { // #nosec G302 -- a folder needs its x
 		return state{}, fmt.Errorf("close the state folder to others: %w", err)
 	}
 	return s, nil
