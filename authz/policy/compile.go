@@ -1,0 +1,172 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/authz/limit"
+	"gatehouse/filter/match"
+)
+
+// Bounds of what a policy may ask for. They are far beyond sense on purpose:
+// they exist so that no arithmetic overflows and no key grows without end.
+const (
+	maxName     = 128
+	maxSeconds  = 400 * 24 * 3600
+	maxWindow   = limit.MaxWindow
+	maxRequests = 1_000_000_000
+	// maxLogged bounds sliding_window, which keeps an entry for each request.
+	maxLogged = 100_000
+)
+
+// What sign-in grants when the policy is silent: half an hour idle, half a day
+// in all (NIST SP 800-63B-4 section 2.2.3 allows AAL2 up to 1 h and 24 h).
+const (
+	defaultIdle     = 30 * time.Minute
+	defaultAbsolute = 12 * time.Hour
+)
+
+type rule struct {
+	matches match.Rule
+	policy  *Compiled
+}
+
+// Parse reads the JSON of a Config strictly and compiles it. The error is a
+// Mistakes with everything that is wrong.
+func Parse(data []byte) (*Set, error) {
+	config, err := decodeStrict(data)
+	if err != nil {
+		return nil, err
+	}
+	return Compile(config)
+}
+
+// Compile checks a Config and makes it ready. The error is a Mistakes with
+// everything that is wrong.
+func Compile(config Config) (*Set, error) {
+	c := compiler{set: &Set{version: config.Version, policies: make(map[string]*Compiled, len(config.Policies))}}
+	c.text("version", config.Version)
+	for _, name := range slices.Sorted(maps.Keys(config.Policies)) {
+		c.set.policies[name] = c.policy(name, config.Policies[name])
+	}
+	c.set.rules = c.rules(config.Rules)
+	c.set.fallback = c.named("default_policy", config.DefaultPolicy)
+	c.set.signIn = c.signIn(config.SignIn)
+	if len(c.found) > 0 {
+		return nil, c.found
+	}
+	return c.set, nil
+}
+
+type compiler struct {
+	set   *Set
+	found Mistakes
+}
+
+// text demands a name that can stand in a header, a log line and a key.
+func (c *compiler) text(where, s string) {
+	printable := !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' })
+	if s == "" || len(s) > maxName || !printable {
+		c.found.add(where, fmt.Sprintf("is %.40q", s), "write 1 to 128 printable ASCII characters without spaces and quotes")
+	}
+}
+
+// named resolves a reference; an empty one is allowed and resolves to nil.
+func (c *compiler) named(where, name string) *Compiled {
+	if name == "" {
+		return nil
+	}
+	p, ok := c.set.policies[name]
+	if !ok {
+		c.found.add(where, fmt.Sprintf("names %.40q, which is not a policy", name), "define it under policies, or name another")
+	}
+	return p
+}
+
+func (c *compiler) rules(configs []Rule) []rule {
+	rules := make([]rule, 0, len(configs))
+	for i, config := range configs {
+		where := fmt.Sprintf("rules[%d]", i)
+		if config.Policy == "" {
+			c.found.add(where+".policy", "is missing", "name the policy of the requests that match")
+		}
+		matches := match.Rule{
+			Hosts: slices.Clone(config.Hosts), Path: config.Path, PathPrefix: config.PathPrefix,
+			Methods: slices.Clone(config.Methods),
+		}
+		if mistake := matches.Mistake(); mistake != "" {
+			c.found.add(where, mistake, "correct the rule")
+		}
+		rules = append(rules, rule{matches: matches, policy: c.named(where+".policy", config.Policy)})
+	}
+	return rules
+}
+
+func (c *compiler) signIn(config SignIn) Lifetimes {
+	life := Lifetimes{
+		Idle:     c.seconds("sign_in.idle_seconds", config.IdleSeconds),
+		Absolute: c.seconds("sign_in.absolute_seconds", config.AbsoluteSeconds),
+	}
+	if life.Idle == 0 {
+		life.Idle = defaultIdle
+	}
+	if life.Absolute == 0 {
+		life.Absolute = max(defaultAbsolute, life.Idle)
+	}
+	if life.Absolute < life.Idle {
+		c.found.add("sign_in.absolute_seconds", "is shorter than idle_seconds", "make it at least as long")
+	}
+	return life
+}
+
+func (c *compiler) seconds(where string, n int64) time.Duration {
+	if n < 0 || n > maxSeconds {
+		c.found.add(where, fmt.Sprintf("is %d", n), fmt.Sprintf("write 0 (as granted) to %d seconds", maxSeconds))
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func (c *compiler) policy(name string, config Policy) *Compiled {
+	where := "policies." + name
+	c.text(where, name)
+	compiled := &Compiled{Name: name, Session: c.session(where+".session", config.Session)}
+	compiled.Limits = c.limits(where, config.Limits)
+	return compiled
+}
+
+func (c *compiler) session(where string, config Session) SessionDemand {
+	report, off := c.mode(where+".mode", config.Mode)
+	demand := SessionDemand{
+		Require: config.Require, Report: report,
+		MaxIdle: c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
+		MaxAge:  c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+	}
+	switch config.Require {
+	case "":
+		demand.Require = SessionNone
+	case SessionNone, SessionOptional, SessionRequired:
+	default:
+		c.found.add(where+".require", fmt.Sprintf("is %.40q", config.Require), "write none, optional or required")
+	}
+	if off {
+		demand.Require = SessionNone
+	}
+	return demand
+}
+
+func (c *compiler) mode(where string, mode Mode) (report, off bool) {
+	switch mode {
+	case "", Enforce:
+	case Report:
+		report = true
+	case Off:
+		off = true
+	default:
+		c.found.add(where, fmt.Sprintf("is %.40q", mode), "write enforce, report or off")
+	}
+	return report, off
+}

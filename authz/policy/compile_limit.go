@@ -1,0 +1,122 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/authz/limit"
+)
+
+func (c *compiler) limits(where string, configs []Limit) []CompiledLimit {
+	var limits []CompiledLimit
+	scopes, names := map[string]bool{}, map[string]int{}
+	for i, config := range configs {
+		at := fmt.Sprintf("%s.limits[%d]", where, i)
+		compiled, off := c.limit(at, config)
+		if scopes[compiled.Scope] {
+			c.found.add(at, "repeats a limit", "remove one, or give it another name")
+		}
+		scopes[compiled.Scope] = true
+		if !off {
+			limits = append(limits, compiled)
+			names[compiled.Spec.Name]++
+		}
+	}
+	for i := range limits {
+		if name := limits[i].Spec.Name; names[name] > 1 {
+			limits[i].Spec.Name = name + "-" + limits[i].by("-")
+		}
+	}
+	return limits
+}
+
+func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
+	c.text(where+".name", config.Name)
+	compiled := CompiledLimit{
+		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny),
+		Spec: limit.Spec{
+			Name: config.Name, Algorithm: limit.Algorithm(cmp.Or(config.Algorithm, SlidingWindow)),
+			Requests: config.Requests, Burst: config.Burst,
+			Window: time.Duration(config.WindowMillis) * time.Millisecond,
+		},
+	}
+	var off bool
+	compiled.Report, off = c.mode(where+".mode", config.Mode)
+	c.by(where+".by", config.By, &compiled)
+	c.rate(where, config, &compiled.Spec)
+	switch compiled.OnRedisError {
+	case OnErrorDeny, OnErrorAllow, OnErrorLocal:
+	default:
+		c.found.add(where+".on_redis_error", fmt.Sprintf("is %.40q", compiled.OnRedisError), "write deny, allow or local")
+	}
+	compiled.Scope = compiled.scope()
+	return compiled, off
+}
+
+func (c *compiler) by(where string, by []string, limit *CompiledLimit) {
+	if len(by) == 0 {
+		c.found.add(where, "is empty", `write ["ip"], ["user"] or both`)
+	}
+	for _, part := range by {
+		target := &limit.ByIP
+		switch part {
+		case "ip":
+		case "user":
+			target = &limit.ByUser
+		default:
+			c.found.add(where, fmt.Sprintf("has %.40q", part), "write ip or user")
+			continue
+		}
+		if *target {
+			c.found.add(where, "has "+part+" twice", "leave one")
+		}
+		*target = true
+	}
+}
+
+func (c *compiler) rate(where string, config Limit, spec *limit.Spec) {
+	if config.Requests < 1 || config.Requests > maxRequests {
+		c.found.add(where+".requests", fmt.Sprintf("is %d", config.Requests), fmt.Sprintf("write 1 to %d", maxRequests))
+	}
+	if config.WindowMillis < 1 || config.WindowMillis > maxWindow.Milliseconds() {
+		c.found.add(where+".window_ms", fmt.Sprintf("is %d", config.WindowMillis),
+			fmt.Sprintf("write 1 to %d milliseconds", maxWindow.Milliseconds()))
+	}
+	if config.Burst < 0 || config.Burst > maxRequests {
+		c.found.add(where+".burst", fmt.Sprintf("is %d", config.Burst), fmt.Sprintf("write 1 to %d", maxRequests))
+	}
+	switch spec.Algorithm {
+	case limit.GCRA:
+		spec.Burst = cmp.Or(config.Burst, config.Requests)
+		return
+	case limit.SlidingWindow:
+		if config.Requests > maxLogged {
+			c.found.add(where+".requests", fmt.Sprintf("is %d, and sliding_window remembers each request", config.Requests),
+				fmt.Sprintf("write at most %d, or choose fixed_window or gcra", maxLogged))
+		}
+	case limit.FixedWindow:
+	default:
+		c.found.add(where+".algorithm", fmt.Sprintf("is %.40q", spec.Algorithm), "write sliding_window, fixed_window or gcra")
+	}
+	if config.Burst != 0 {
+		c.found.add(where+".burst", "is set, and only gcra has bursts", "remove it, or write algorithm gcra")
+	}
+}
+
+func (l *CompiledLimit) by(separator string) string {
+	var parts []string
+	if l.ByIP {
+		parts = append(parts, "ip")
+	}
+	if l.ByUser {
+		parts = append(parts, "user")
+	}
+	return strings.Join(parts, separator)
+}
+
+func (l *CompiledLimit) scope() string {
+	s := l.Spec
+	return fmt.Sprintf("%s:%s:%.1s:%d:%d:%d", s.Name, l.by("+"), s.Algorithm, s.Requests, s.Window.Milliseconds(), s.Burst)
+}
