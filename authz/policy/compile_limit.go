@@ -118,5 +118,5 @@ func (l *CompiledLimit) by(separator string) string {
 
 func (l *CompiledLimit) scope() string {
 	s := l.Spec
-	return fmt.Sprintf("%s:%s:%.1s:%d:%d:%d", s.Name, l.by("+"), s.Algorithm, s.Requests, s.Window.Milliseconds(), s.Burst)
+	return fmt.Sprintf("%s:%s:%.1s:%d:%d:%d", s.Name, l.by("-"), s.Algorithm, s.Requests, s.Window.Milliseconds(), s.Burst)
 }

@@ -1,0 +1,39 @@
+package ratelimit
+
+import (
+	"strings"
+
+	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics are what a Service counts.
+type Metrics struct {
+	answers *prometheus.CounterVec
+	errors  prometheus.Counter
+}
+
+// NewMetrics registers them; a registerer takes them once.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	with := promauto.With(reg)
+	return &Metrics{
+		answers: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_ratelimit_requests_total", Help: "Answers of ShouldRateLimit.",
+		}, []string{"domain", "code"}),
+		errors: with.NewCounter(prometheus.CounterOpts{
+			Name: "gatehouse_ratelimit_store_errors_total", Help: "Requests for which Redis did not answer in time.",
+		}),
+	}
+}
+
+// answered counts by domain only where the configuration names it: the number
+// of labels must not be up to who asks.
+func (m *Metrics) answered(config *Config, domain string, code pb.RateLimitResponse_Code) {
+	if _, known := config.domains[domain]; !known {
+		domain = "unknown"
+	}
+	m.answers.WithLabelValues(domain, strings.ToLower(code.String())).Inc()
+}
+
+func (m *Metrics) failed() { m.errors.Inc() }
