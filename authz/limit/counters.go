@@ -82,7 +82,7 @@ type gcraCounter struct{ tat float64 }
 func (c *gcraCounter) forget(now int64, _ Spec) { c.tat = max(c.tat, float64(now)) }
 
 func (c *gcraCounter) fits(now int64, s Spec, hits int64) bool {
-	return c.tat+float64(hits)*s.interval()-float64(now) <= float64(s.capacity())*s.interval()
+	return hits <= s.capacity() && c.tat+float64(hits)*s.interval()-float64(now) <= float64(s.capacity())*s.interval()
 }
 
 func (c *gcraCounter) take(_ int64, s Spec, hits int64) { c.tat += float64(hits) * s.interval() }

@@ -23,11 +23,15 @@ var ErrUnavailable = errors.New("limits cannot be counted")
 // ErrSpec is in the chain of an error that says that a Request makes no sense.
 var ErrSpec = errors.New("impossible limit")
 
-// MaxWindow is the longest window: a leap year and a day.
-const MaxWindow = 367 * 24 * time.Hour
+// MaxWindow is the longest window.
+const MaxWindow = 400 * 24 * time.Hour
 
 // MaxRequests is the largest number that a limit counts to.
 const MaxRequests = 1 << 40
+
+// MaxLogged is the largest number that SlidingWindow counts to: it remembers
+// each request.
+const MaxLogged = 100_000
 
 // Spec says what is allowed.
 type Spec struct {
@@ -35,7 +39,7 @@ type Spec struct {
 	Name      string
 	Algorithm Algorithm // empty means SlidingWindow
 	// Requests per Window, 0 to MaxRequests; 0 admits nothing. SlidingWindow
-	// stores about 10 bytes for each.
+	// stores about 10 bytes for each, and goes to MaxLogged.
 	Requests int64
 	Window   time.Duration // 1 ms to MaxWindow
 	// Burst is what GCRA admits at once after a rest; 0 means Requests.
@@ -115,8 +119,13 @@ func (r Request) validate() error {
 		return fmt.Errorf("%w %q: window %s", ErrSpec, s.Name, s.Window)
 	}
 	switch s.algorithm() {
-	case SlidingWindow, FixedWindow, GCRA:
+	case FixedWindow, GCRA:
 		return nil
+	case SlidingWindow:
+		if s.Requests <= MaxLogged {
+			return nil
+		}
+		return fmt.Errorf("%w %q: %d requests, and sliding_window remembers each", ErrSpec, s.Name, s.Requests)
 	}
 	return fmt.Errorf("%w %q: algorithm %q", ErrSpec, s.Name, s.Algorithm)
 }

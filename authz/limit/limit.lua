@@ -96,7 +96,7 @@ function gcra.load(s)
 end
 
 function gcra.fits(s, hits)
-  return s.tat + (s.taken + hits) * s.interval - now <= s.capacity * s.interval
+  return hits <= s.capacity and s.tat + (s.taken + hits) * s.interval - now <= s.capacity * s.interval
 end
 
 function gcra.save(s)
@@ -104,7 +104,10 @@ function gcra.save(s)
   redis.call('SET', s.key, string.format('%.2f', s.tat), 'PX', math.ceil((s.tat - now) / 1000) + 1)
 end
 
-function gcra.remaining(s) return math.floor((s.capacity * s.interval - (s.tat - now)) / s.interval) end
+function gcra.remaining(s)
+  if s.capacity == 0 then return 0 end
+  return math.floor((s.capacity * s.interval - (s.tat - now)) / s.interval)
+end
 
 function gcra.reset(s)
   if s.tat <= now then return 0 end
