@@ -1,0 +1,102 @@
+package extauthz
+
+import (
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"gatehouse/filter/verdict"
+)
+
+// The features that Check enforces, as they stand in events.
+const (
+	featureSession = "session"
+	featureLimits  = "limits"
+	featurePolicy  = "policy"
+)
+
+// The rules by which Check refuses. They are stable: the access log tells event
+// types apart by them.
+const (
+	ruleSessionRequired    = "session_required"
+	ruleSessionExpired     = "session_expired"
+	ruleSessionUnavailable = "session_unavailable"
+	ruleLimitExceeded      = "limit_exceeded"
+	ruleLimitsUnavailable  = "limits_unavailable"
+	ruleUnknownPolicy      = "unknown_policy"
+	rulePolicyUnavailable  = "policy_unavailable"
+	rulePathUnusable       = "path_unusable"
+	rulePathDisguised      = "path_disguised"
+)
+
+// outcome is a decision with its reason. The zero value allows.
+type outcome struct {
+	problem verdict.Problem // none allows
+	feature string
+	rule    string
+	reason  string // precise, for the log alone
+	limit   string // name of the limit
+}
+
+func (o outcome) denies() bool { return o.problem != verdict.NoProblem }
+
+// judgement is all that a Check found.
+type judgement struct {
+	outcome  outcome // what is answered
+	reported outcome // what would have been refused, were its feature enforced
+
+	policy, version string
+	subject         string // the user's id; only for the upstream
+	pseudonym       string // the subject as events know it
+	limits          limitFields
+}
+
+// limitFields are the header fields of the limits, empty if none was counted.
+type limitFields struct {
+	policy, state, retryAfter string
+}
+
+// report keeps the first finding of a feature that only reports.
+func (j *judgement) report(o outcome) {
+	if !j.reported.denies() {
+		j.reported = o
+	}
+}
+
+// refuse keeps the first refusal.
+func (j *judgement) refuse(o outcome) {
+	if !j.outcome.denies() {
+		j.outcome = o
+	}
+}
+
+// told is the outcome that the log is to hear of.
+func (j *judgement) told() (verdict.Decision, outcome) {
+	switch {
+	case j.outcome.denies():
+		return verdict.Deny, j.outcome
+	case j.reported.denies():
+		return verdict.Report, j.reported
+	default:
+		return verdict.Allow, outcome{}
+	}
+}
+
+// metadata is the dynamic metadata of every answer. Envoy keeps it under the
+// filter's name, where the access log service finds it.
+func (j *judgement) metadata() *structpb.Struct {
+	decision, o := j.told()
+	fields := make(map[string]*structpb.Value, 8)
+	put := func(name, value string) {
+		if value != "" {
+			fields[name] = structpb.NewStringValue(value)
+		}
+	}
+	put("decision", string(decision))
+	put("feature", o.feature)
+	put("rule", o.rule)
+	put("reason", o.reason)
+	put("limit", o.limit)
+	put("policy", j.policy)
+	put("policy_version", j.version)
+	put("subject", j.pseudonym)
+	return &structpb.Struct{Fields: fields}
+}

@@ -1,0 +1,174 @@
+package extauthz
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"gatehouse/authz/limit"
+	"gatehouse/authz/policy"
+	"gatehouse/authz/session"
+	"gatehouse/filter/verdict"
+)
+
+// storeWithin bounds each question to Redis. A Check asks at most twice, and
+// Envoy waits 500 ms.
+const storeWithin = 150 * time.Millisecond
+
+// Sessions finds the session of a token; *session.Manager does.
+type Sessions interface {
+	Lookup(ctx context.Context, token string, demand session.Demand) (session.Session, error)
+}
+
+// Limits counts a request against limits, all or none; *limit.Limiter does.
+type Limits interface {
+	Admit(ctx context.Context, requests []limit.Request) ([]limit.Result, error)
+}
+
+// Options are what a Service works with; all but the functions are needed.
+type Options struct {
+	Policy   *policy.Source
+	Sessions Sessions
+	Limits   Limits
+	// Local counts for limits that say on_redis_error: local.
+	Local *limit.Local
+	// Subject makes the pseudonym of a user id.
+	Subject func(userID string) string
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics
+	// Disagreed, if set, hears once of each version that Envoy has been using
+	// for longer than five seconds and authz has not.
+	Disagreed func(loaded, foreign string)
+}
+
+// Service implements envoy.service.auth.v3.Authorization.
+type Service struct {
+	authv3.UnimplementedAuthorizationServer
+	o            Options
+	disagreement *policy.Disagreement
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	s := &Service{o: o, disagreement: policy.NewDisagreement(o.Now)}
+	o.Metrics.disagreement(func() float64 {
+		if set := o.Policy.Current(); set != nil {
+			return float64(s.disagreement.Active(set.Version()))
+		}
+		return 0
+	})
+	return s
+}
+
+// Check decides one request. It returns no error: what went wrong is an answer.
+func (s *Service) Check(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	start := s.o.Now()
+	r := read(in)
+	c := r.credentials()
+	var j judgement
+	s.judge(ctx, &r, &c, &j)
+	decision, o := j.told()
+	s.o.Metrics.observe(decision, o, s.o.Now().Sub(start))
+	if j.outcome.denies() {
+		return denied(&r, &j), nil
+	}
+	return allowed(&r, &c, &j), nil
+}
+
+func (s *Service) judge(ctx context.Context, r *request, c *credentials, j *judgement) {
+	p := s.policyOf(ctx, r, j)
+	if p == nil {
+		return
+	}
+	j.policy = p.Name
+	if !r.usable() {
+		j.refuse(outcome{
+			problem: verdict.Forbidden, feature: featurePolicy, rule: rulePathUnusable,
+			reason: fmt.Sprintf("%.16s request without a path that a policy can apply to", r.method),
+		})
+		return
+	}
+	refusal := s.session(ctx, p, c, j)
+	if refusal.problem == verdict.CheckUnavailable {
+		j.refuse(refusal) // the limits would wait for the same Redis
+		return
+	}
+	// Who has no session is counted all the same, or guessing tokens were free.
+	s.limit(ctx, p, r, j)
+	if refusal.denies() {
+		j.refuse(refusal)
+	}
+}
+
+// policyOf chooses the policy: by the route's context extensions, else by the
+// rules, else the default. It is nil after a refusal.
+func (s *Service) policyOf(ctx context.Context, r *request, j *judgement) *policy.Compiled {
+	set := s.o.Policy.Current()
+	if set == nil {
+		if set = s.refresh(ctx); set == nil {
+			j.refuse(outcome{
+				problem: verdict.CheckUnavailable, feature: featurePolicy, rule: rulePolicyUnavailable,
+				reason: "no policy has been loaded yet",
+			})
+			return nil
+		}
+	}
+	p := s.find(r, set, j)
+	if p == nil && !j.outcome.denies() {
+		if set = s.refresh(ctx); set != nil {
+			p = s.find(r, set, j)
+		}
+	}
+	j.version = set.Version()
+	s.compare(r, set)
+	if p == nil && !j.outcome.denies() {
+		j.policy = bounded(r.policy, 128)
+		j.refuse(outcome{
+			problem: verdict.CheckUnavailable, feature: featurePolicy, rule: ruleUnknownPolicy,
+			reason: fmt.Sprintf("policy %.128q is not in version %s", r.policy, set.Version()),
+		})
+	}
+	return p
+}
+
+func (s *Service) find(r *request, set *policy.Set, j *judgement) *policy.Compiled {
+	if r.policy != "" {
+		p, _ := set.Lookup(r.policy)
+		return p
+	}
+	if r.disguised() {
+		j.refuse(outcome{
+			problem: verdict.Forbidden, feature: featurePolicy, rule: rulePathDisguised,
+			reason: "the path has encoded or empty segments, and no route names the policy",
+		})
+		return nil
+	}
+	p, _ := set.Select(r.host, r.path, r.method)
+	return p
+}
+
+func (s *Service) refresh(ctx context.Context) *policy.Set {
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	return s.o.Policy.Refresh(ctx)
+}
+
+// compare notices an Envoy that works by another version. It costs a comparison
+// while they agree.
+func (s *Service) compare(r *request, set *policy.Set) {
+	if r.version == "" || r.version == set.Version() {
+		return
+	}
+	s.o.Policy.Nudge()
+	if !s.disagreement.Seen(set.Version(), bounded(r.version, 128)) {
+		return
+	}
+	s.o.Log.Warn("Envoy and authz work by different policies", "authz", set.Version(), "envoy", bounded(r.version, 128))
+	if s.o.Disagreed != nil {
+		s.o.Disagreed(set.Version(), bounded(r.version, 128))
+	}
+}

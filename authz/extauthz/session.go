@@ -1,0 +1,75 @@
+package extauthz
+
+import (
+	"context"
+	"errors"
+
+	"gatehouse/authz/policy"
+	"gatehouse/authz/session"
+	"gatehouse/filter/verdict"
+)
+
+// session identifies the user if the policy looks at sessions, and returns why
+// the request is to be refused, if it is. Where the demand only reports, or a
+// session is optional, the request goes on as anonymous.
+func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credentials, j *judgement) outcome {
+	demand := p.Session
+	if !demand.Looks() {
+		return outcome{}
+	}
+	err := s.identify(ctx, demand, c, j)
+	if err == nil || demand.Require != policy.SessionRequired {
+		return outcome{}
+	}
+	o := outcome{problem: verdict.AuthenticationFailed, feature: featureSession, rule: ruleSessionRequired, reason: err.Error()}
+	switch {
+	case errors.Is(err, session.ErrExpired):
+		o.rule = ruleSessionExpired
+	case !errors.Is(err, session.ErrInvalid):
+		o.problem, o.rule = verdict.CheckUnavailable, ruleSessionUnavailable
+	}
+	if demand.Report {
+		j.report(o)
+		return outcome{}
+	}
+	return o
+}
+
+var (
+	errNoToken   = errNone("the request carries no session token")
+	errAmbiguous = errNone("the request carries several session tokens")
+)
+
+// errNone is a reason to have no session that was found without the store.
+type errNone string
+
+func (e errNone) Error() string { return string(e) }
+func (e errNone) Unwrap() error { return session.ErrInvalid }
+
+// identify fills in the subject. An error without session.ErrInvalid in its
+// chain means that nobody knows.
+func (s *Service) identify(ctx context.Context, demand policy.SessionDemand, c *credentials, j *judgement) error {
+	switch {
+	case c.ambiguous:
+		return errAmbiguous
+	case c.token == "":
+		return errNoToken
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	found, err := s.o.Sessions.Lookup(ctx, c.token, session.Demand{MaxIdle: demand.MaxIdle, MaxAge: demand.MaxAge})
+	if found.User.ID != "" {
+		j.pseudonym = s.o.Subject(found.User.ID) // whose it was is known of an expired one too
+	}
+	if err != nil {
+		if !errors.Is(err, session.ErrInvalid) {
+			s.o.Metrics.unavailable(featureSession)
+		}
+		return err
+	}
+	if found.User.ID == "" {
+		return errors.New("the session names no user")
+	}
+	j.subject = found.User.ID
+	return nil
+}
