@@ -1,10 +1,12 @@
 // Package event holds the one type in which every room reports a
 // security-relevant fact, and the writer that appends it to the Redis stream.
 //
-// It promises that an event, once Append has returned nil, is either in the
-// stream or counted as lost, out loud. It carries people only as keyed
-// pseudonyms (see Pseudonymizer); a raw user id or client address never enters
-// an Event. It does not store, search or alert: control does.
+// It promises that an event, once Append has returned, gets into the stream at
+// least once, or is counted as lost, out loud; Append itself never waits. An
+// event that gets in twice has the same ID both times. It carries people only as
+// keyed pseudonyms (see Pseudonymizer); a raw user id or client address never
+// enters an Event. It does not store, search or alert: control does. What waits
+// in the queue does not survive the process being killed.
 package event
 
 import "time"
