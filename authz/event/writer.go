@@ -93,7 +93,7 @@ func NewWriter(o Options) (*Writer, error) {
 // as soon as Redis takes events again.
 func (w *Writer) Append(e Event) {
 	e = clipped(e)
-	if e.Time.IsZero() {
+	if e.Time.IsZero() || e.Time.Year() < 1 || e.Time.Year() > 9999 { // what JSON cannot hold (RFC 3339)
 		e.Time = w.now()
 	}
 	if e.ID == "" {
