@@ -40,7 +40,7 @@ type Compiled struct {
 	// Warnings are about what is allowed and probably not meant.
 	Warnings []Error
 
-	origins map[string]*origin // by effective policy name
+	origins map[string]trace // by effective policy name
 }
 
 // EnvoySettings are those of the listeners. Addresses are host:port.

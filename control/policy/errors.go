@@ -57,16 +57,23 @@ func (es Errors) Unwrap() []error {
 	return out
 }
 
-// sorted puts the errors into the order of the file; those of one place keep
-// the order in which they were found.
+// sorted puts the errors into the order of the file, each once: a mistake in a
+// policy is found again in each that extends it. Those of one place keep the
+// order in which they were found.
 func (es Errors) sorted() Errors {
+	seen := make(map[Error]bool, len(es))
+	es = slices.DeleteFunc(es, func(e Error) bool {
+		again := seen[e]
+		seen[e] = true
+		return again
+	})
 	slices.SortStableFunc(es, func(a, b Error) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
 		return a.Column - b.Column
 	})
-	return slices.CompactFunc(es, func(a, b Error) bool { return a == b })
+	return es
 }
 
 // maxOffending bounds what of the file is repeated in a message.

@@ -1,26 +1,37 @@
 package policy
 
+import "strings"
+
 // Place is where a value was written.
 type Place struct {
-	// Policy is the name of the policy that says so, or "route NAME".
-	Policy string `json:"policy"`
-	Line   int    `json:"line"`
+	// Path leads to it: "policies.base.headers.preset". For what a policy
+	// inherits it begins with the ancestor's name.
+	Path string `json:"path"`
+	Line int    `json:"line"`
 }
 
-// origin tells for each value of an effective policy, by its path
-// ("headers.preset", "limits"), where it was written.
-type origin struct {
-	places map[string]Place
-}
+// trace tells for each value of an effective policy, by its path relative to
+// the policy, where it was written.
+type trace map[string]pos
 
-// Origin tells where a value of an effective policy was written: path is
-// relative to the policy, "headers.set.X-Frame-Options" or "limits". It is
-// false for what no line of the file says: a default.
-func (c *Compiled) Origin(policy, path string) (Place, bool) {
-	o := c.origins[policy]
-	if o == nil {
-		return Place{}, false
+// at is the place of path, or of the nearest that encloses it.
+func (t trace) at(path string) (pos, bool) {
+	for {
+		if p, ok := t[path]; ok {
+			return p, true
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			return pos{}, false
+		}
+		path = path[:i]
 	}
-	p, ok := o.places[path]
-	return p, ok
+}
+
+// Origin tells where a value of an effective policy was written, or the nearest
+// value that encloses it: path is relative to the policy, "headers.preset" or
+// "limits[0].rate". It is false for what no line of the file says.
+func (c *Compiled) Origin(policy, path string) (Place, bool) {
+	p, ok := c.origins[policy].at(path)
+	return Place{Path: p.path, Line: p.line}, ok
 }

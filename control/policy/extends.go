@@ -1,0 +1,137 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// features are a policy's settings with all that it extends filled in, and the
+// policies from the policy itself up to the last ancestor.
+type features struct {
+	rawFeatures
+	// depth says how far up session.require and limits were written: 0 at the
+	// policy (or route) itself. Where nobody wrote them it is unwritten.
+	sessionDepth, limitsDepth int
+}
+
+const unwritten = 1 << 20
+
+// family resolves "extends".
+type family struct {
+	d        *decoder
+	policies map[string]named[rawPolicy]
+	names    []string // in the order of the file
+	done     map[string]features
+}
+
+func newFamily(d *decoder, policies []named[rawPolicy]) *family {
+	f := &family{d: d, policies: map[string]named[rawPolicy]{}, done: map[string]features{}}
+	for _, p := range policies {
+		checkName(d, p.keyAt, "a policy", p.name)
+		f.policies[p.name] = p
+		f.names = append(f.names, p.name)
+	}
+	return f
+}
+
+// resolve merges a policy with its ancestors. chain holds the policies that are
+// being resolved, youngest first in the document's sense.
+func (f *family) resolve(name string, chain []string) features {
+	if done, ok := f.done[name]; ok {
+		return done
+	}
+	p := f.policies[name]
+	out := rooted(p.v.rawFeatures)
+	if parent := p.v.extends; parent.set {
+		if i := slices.Index(append(chain, name), parent.v); i >= 0 {
+			circle := append(slices.Clone(append(chain, name)[i:]), parent.v)
+			f.d.fail(parent.at, "a policy extends itself", strings.Join(circle, " -> "), "remove one of these extends")
+		} else if _, ok := f.policies[parent.v]; !ok {
+			f.d.fail(parent.at, "extends an unknown policy", parent.v, suggest(parent.v, f.names, "policy"))
+		} else {
+			out = inherit(p.v.rawFeatures, f.resolve(parent.v, append(chain, name)))
+		}
+	}
+	f.done[name] = out
+	return out
+}
+
+func rooted(raw rawFeatures) features {
+	out := features{rawFeatures: raw, sessionDepth: unwritten, limitsDepth: unwritten}
+	if raw.session.v.require.set {
+		out.sessionDepth = 0
+	}
+	if raw.limits.set {
+		out.limitsDepth = 0
+	}
+	return out
+}
+
+// inherit fills in what raw does not say: by field, single headers by name;
+// lists and limits are taken over whole or not at all.
+func inherit(raw rawFeatures, parent features) features {
+	out := rooted(raw)
+	out.headers = inheritHeaders(raw.headers, parent.headers)
+	out.cors = inheritCORS(raw.cors, parent.cors)
+	out.session = inheritSession(raw.session, parent.session)
+	out.uploads = inheritUploads(raw.uploads, parent.uploads)
+	out.limits = raw.limits.or(parent.limits)
+	if out.sessionDepth == unwritten && parent.sessionDepth != unwritten {
+		out.sessionDepth = parent.sessionDepth + 1
+	}
+	if out.limitsDepth == unwritten && parent.limitsDepth != unwritten {
+		out.limitsDepth = parent.limitsDepth + 1
+	}
+	return out
+}
+
+func inheritHeaders(own, parent value[rawHeaders]) value[rawHeaders] {
+	if !own.set || !parent.set {
+		return own.or(parent)
+	}
+	h, p := &own.v, parent.v
+	h.mode, h.preset, h.remove = h.mode.or(p.mode), h.preset.or(p.preset), h.remove.or(p.remove)
+	if !h.set.set || !p.set.set {
+		h.set = h.set.or(p.set)
+		return own
+	}
+	merged := slices.Clone(h.set.v)
+	for _, inherited := range p.set.v {
+		if !slices.ContainsFunc(h.set.v, func(o named[string]) bool { return strings.EqualFold(o.name, inherited.name) }) {
+			merged = append(merged, inherited)
+		}
+	}
+	h.set.v = merged
+	return own
+}
+
+func inheritCORS(own, parent value[rawCORS]) value[rawCORS] {
+	if !own.set || !parent.set {
+		return own.or(parent)
+	}
+	c, p := &own.v, parent.v
+	c.mode, c.origins, c.methods = c.mode.or(p.mode), c.origins.or(p.origins), c.methods.or(p.methods)
+	c.allow, c.expose, c.credentials = c.allow.or(p.allow), c.expose.or(p.expose), c.credentials.or(p.credentials)
+	c.maxAge, c.privateNetwork = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork)
+	return own
+}
+
+func inheritSession(own, parent value[rawSession]) value[rawSession] {
+	if !own.set || !parent.set {
+		return own.or(parent)
+	}
+	s, p := &own.v, parent.v
+	s.mode, s.require = s.mode.or(p.mode), s.require.or(p.require)
+	s.maxIdle, s.maxAge = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge)
+	return own
+}
+
+func inheritUploads(own, parent value[rawUploads]) value[rawUploads] {
+	if !own.set || !parent.set {
+		return own.or(parent)
+	}
+	u, p := &own.v, parent.v
+	u.mode, u.allow = u.mode.or(p.mode), u.allow.or(p.allow)
+	u.maxFile, u.maxRequest, u.maxFiles = u.maxFile.or(p.maxFile), u.maxRequest.or(p.maxRequest), u.maxFiles.or(p.maxFiles)
+	return own
+}

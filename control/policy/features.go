@@ -1,0 +1,245 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	authzpolicy "gatehouse/authz/policy"
+	"gatehouse/filter/cors"
+	"gatehouse/filter/headers"
+	filterpolicy "gatehouse/filter/policy"
+	"gatehouse/filter/upload"
+)
+
+// put notes the place of a value, if it was written.
+func put[V any](t trace, path string, v value[V]) V {
+	if v.set {
+		t[path] = v.at
+	}
+	return v.v
+}
+
+func putList(t trace, path string, v value[[]value[string]]) []string {
+	if !v.set {
+		return nil
+	}
+	t[path] = v.at
+	out := make([]string, len(v.v))
+	for i, item := range v.v {
+		out[i] = item.v
+		t[fmt.Sprintf("%s[%d]", path, i)] = item.at
+		t[path+"="+item.v] = item.at
+	}
+	return out
+}
+
+func (k *compiler) headers(raw value[rawHeaders], t trace) *filterpolicy.Headers {
+	if !raw.set {
+		return nil
+	}
+	t["headers"] = raw.at
+	h := &filterpolicy.Headers{
+		Mode:   filterpolicy.Mode(put(t, "headers.mode", raw.v.mode)),
+		Preset: put(t, "headers.preset", raw.v.preset),
+		Remove: putList(t, "headers.remove", raw.v.remove),
+	}
+	if raw.v.set.set {
+		h.Set = make(map[string]string, len(raw.v.set.v))
+		t["headers.set"] = raw.v.set.at
+	}
+	for _, single := range raw.v.set.v {
+		name := http.CanonicalHeaderKey(single.name)
+		if _, twice := h.Set[name]; twice {
+			k.d.fail(single.keyAt, "the header stands twice: letter case makes no difference", single.name, "leave one")
+		}
+		h.Set[name] = single.v
+		t["headers.set."+name] = single.keyAt
+		t["headers.set="+name] = single.keyAt
+	}
+	if h.Mode != filterpolicy.Off {
+		_, err := headers.Compile(headers.Config{Preset: h.Preset, Set: h.Set, Remove: h.Remove})
+		k.judge(err, "headers", t)
+	}
+	return h
+}
+
+func (k *compiler) cors(raw value[rawCORS], t trace) *filterpolicy.CORS {
+	if !raw.set {
+		return nil
+	}
+	t["cors"] = raw.at
+	c := &filterpolicy.CORS{
+		Mode:                filterpolicy.Mode(put(t, "cors.mode", raw.v.mode)),
+		AllowOrigins:        putList(t, "cors.allow_origins", raw.v.origins),
+		AllowCredentials:    put(t, "cors.allow_credentials", raw.v.credentials),
+		AllowMethods:        putList(t, "cors.allow_methods", raw.v.methods),
+		AllowHeaders:        putList(t, "cors.allow_headers", raw.v.allow),
+		ExposeHeaders:       putList(t, "cors.expose_headers", raw.v.expose),
+		AllowPrivateNetwork: put(t, "cors.allow_private_network", raw.v.privateNetwork),
+	}
+	if raw.v.maxAge.set {
+		age := put(t, "cors.max_age", raw.v.maxAge)
+		c.MaxAge = &age
+	}
+	if c.Mode == filterpolicy.Off {
+		return c
+	}
+	_, err := cors.Compile(cors.Config{
+		AllowOrigins: c.AllowOrigins, AllowCredentials: c.AllowCredentials, AllowMethods: c.AllowMethods,
+		AllowHeaders: c.AllowHeaders, ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAge, AllowPrivateNetwork: c.AllowPrivateNetwork,
+	})
+	k.judge(err, "cors", t)
+	for _, o := range raw.v.origins.v {
+		k.publicSuffix(o)
+	}
+	return c
+}
+
+// publicSuffix refuses wildcards under a domain whose names belong to anybody:
+// https://*.github.io (https://publicsuffix.org).
+func (k *compiler) publicSuffix(origin value[string]) {
+	_, base, ok := strings.Cut(origin.v, "://*.")
+	if !ok {
+		return
+	}
+	base, _, _ = strings.Cut(strings.TrimSuffix(base, ":*"), ":")
+	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base {
+		k.d.fail(origin.at, "allows everybody who registers a name under "+base, origin.v, "name your own domain: https://*.example."+base)
+	}
+}
+
+func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads {
+	if !raw.set {
+		return nil
+	}
+	t["uploads"] = raw.at
+	u := &filterpolicy.Uploads{
+		Mode:           filterpolicy.Mode(put(t, "uploads.mode", raw.v.mode)),
+		Allow:          putList(t, "uploads.allow", raw.v.allow),
+		MaxFileSize:    put(t, "uploads.max_file_size", raw.v.maxFile),
+		MaxRequestSize: put(t, "uploads.max_request_size", raw.v.maxRequest),
+		MaxFiles:       int(put(t, "uploads.max_files", raw.v.maxFiles)),
+	}
+	if u.Mode != filterpolicy.Off {
+		_, err := upload.Compile(upload.Config{
+			Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
+		})
+		k.judge(err, "uploads", t)
+	}
+	return u
+}
+
+// judge reports what a room's own compiler found, at the place of the setting
+// or of the item in its list that it names.
+func (k *compiler) judge(err error, feature string, t trace) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			k.judge(e, feature, t)
+		}
+		return
+	}
+	key, offending, reason := complaint(err)
+	path := feature
+	if key != "" {
+		path += "." + key
+	}
+	at, ok := t[path+"="+offending]
+	if !ok {
+		at, _ = t.at(path)
+	}
+	reason = strings.TrimPrefix(reason, ": ")
+	if !strings.Contains(at.path, key) {
+		reason = key + ": " + reason
+	}
+	k.d.fail(at, reason, offending, "")
+}
+
+func complaint(err error) (key, offending, reason string) {
+	var c *cors.ConfigError
+	if errors.As(err, &c) {
+		return c.Key, c.Value, c.Reason
+	}
+	var h *headers.ConfigError
+	if errors.As(err, &h) {
+		return h.Key, h.Value, h.Reason
+	}
+	return "", "", err.Error()
+}
+
+func session(raw value[rawSession], t trace) authzpolicy.Session {
+	if !raw.set {
+		return authzpolicy.Session{Require: authzpolicy.SessionNone}
+	}
+	t["session"] = raw.at
+	s := authzpolicy.Session{
+		Mode:           authzpolicy.Mode(put(t, "session.mode", raw.v.mode)),
+		Require:        authzpolicy.Require(put(t, "session.require", raw.v.require)),
+		MaxIdleSeconds: int64(put(t, "session.max_idle", raw.v.maxIdle) / time.Second),
+		MaxAgeSeconds:  int64(put(t, "session.max_age", raw.v.maxAge) / time.Second),
+	}
+	if s.Require == "" {
+		s.Require = authzpolicy.SessionNone
+	}
+	return s
+}
+
+func (k *compiler) limits(raw value[[]value[rawLimit]], t trace) []authzpolicy.Limit {
+	if !raw.set {
+		return nil
+	}
+	t["limits"] = raw.at
+	out := make([]authzpolicy.Limit, len(raw.v))
+	for i, l := range raw.v {
+		path := fmt.Sprintf("limits[%d]", i)
+		t[path] = l.at
+		window := put(t, path+".rate", l.v.rate)
+		out[i] = authzpolicy.Limit{
+			Name:         put(t, path+".name", l.v.name),
+			Mode:         authzpolicy.Mode(put(t, path+".mode", l.v.mode)),
+			By:           putList(t, path+".by", l.v.by),
+			Requests:     window.requests,
+			WindowMillis: window.window.Milliseconds(),
+			Algorithm:    authzpolicy.Algorithm(put(t, path+".algorithm", l.v.algorithm)),
+			Burst:        put(t, path+".burst", l.v.burst),
+			OnRedisError: authzpolicy.OnRedisError(put(t, path+".on_redis_error", l.v.onRedisError)),
+		}
+	}
+	return out
+}
+
+// judgeAuthz has authz's compiler look at one policy.
+func (k *compiler) judgeAuthz(p authzpolicy.Policy, t trace) {
+	const name = "p"
+	_, err := authzpolicy.Compile(authzpolicy.Config{Version: "v", Policies: map[string]authzpolicy.Policy{name: p}})
+	var found authzpolicy.Mistakes
+	if !errors.As(err, &found) {
+		return
+	}
+	for _, m := range found {
+		path := yamlPath(strings.TrimPrefix(m.Where, "policies."+name+"."))
+		at, _ := t.at(path)
+		if !k.d.blamed(at.path) {
+			k.d.fail(at, m.What, "", m.Fix)
+		}
+	}
+}
+
+// yamlPath is where gatehouse.yaml says what authz's JSON says elsewhere.
+func yamlPath(path string) string {
+	for json, yaml := range map[string]string{
+		".requests": ".rate", ".window_ms": ".rate", "max_idle_seconds": "max_idle", "max_age_seconds": "max_age",
+	} {
+		if base, ok := strings.CutSuffix(path, json); ok {
+			return base + yaml
+		}
+	}
+	return path
+}

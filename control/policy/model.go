@@ -1,0 +1,88 @@
+package policy
+
+import "time"
+
+// The document as it was written: every setting with its place, nothing
+// resolved yet. The tables in tables.go say how it is read.
+
+type rawFile struct {
+	version   value[int64]
+	envoy     value[rawEnvoy]
+	upstreams value[[]named[rawUpstream]]
+	redis     value[rawRedis]
+	signIn    value[rawSignIn]
+	auth      value[rawAuth]
+	policies  value[[]named[rawPolicy]]
+	routes    value[[]value[rawRoute]]
+}
+
+type rawEnvoy struct {
+	listen value[string]
+	tls    value[rawTLS]
+	hops   value[int64]
+}
+
+type rawTLS struct{ listen, cert, key value[string] }
+
+type rawUpstream struct{ url value[string] }
+
+type rawRedis struct {
+	url, urlFile, passwordFile value[string]
+	poolSize                   value[int64]
+}
+
+type rawSignIn struct{ idle, absolute value[time.Duration] }
+
+type rawAuth struct{ policy value[string] }
+
+type rawPolicy struct {
+	extends value[string]
+	rawFeatures
+}
+
+type rawRoute struct {
+	name, path, prefix, upstream, policy value[string]
+	hosts, methods                       value[[]value[string]]
+	rawFeatures
+}
+
+// rawFeatures are what a policy says, and what a route may override.
+type rawFeatures struct {
+	headers value[rawHeaders]
+	cors    value[rawCORS]
+	session value[rawSession]
+	limits  value[[]value[rawLimit]]
+	uploads value[rawUploads]
+}
+
+type rawHeaders struct {
+	mode, preset value[string]
+	set          value[[]named[string]]
+	remove       value[[]value[string]]
+}
+
+type rawCORS struct {
+	mode                            value[string]
+	origins, methods, allow, expose value[[]value[string]]
+	credentials, privateNetwork     value[bool]
+	maxAge                          value[int]
+}
+
+type rawSession struct {
+	mode, require   value[string]
+	maxIdle, maxAge value[time.Duration]
+}
+
+type rawLimit struct {
+	name, mode, algorithm, onRedisError value[string]
+	by                                  value[[]value[string]]
+	rate                                value[rate]
+	burst                               value[int64]
+}
+
+type rawUploads struct {
+	mode                value[string]
+	allow               value[[]value[string]]
+	maxFile, maxRequest value[int64]
+	maxFiles            value[int64]
+}

@@ -1,0 +1,158 @@
+package policy
+
+import "time"
+
+// The tables of keys. One table gives the strict reading, the advice after a
+// misspelling and the JSON Schema, so that the three cannot disagree.
+
+func fileKind() kind[rawFile] {
+	return object(
+		required(key("version", "version: 1", integer(1, 1), func(f *rawFile) *value[int64] { return &f.version })),
+		required(key("envoy", "where Envoy listens: envoy: {listen: 127.0.0.1:8080}", envoyKind(), func(f *rawFile) *value[rawEnvoy] { return &f.envoy })),
+		required(key("upstreams", "the applications by name: app: {url: http://127.0.0.1:9000}", dictionary(upstreamKind()),
+			func(f *rawFile) *value[[]named[rawUpstream]] { return &f.upstreams })),
+		key("redis", "where sessions, limits and events are kept", redisKind(), func(f *rawFile) *value[rawRedis] { return &f.redis }),
+		key("sign_in", "how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
+		key("auth", "the sign-in endpoints under /auth/", authKind(), func(f *rawFile) *value[rawAuth] { return &f.auth }),
+		required(key("policies", "the policies by name", dictionary(policyKind()), func(f *rawFile) *value[[]named[rawPolicy]] { return &f.policies })),
+		required(key("routes", "which request goes where under which policy; the first match wins", list(routeKind()),
+			func(f *rawFile) *value[[]value[rawRoute]] { return &f.routes })),
+		refused[rawFile]("alerts"),
+		refused[rawFile]("privacy"),
+	)
+}
+
+func envoyKind() kind[rawEnvoy] {
+	return object(
+		required(key("listen", "IP address and port of the plain listener: 127.0.0.1:8080", text(), func(e *rawEnvoy) *value[string] { return &e.listen })),
+		key("tls", "the TLS listener", object(
+			required(key("listen", "IP address and port: 127.0.0.1:8443", text(), func(t *rawTLS) *value[string] { return &t.listen })),
+			required(key("cert_file", "file with the certificate chain (PEM)", text(), func(t *rawTLS) *value[string] { return &t.cert })),
+			required(key("key_file", "file with the private key (PEM)", text(), func(t *rawTLS) *value[string] { return &t.key })),
+		), func(e *rawEnvoy) *value[rawTLS] { return &e.tls }),
+		key("trusted_hops", "proxies in front of Envoy whose X-Forwarded-For is believed", integer(0, 16),
+			func(e *rawEnvoy) *value[int64] { return &e.hops }),
+	)
+}
+
+func upstreamKind() kind[rawUpstream] {
+	return object(required(key("url", "http:// or https://, host and port", text(), func(u *rawUpstream) *value[string] { return &u.url })))
+}
+
+func redisKind() kind[rawRedis] {
+	return object(
+		key("url", "redis://host:port/db, without a password", text(), func(r *rawRedis) *value[string] { return &r.url }),
+		key("url_file", "file that holds the URL", text(), func(r *rawRedis) *value[string] { return &r.urlFile }),
+		key("password_file", "file that holds the password", text(), func(r *rawRedis) *value[string] { return &r.passwordFile }),
+		key("pool_size", "connections, 20 unless told", integer(1, 10_000), func(r *rawRedis) *value[int64] { return &r.poolSize }),
+	)
+}
+
+func signInKind() kind[rawSignIn] {
+	return object(
+		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
+		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
+	)
+}
+
+func authKind() kind[rawAuth] {
+	return object(key("policy", "the policy of /auth/ in place of the built-in one", text(), func(a *rawAuth) *value[string] { return &a.policy }))
+}
+
+func policyKind() kind[rawPolicy] {
+	fields := featureFields(func(p *rawPolicy) *rawFeatures { return &p.rawFeatures })
+	return object(append(fields,
+		key("extends", "the policy whose settings hold where this one is silent", text(), func(p *rawPolicy) *value[string] { return &p.extends }))...)
+}
+
+func routeKind() kind[rawRoute] {
+	fields := []field[rawRoute]{
+		key("name", "the route's name in events and statistics; route-N unless told", text(), func(r *rawRoute) *value[string] { return &r.name }),
+		key("hosts", "host names, or *.example.com; all unless told", list(text()), func(r *rawRoute) *value[[]value[string]] { return &r.hosts }),
+		key("path", "one path, exactly", text(), func(r *rawRoute) *value[string] { return &r.path }),
+		key("path_prefix", "a path and all below it: /a matches /a and /a/b, not /ab", text(), func(r *rawRoute) *value[string] { return &r.prefix }),
+		key("methods", "HTTP methods in upper case; all unless told", list(text()), func(r *rawRoute) *value[[]value[string]] { return &r.methods }),
+		required(key("upstream", "upstream: NAME, one of upstreams", text(), func(r *rawRoute) *value[string] { return &r.upstream })),
+		required(key("policy", "policy: NAME, one of policies", text(), func(r *rawRoute) *value[string] { return &r.policy })),
+	}
+	return object(append(fields, featureFields(func(r *rawRoute) *rawFeatures { return &r.rawFeatures })...)...)
+}
+
+func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
+	return []field[T]{
+		key("headers", "security headers of responses", headersKind(), func(t *T) *value[rawHeaders] { return &in(t).headers }),
+		key("cors", "which other sites' pages may read responses (Fetch standard)", corsKind(), func(t *T) *value[rawCORS] { return &in(t).cors }),
+		key("session", "none, optional or required, or a mapping", sessionKind(), func(t *T) *value[rawSession] { return &in(t).session }),
+		key("limits", "how many requests in which time", list(limitKind()), func(t *T) *value[[]value[rawLimit]] { return &in(t).limits }),
+		key("uploads", "which files may be sent", uploadsKind(), func(t *T) *value[rawUploads] { return &in(t).uploads }),
+	}
+}
+
+const modeDoc = "enforce (unless told), report (decide, record, let through) or off"
+
+func headersKind() kind[rawHeaders] {
+	return object(
+		key("mode", modeDoc, mode(), func(h *rawHeaders) *value[string] { return &h.mode }),
+		key("preset", "a set of headers to begin with", word("strict"), func(h *rawHeaders) *value[string] { return &h.preset }),
+		key("set", `single headers by name; "" takes one of the preset away`, dictionary(anyText()), func(h *rawHeaders) *value[[]named[string]] { return &h.set }),
+		key("remove", "response headers of the upstream that must not leave", list(text()), func(h *rawHeaders) *value[[]value[string]] { return &h.remove }),
+	)
+}
+
+func corsKind() kind[rawCORS] {
+	return object(
+		key("mode", modeDoc, mode(), func(c *rawCORS) *value[string] { return &c.mode }),
+		key("allow_origins", "https://app.example.com, https://*.example.com, http://localhost:*, or *", list(text()),
+			func(c *rawCORS) *value[[]value[string]] { return &c.origins }),
+		key("allow_credentials", "whether cookies may go along", boolean(), func(c *rawCORS) *value[bool] { return &c.credentials }),
+		key("allow_methods", "methods beyond GET, HEAD and POST", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.methods }),
+		key("allow_headers", "request headers beyond the safelisted ones", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.allow }),
+		key("expose_headers", "response headers that the page may read", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.expose }),
+		key("max_age", "how long a browser keeps a preflight's answer: seconds or 10m", ageSeconds(), func(c *rawCORS) *value[int] { return &c.maxAge }),
+		key("allow_private_network", "whether public sites may reach this private one", boolean(), func(c *rawCORS) *value[bool] { return &c.privateNetwork }),
+	)
+}
+
+// sessionKind takes "session: required" for "session: {require: required}".
+func sessionKind() kind[rawSession] {
+	require := word("none", "optional", "required")
+	full := object(
+		key("mode", modeDoc, mode(), func(s *rawSession) *value[string] { return &s.mode }),
+		key("require", "none, optional or required", require, func(s *rawSession) *value[string] { return &s.require }),
+		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
+		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
+	)
+	return kind[rawSession]{
+		schema: schema{"oneOf": []schema{require.schema, full.schema}},
+		read: func(d *decoder, n *node) (rawSession, bool) {
+			if n.kind == mappingNode {
+				return full.read(d, n)
+			}
+			v, ok := require.read(d, n)
+			return rawSession{require: value[string]{v: v, at: n.at, set: ok}}, ok
+		},
+	}
+}
+
+func limitKind() kind[rawLimit] {
+	return object(
+		required(key("name", "name: api_calls", text(), func(l *rawLimit) *value[string] { return &l.name })),
+		key("mode", modeDoc, mode(), func(l *rawLimit) *value[string] { return &l.mode }),
+		required(key("by", "by: [ip], [user] or both", list(word("ip", "user")), func(l *rawLimit) *value[[]value[string]] { return &l.by })),
+		required(key("rate", "rate: 100/60s", rates(), func(l *rawLimit) *value[rate] { return &l.rate })),
+		key("algorithm", "how requests are counted", word("sliding_window", "fixed_window", "gcra"), func(l *rawLimit) *value[string] { return &l.algorithm }),
+		key("burst", "gcra: how many may come at once", integer(1, 1_000_000_000), func(l *rawLimit) *value[int64] { return &l.burst }),
+		key("on_redis_error", "deny (503), allow, or local: count in each replica alone", word("deny", "allow", "local"),
+			func(l *rawLimit) *value[string] { return &l.onRedisError }),
+	)
+}
+
+func uploadsKind() kind[rawUploads] {
+	return object(
+		key("mode", modeDoc, mode(), func(u *rawUploads) *value[string] { return &u.mode }),
+		key("allow", "types (pdf) and groups of types (image)", list(text()), func(u *rawUploads) *value[[]value[string]] { return &u.allow }),
+		key("max_file_size", "of one file: 20MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxFile }),
+		key("max_request_size", "of the whole body: 25MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxRequest }),
+		key("max_files", "files in one request", integer(1, 10_000), func(u *rawUploads) *value[int64] { return &u.maxFiles }),
+	)
+}
