@@ -1,0 +1,217 @@
+package accesslog
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	dataaccesslog "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
+
+	"gatehouse/authz/event"
+	"gatehouse/filter/verdict"
+)
+
+// source is what identifies the sender of a stream.
+type source struct {
+	node, logName string
+}
+
+// finished tells the entry that ends a request from those that Envoy can be
+// told to send at its start and in the middle.
+func finished(entry *dataaccesslog.HTTPAccessLogEntry) bool {
+	common := entry.GetCommonProperties()
+	switch common.GetAccessLogType() {
+	case dataaccesslog.AccessLogType_NotSet, dataaccesslog.AccessLogType_DownstreamEnd:
+		return !common.GetIntermediateLogEntry()
+	default:
+		return false
+	}
+}
+
+// convert makes the event of an entry.
+func (s *Service) convert(from source, entry *dataaccesslog.HTTPAccessLogEntry) event.Event {
+	common, request := entry.GetCommonProperties(), entry.GetRequest()
+	e := event.Event{
+		ID:        identity(from, entry),
+		Time:      s.when(common),
+		Source:    "envoy",
+		Instance:  clean(from.node, maxName),
+		RequestID: clean(request.GetRequestId(), maxID),
+		Method:    strings.TrimPrefix(request.GetRequestMethod().String(), "METHOD_"),
+		Host:      strings.ToLower(clean(request.GetAuthority(), maxHost)),
+		Path:      clean(withoutQuery(cmp.Or(request.GetOriginalPath(), request.GetPath())), maxPath),
+		Status:    int(entry.GetResponse().GetResponseCode().GetValue()),
+		Route:     clean(common.GetRouteName(), maxName),
+	}
+	if address := common.GetDownstreamRemoteAddress().GetSocketAddress().GetAddress(); address != "" {
+		e.Client = s.clientOf(address)
+	}
+	s.judge(&e, entry)
+	return e
+}
+
+func (s *Service) when(common *dataaccesslog.AccessLogCommon) time.Time {
+	if common.GetStartTime() == nil {
+		return s.now()
+	}
+	return common.GetStartTime().AsTime()
+}
+
+// identity is made of what no two requests of one Envoy share: the stream's id,
+// the nanosecond of its start, the client's port, and how long it took.
+func identity(from source, entry *dataaccesslog.HTTPAccessLogEntry) string {
+	common := entry.GetCommonProperties()
+	return event.DeriveID(from.node, from.logName, common.GetStreamId(), entry.GetRequest().GetRequestId(),
+		common.GetStartTime().AsTime().Format(time.RFC3339Nano),
+		common.GetDownstreamDirectRemoteAddress().GetSocketAddress().String(),
+		common.GetDuration().String(), common.GetTimeToLastDownstreamTxByte().String(),
+		entry.GetRequest().GetPath())
+}
+
+// judge fills in who decided what.
+func (s *Service) judge(e *event.Event, entry *dataaccesslog.HTTPAccessLogEntry) {
+	common := entry.GetCommonProperties()
+	filter, readable := filterDecision(common)
+	authz := authzDecision(common)
+	details := entry.GetResponse().GetResponseCodeDetails()
+
+	e.Subject = clean(authz.Subject, maxName)
+	e.Policy = clean(cmp.Or(authz.Policy, filter.Policy), maxName)
+	e.PolicyVersion = clean(cmp.Or(authz.Version, filter.Version), maxName)
+	e.Detail = map[string]string{}
+	if details != "" && details != "via_upstream" {
+		e.Detail["response_code_details"] = clean(details, maxReason)
+	}
+	if !readable {
+		e.Detail["verdict"] = "unreadable"
+	}
+	describeFiles(e.Detail, filter.Files)
+
+	chief, other := filter, authz
+	if authz.weight() > filter.weight() {
+		chief, other = authz, filter
+	}
+	switch {
+	case chief.weight() > 0:
+		decided(e, chief, other)
+	case byEnvoy(e, details):
+	case len(filter.Files) > 0:
+		e.Type, e.Outcome, e.Severity = event.FileUploadAccepted, event.Allow, event.Info
+		e.Feature = string(verdict.FeatureUploads)
+	default:
+		e.Type, e.Outcome, e.Severity = event.RequestAllowed, event.Allow, event.Info
+	}
+	if len(e.Detail) == 0 {
+		e.Detail = nil
+	}
+}
+
+func describeFiles(detail map[string]string, files []file) {
+	if len(files) == 0 {
+		return
+	}
+	first := files[0]
+	set(detail, "filename", clean(first.Name, maxHost))
+	set(detail, "declared", clean(first.Declared, maxName))
+	set(detail, "detected", clean(first.Detected, maxName))
+	detail["size"] = strconv.FormatInt(first.Size, 10)
+	if len(files) > 1 {
+		detail["files"] = strconv.Itoa(len(files))
+	}
+}
+
+func set(detail map[string]string, name, value string) {
+	if value != "" {
+		detail[name] = value
+	}
+}
+
+// decided writes down a deny or a report.
+func decided(e *event.Event, chief, other decision) {
+	e.Feature, e.Rule = clean(chief.Feature, maxName), clean(chief.Rule, maxName)
+	e.Reason = clean(chief.Reason, maxReason)
+	set(e.Detail, "limit", clean(chief.Limit, maxName))
+	e.Type = typeOf(chief)
+	e.Outcome, e.Severity = event.Deny, severityOf(e.Type)
+	if chief.weight() == 1 {
+		e.Outcome, e.Severity = event.Report, event.Warning
+	}
+	if other.weight() > 0 {
+		e.Detail["also"] = clean(other.Decision+" "+other.Feature+" "+other.Rule, maxReason)
+	}
+}
+
+// Rules of Check that tell a check that could not be made from one that failed;
+// extauthz uses the same words.
+const (
+	ruleSessionUnavailable = "session_unavailable"
+	ruleLimitsUnavailable  = "limits_unavailable"
+	rulePolicyUnavailable  = "policy_unavailable"
+	ruleUnknownPolicy      = "unknown_policy"
+	ruleSessionExpired     = "session_expired"
+)
+
+func typeOf(d decision) event.Type {
+	switch d.Rule {
+	case ruleSessionUnavailable, ruleLimitsUnavailable, rulePolicyUnavailable:
+		return event.CheckUnavailable
+	case ruleUnknownPolicy:
+		return event.PolicyUnknown
+	case ruleSessionExpired:
+		return event.SessionExpired
+	}
+	switch d.Feature {
+	case string(verdict.FeatureUploads):
+		return event.FileUploadRejected
+	case string(verdict.FeatureCORS):
+		return event.CORSRefused
+	case "limits":
+		return event.RateLimitExceeded
+	case "session":
+		return event.SessionRefused
+	default:
+		return event.RequestDenied
+	}
+}
+
+func severityOf(t event.Type) event.Severity {
+	if t == event.CheckUnavailable || t == event.PolicyUnknown {
+		return event.Critical
+	}
+	return event.Warning
+}
+
+// refusals are the response code details of Envoy's own filters and codecs that
+// mean a deny; each stands for itself and for what begins with it.
+var refusals = [...]struct {
+	details string
+	kind    event.Type
+	feature string
+}{
+	{"ext_authz_error", event.CheckUnavailable, "authz"},
+	{"wasm_fail_stream", event.CheckUnavailable, "filter"},
+	{"rate_limiter_error", event.CheckUnavailable, "limits"},
+	{"request_rate_limited", event.RateLimitExceeded, "limits"},
+	{"ext_authz_denied", event.RequestDenied, "authz"},
+	{"rbac_access_denied", event.RequestDenied, "rbac"},
+	{"jwt_authn_access_denied", event.RequestDenied, "jwt"},
+	{"csrf_origin_mismatch", event.RequestDenied, "csrf"},
+	{"path_normalization_failed", event.RequestDenied, "protocol"},
+	{"http1.unexpected_underscore", event.RequestDenied, "protocol"},
+	{"http2.unexpected_underscore", event.RequestDenied, "protocol"},
+	{"unexpected_underscore", event.RequestDenied, "protocol"},
+}
+
+// byEnvoy recognises a deny that Envoy made without either room, or because a
+// room did not answer.
+func byEnvoy(e *event.Event, details string) bool {
+	for _, refusal := range refusals {
+		if strings.HasPrefix(details, refusal.details) {
+			e.Type, e.Feature, e.Rule = refusal.kind, refusal.feature, refusal.details
+			e.Outcome, e.Severity = event.Deny, severityOf(refusal.kind)
+			return true
+		}
+	}
+	return false
+}
