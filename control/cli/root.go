@@ -22,6 +22,8 @@ type App struct {
 // commands lists them all, one a line.
 func (app *App) commands() []*cobra.Command {
 	return []*cobra.Command{
+		newCheckCommand(app),
+		newExplainCommand(app),
 		newVersionCommand(app),
 	}
 }

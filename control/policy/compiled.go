@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	authzpolicy "gatehouse/authz/policy"
 	filterpolicy "gatehouse/filter/policy"
@@ -107,4 +108,10 @@ func toJSON(what string, v any) ([]byte, error) {
 		return nil, fmt.Errorf("write %s as JSON: %w", what, err)
 	}
 	return b, nil
+}
+
+// IsWritten tells whether an effective policy is one that the file writes: not
+// a built-in one, nor one made for a route with settings of its own.
+func IsWritten(name string) bool {
+	return !strings.HasPrefix(name, reservedPrefix) && !strings.Contains(name, "@")
 }

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/control/policy"
+)
+
+func newExplainCommand(app *App) *cobra.Command {
+	var config, origin string
+	var headers []string
+	cmd := &cobra.Command{
+		Use:   "explain METHOD URL",
+		Short: "Tell what would become of a request, and because of which lines",
+		Long: "Tell which route and policy a request meets, every header that its response would get, the answer\n" +
+			"to its origin, the session and limits that it needs, and the line of the file behind each.",
+		Example: "  gatehouse explain GET https://app.example.com/api/me --origin https://app.example.com\n" +
+			"  gatehouse explain OPTIONS /api --origin https://app.example.com --header 'Access-Control-Request-Method: PUT'",
+		Args: cobra.ExactArgs(2),
+	}
+	cmd.Flags().StringVarP(&config, "config", "c", "gatehouse.yaml", "the policy file")
+	cmd.Flags().StringVar(&origin, "origin", "", "the request's Origin")
+	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "a request header, `NAME: VALUE`; may be repeated")
+	format := addOutputFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		header, err := parseHeaders(headers, origin)
+		if err != nil {
+			return err
+		}
+		compiled, err := loadPolicy(config)
+		if err != nil {
+			return err
+		}
+		explanation, err := compiled.Explain(policy.Query{Method: args[0], URL: args[1], Header: header})
+		if err != nil {
+			return misuse("explain %q: %w", args[1], err)
+		}
+		if *format == outputJSON {
+			return writeJSON(app.Stdout, explanation)
+		}
+		return printExplanation(app.Stdout, explanation)
+	}
+	return cmd
+}
+
+func parseHeaders(lines []string, origin string) (http.Header, error) {
+	h := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || name == "" {
+			return nil, misuse("--header %q: write NAME: VALUE", line)
+		}
+		h.Add(name, strings.TrimSpace(value))
+	}
+	if origin != "" {
+		h.Add("Origin", origin)
+	}
+	return h, nil
+}
+
+func printExplanation(out io.Writer, e *policy.Explanation) error {
+	// The longest column is the last, so that it does not push another away.
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(what, value, from string) { fmt.Fprintf(w, "%s\t%s\t%s\n", what, from, value) }
+	row("request", fmt.Sprintf("%s %s%s", e.Method, e.Host, e.Path), map[bool]string{true: "over TLS", false: "in clear"}[e.TLS])
+	if e.Outcome != "" {
+		row("outcome", e.Outcome, "")
+	}
+	if e.Route != "" {
+		from := "built in"
+		if e.Line > 0 {
+			from = fmt.Sprintf("line %d", e.Line)
+		}
+		row("route", e.Route+" -> "+e.Upstream, from)
+	}
+	if e.Policy != "" {
+		row("policy", e.Policy, "version "+e.Version)
+	}
+	printAuthz(row, e)
+	printUploads(row, e)
+	for _, h := range e.Headers {
+		row("header", h.Name+": "+h.Value, because(h))
+	}
+	for i := 0; i < len(e.Removed); {
+		from, same := because(e.Removed[i]), []string{}
+		for ; i < len(e.Removed) && because(e.Removed[i]) == from; i++ {
+			same = append(same, e.Removed[i].Name)
+		}
+		row("removes", strings.Join(same, ", "), from)
+	}
+	if e.CORS != nil {
+		row("cors", e.CORS.Answer+reported(string(e.CORS.Mode)), where(e.CORS.From))
+		for _, h := range e.CORS.Headers {
+			row("", h.Name+": "+h.Value, "")
+		}
+	}
+	return flush(w)
+}
+
+func printAuthz(row func(what, value, from string), e *policy.Explanation) {
+	if e.Session != nil {
+		value := string(e.Session.Require) + reported(string(e.Session.Mode))
+		if n := e.Session.MaxIdleSeconds; n > 0 {
+			value += fmt.Sprintf(", at most %s idle", time.Duration(n)*time.Second)
+		}
+		if n := e.Session.MaxAgeSeconds; n > 0 {
+			value += fmt.Sprintf(", at most %s old", time.Duration(n)*time.Second)
+		}
+		row("session", value, where(e.Session.From))
+	}
+	for _, l := range e.Limits {
+		value := fmt.Sprintf("%s: %d per %s by %s, %s, while Redis is away: %s%s", l.Name, l.Requests,
+			time.Duration(l.WindowMillis)*time.Millisecond, strings.Join(l.By, " and "),
+			cmp.Or(l.Algorithm, "sliding_window"), cmp.Or(l.OnRedisError, "deny"), reported(string(l.Mode)))
+		if l.Note != "" {
+			value += " (" + l.Note + ")"
+		}
+		row("limit", value, where(l.From))
+	}
+}
+
+func printUploads(row func(what, value, from string), e *policy.Explanation) {
+	if e.Uploads == nil {
+		return
+	}
+	value := strings.Join(e.Uploads.Allow, ", ")
+	if n := e.Uploads.MaxFileSize; n > 0 {
+		value += fmt.Sprintf("; at most %d bytes a file", n)
+	}
+	if n := e.Uploads.MaxRequestSize; n > 0 {
+		value += fmt.Sprintf("; at most %d bytes a request", n)
+	}
+	if n := e.Uploads.MaxFiles; n > 0 {
+		value += fmt.Sprintf("; at most %d files", n)
+	}
+	row("uploads", value+reported(string(e.Uploads.Mode)), where(e.Uploads.From))
+}
+
+// reported marks what is not enforced.
+func reported(mode string) string {
+	if mode == "report" || mode == "off" {
+		return " (" + mode + ")"
+	}
+	return ""
+}
+
+func because(h policy.HeaderFinding) string {
+	if h.Because == "" {
+		return where(h.From)
+	}
+	return h.Because + ", " + where(h.From)
+}
+
+func where(p *policy.Place) string {
+	if p == nil {
+		return "built in"
+	}
+	return fmt.Sprintf("%s, line %d", p.Path, p.Line)
+}
+
+func flush(w *tabwriter.Writer) error {
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the explanation: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	authzpolicy "gatehouse/authz/policy"
+	"gatehouse/filter/cors"
+	"gatehouse/filter/match"
+	filterpolicy "gatehouse/filter/policy"
+)
+
+// Query is a request to explain. URL is absolute, or a path for any host in
+// clear text.
+type Query struct {
+	Method string
+	URL    string
+	Header http.Header // Origin and Access-Control-Request-* matter
+}
+
+// Explanation is what would become of a request, and because of which lines.
+type Explanation struct {
+	Version string `json:"version"`
+	Method  string `json:"method"`
+	Host    string `json:"host,omitempty"`
+	Path    string `json:"path"` // as Envoy routes it: normalised
+	TLS     bool   `json:"tls"`
+	// Route is empty where no route matches; Outcome then says what happens.
+	Route    string          `json:"route,omitempty"`
+	Line     int             `json:"line,omitempty"`
+	Upstream string          `json:"upstream,omitempty"`
+	Policy   string          `json:"policy"`
+	Outcome  string          `json:"outcome,omitempty"`
+	Session  *SessionFinding `json:"session,omitempty"`
+	Limits   []LimitFinding  `json:"limits,omitempty"`
+	Headers  []HeaderFinding `json:"headers,omitempty"`
+	Removed  []HeaderFinding `json:"removed_headers,omitempty"`
+	CORS     *CORSFinding    `json:"cors,omitempty"`
+	Uploads  *UploadsFinding `json:"uploads,omitempty"`
+}
+
+// SessionFinding says whether a session is needed.
+type SessionFinding struct {
+	authzpolicy.Session
+	From *Place `json:"from,omitempty"`
+}
+
+// LimitFinding is a limit that counts this request.
+type LimitFinding struct {
+	authzpolicy.Limit
+	Note string `json:"note,omitempty"`
+	From *Place `json:"from,omitempty"`
+}
+
+// HeaderFinding is one response header. A nil From means built in.
+type HeaderFinding struct {
+	Name    string `json:"name"`
+	Value   string `json:"value,omitempty"`
+	Because string `json:"because,omitempty"`
+	From    *Place `json:"from,omitempty"`
+}
+
+// CORSFinding is the answer to the request's origin.
+type CORSFinding struct {
+	Mode    filterpolicy.Mode `json:"mode"`
+	Answer  string            `json:"answer"`
+	Headers []HeaderFinding   `json:"headers,omitempty"`
+	From    *Place            `json:"from,omitempty"`
+}
+
+// UploadsFinding says which files may be in the request.
+type UploadsFinding struct {
+	filterpolicy.Uploads
+	From *Place `json:"from,omitempty"`
+}
+
+// Explain follows a request through the policy, as the filter and authz do.
+func (c *Compiled) Explain(q Query) (*Explanation, error) {
+	set, err := filterpolicy.Compile(c.Filter)
+	if err != nil {
+		return nil, fmt.Errorf("compile the filter's policy: %w", err)
+	}
+	e, err := newExplanation(c, q)
+	if err != nil {
+		return nil, err
+	}
+	if refusal := refusedPath(q.URL); refusal != "" {
+		e.Outcome = refusal
+		return e, nil
+	}
+	c.findRoute(e)
+	compiled, ok := set.Lookup(e.Policy)
+	if !ok {
+		return nil, fmt.Errorf("policy %q does not exist", e.Policy)
+	}
+	c.explainHeaders(e, compiled)
+	c.explainCORS(e, compiled, q)
+	if e.Route != "" {
+		c.explainAuthz(e)
+		if u := c.Filter.Policies[e.Policy].Uploads; u != nil {
+			e.Uploads = &UploadsFinding{Uploads: *u, From: c.from(e.Policy, "uploads")}
+		}
+	}
+	return e, nil
+}
+
+func newExplanation(c *Compiled, q Query) (*Explanation, error) {
+	u, err := url.Parse(q.URL)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL")
+	case u.Scheme == "" && strings.HasPrefix(q.URL, "/") && u.Host == "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+	default:
+		return nil, errors.New("neither an http or https URL nor a path")
+	}
+	return &Explanation{
+		Version: c.Version, Method: strings.ToUpper(q.Method), Host: u.Host, Path: normalPath(u.EscapedPath()), TLS: u.Scheme == "https",
+	}, nil
+}
+
+// normalPath is what Envoy's normalize_path and merge_slashes leave.
+func normalPath(p string) string {
+	if p == "" {
+		return "/"
+	}
+	clean := path.Clean(p)
+	last := p[strings.LastIndexByte(p, '/')+1:]
+	if (last == "" || last == "." || last == "..") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+func refusedPath(raw string) string {
+	raw, _, _ = strings.Cut(raw, "?")
+	lower := strings.ToLower(raw)
+	if strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") {
+		return "Envoy answers 400: the path has an escaped slash"
+	}
+	return ""
+}
+
+func (c *Compiled) findRoute(e *Explanation) {
+	for _, r := range append([]Route{{Name: AuthPolicy, PathPrefix: AuthPrefix, Upstream: "authz", Policy: c.AuthPolicy}}, c.Routes...) {
+		rule := match.Rule{Hosts: r.Hosts, Path: r.Path, PathPrefix: r.PathPrefix, Methods: r.Methods}
+		if rule.Matches(e.Method, e.Host, e.Path) {
+			e.Route, e.Line, e.Upstream, e.Policy = r.Name, r.Line, r.Upstream, r.Policy
+			return
+		}
+	}
+	e.Policy, e.Outcome = DefaultPolicy, "no route matches: Envoy answers 404"
+}
+
+func (c *Compiled) from(policy, path string) *Place {
+	p, ok := c.Origin(policy, path)
+	if !ok {
+		return nil
+	}
+	return &p
+}
+
+func (c *Compiled) explainHeaders(e *Explanation, p *filterpolicy.Compiled) {
+	if p.Headers == nil {
+		return
+	}
+	config := c.Filter.Policies[e.Policy].Headers
+	for _, h := range p.Headers.Headers() {
+		if h.TLSOnly && !e.TLS {
+			continue
+		}
+		e.Headers = append(e.Headers, c.headerFinding(e.Policy, h.Name, h.Value, "headers.set.", config))
+	}
+	for _, name := range p.Headers.Removed() {
+		e.Removed = append(e.Removed, c.headerFinding(e.Policy, name, "", "headers.remove=", config))
+	}
+	if p.HeadersReport {
+		e.Headers, e.Removed = nil, nil
+	}
+}
+
+func (c *Compiled) headerFinding(policy, name, value, prefix string, config *filterpolicy.Headers) HeaderFinding {
+	t := c.origins[policy]
+	for _, written := range []string{name, http.CanonicalHeaderKey(name)} {
+		if p, ok := t[prefix+written]; ok {
+			return HeaderFinding{Name: name, Value: value, From: &Place{Path: p.path, Line: p.line}}
+		}
+	}
+	return HeaderFinding{Name: name, Value: value, Because: "preset " + config.Preset, From: c.from(policy, "headers.preset")}
+}
+
+func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query) {
+	if p.CORS == nil {
+		return
+	}
+	request := cors.Request{
+		Method: e.Method, Origins: q.Header.Values("Origin"),
+		RequestMethod:  q.Header.Values("Access-Control-Request-Method"),
+		RequestHeaders: q.Header.Values("Access-Control-Request-Headers"),
+		PrivateNetwork: q.Header.Get("Access-Control-Request-Private-Network") == "true",
+	}
+	e.CORS = &CORSFinding{Mode: filterpolicy.Enforce, From: c.from(e.Policy, "cors.allow_origins")}
+	if p.CORSReport {
+		e.CORS.Mode = filterpolicy.Report
+	}
+	e.CORS.answer(p.CORS, &request)
+}
+
+func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
+	if r.IsPreflight() {
+		out := p.Preflight(r)
+		f.Answer = "preflight allowed, answered by the filter"
+		if out.Refusal != "" {
+			f.Answer = "preflight refused: " + out.Refusal
+		}
+		f.add(out.Headers)
+		return
+	}
+	origin, ok := p.Allowed(r.Origins)
+	switch {
+	case len(r.Origins) == 0:
+		f.Answer = "no Origin in the request (try --origin)"
+	case !ok:
+		f.Answer = "origin not allowed: the page may not read the response"
+	default:
+		f.Answer = "origin allowed"
+		f.add(p.Actual(nil, origin))
+	}
+	if vary := p.Vary(); vary != "" {
+		f.add([]cors.Header{{Name: "vary", Value: vary}})
+	}
+}
+
+func (f *CORSFinding) add(headers []cors.Header) {
+	for _, h := range headers {
+		f.Headers = append(f.Headers, HeaderFinding{Name: h.Name, Value: h.Value})
+	}
+}
+
+func (c *Compiled) explainAuthz(e *Explanation) {
+	p := c.Authz.Policies[e.Policy]
+	e.Session = &SessionFinding{Session: p.Session, From: c.from(e.Policy, "session.require")}
+	for i, l := range p.Limits {
+		f := LimitFinding{Limit: l, From: c.from(e.Policy, fmt.Sprintf("limits[%d]", i))}
+		if strings.Contains(strings.Join(l.By, " "), "user") {
+			f.Note = "counts requests with a session only"
+			if p.Session.Require == authzpolicy.SessionNone || p.Session.Mode == authzpolicy.Off {
+				f.Note = "never counts: this policy has no session"
+			}
+		}
+		e.Limits = append(e.Limits, f)
+	}
+}
