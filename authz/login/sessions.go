@@ -1,0 +1,96 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"gatehouse/authz/session"
+	"gatehouse/filter/verdict"
+)
+
+type listed struct {
+	ID         string    `json:"id"`
+	Current    bool      `json:"current"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Device     string    `json:"device,omitempty"`
+}
+
+// sessions lists the person's own sessions, without anything that opens one.
+func (h handler) sessions(w http.ResponseWriter, r *http.Request) {
+	current, ok := h.identify(w, r)
+	if !ok {
+		return
+	}
+	all, err := h.Sessions.List(r.Context(), current.User.ID)
+	if err != nil {
+		h.unavailable(w, r, credentials{}, err)
+		return
+	}
+	list := make([]listed, len(all))
+	for i, s := range all {
+		list[i] = listed{
+			ID: s.ID, Current: s.ID == current.ID, Device: s.Device,
+			CreatedAt: s.Created.UTC(), LastSeenAt: s.LastSeen.UTC(), ExpiresAt: s.ExpiresAt().UTC(),
+		}
+	}
+	writeJSON(w, struct {
+		User     string   `json:"user"`
+		Sessions []listed `json:"sessions"`
+	}{current.User.Name, list})
+}
+
+func (h handler) endSession(w http.ResponseWriter, r *http.Request) {
+	if foreign(r) {
+		writeProblem(w, r, verdict.Forbidden)
+		return
+	}
+	current, ok := h.identify(w, r)
+	if !ok {
+		return
+	}
+	s, err := h.Sessions.RevokeID(r.Context(), current.User.ID, r.PathValue("id"))
+	switch {
+	case errors.Is(err, session.ErrInvalid):
+		writePlainProblem(w, r, http.StatusNotFound)
+		return
+	case err != nil:
+		h.unavailable(w, r, credentials{}, err)
+		return
+	}
+	h.reportRevoked(r, s, "ended from the list of sessions")
+	if s.ID == current.ID {
+		http.SetCookie(w, cookie(""))
+	}
+	noStore(w)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// identify finds the session of the request, or answers.
+func (h handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	switch {
+	case err == nil:
+		return s, true
+	case errors.Is(err, session.ErrInvalid):
+		writeProblem(w, r, verdict.AuthenticationFailed)
+	default:
+		h.unavailable(w, r, credentials{}, err)
+	}
+	return session.Session{}, false
+}
+
+// device is the part of the user agent that is kept to tell a person's sessions
+// apart: printable ASCII, cut.
+func device(userAgent string) string {
+	clean := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, userAgent)
+	return clean[:min(len(clean), session.MaxDevice)]
+}

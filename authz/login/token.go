@@ -1,0 +1,44 @@
+package login
+
+import (
+	"net/http"
+	"strings"
+
+	"gatehouse/authz/session"
+)
+
+// CookieName has the prefix that browsers bind to Secure, Path=/ and no Domain
+// (RFC 6265bis section 4.1.3.2).
+const CookieName = "__Host-gatehouse"
+
+// cookie carries token; an empty token takes the cookie away. It has no expiry
+// of its own: the session's limits are kept on the server.
+func cookie(token string) *http.Cookie {
+	c := &http.Cookie{
+		Name: CookieName, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+// tokenOf returns the one session token of a request: the cookie's or the
+// bearer's. Of several none counts: which one the person signed in with cannot
+// be known.
+func tokenOf(r *http.Request) string {
+	var found []string
+	for _, c := range r.CookiesNamed(CookieName) {
+		found = append(found, c.Value)
+	}
+	for _, value := range r.Header.Values("Authorization") {
+		scheme, token, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if strings.EqualFold(scheme, "bearer") && strings.HasPrefix(strings.TrimSpace(token), session.TokenPrefix) {
+			found = append(found, strings.TrimSpace(token))
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0]
+}
