@@ -1,0 +1,217 @@
+package authz
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"gatehouse/authz/accesslog"
+	"gatehouse/authz/event"
+	"gatehouse/authz/extauthz"
+	"gatehouse/authz/limit"
+	"gatehouse/authz/policy"
+	"gatehouse/authz/ratelimit"
+	"gatehouse/authz/session"
+)
+
+// server is authz put together: everything bound and opened, nothing served.
+type server struct {
+	o                         Options
+	listener, metricsListener net.Listener
+	owned                     []io.Closer
+	redis, redisBehind        redis.UniversalClient // for requests, for the rest
+
+	names     *event.Pseudonymizer
+	events    *event.Writer
+	policy    *policy.Source
+	sessions  *session.Manager
+	folder    *ratelimit.Directory // nil: no RateLimitService
+	watcher   *watcher
+	counts    *counts
+	accessLog *accesslog.Service
+	health    *health.Server
+	grpc      *grpc.Server
+	http      *http.Server
+	metrics   *http.Server
+}
+
+// assemble binds first: a port in use is told before anything else is touched.
+// After an error nothing is left open.
+func assemble(ctx context.Context, o Options) (s *server, err error) {
+	s = &server{o: o, listener: o.Listener, metricsListener: o.MetricsListener}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.abandon())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		s.bind, s.openRedis, s.openEvents, s.openPolicy, s.serveGRPC, s.serveHTTP,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *server) abandon() error {
+	var errs []error
+	if s.events != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // it has just begun: there is nothing to wait for
+		errs = append(errs, s.events.Close(ctx))
+	}
+	for _, l := range []net.Listener{s.listener, s.metricsListener} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	for _, c := range s.owned {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) bind(ctx context.Context) (err error) {
+	if s.listener == nil {
+		if s.listener, err = listen(ctx, "--listen", s.o.Listen); err != nil {
+			return err
+		}
+	}
+	if s.metricsListener == nil && s.o.MetricsListen != "" {
+		s.metricsListener, err = listen(ctx, "--metrics-listen", s.o.MetricsListen)
+	}
+	return err
+}
+
+func (s *server) openRedis(ctx context.Context) error {
+	s.redis, s.redisBehind = s.o.RedisClient, s.o.RedisClient
+	if s.redis == nil {
+		var err error
+		if s.redis, err = OpenRedis(s.o.Redis); err != nil {
+			return err
+		}
+		s.owned = append(s.owned, s.redis)
+		if s.redisBehind, err = openBackground(s.o.Redis); err != nil {
+			return err
+		}
+		s.owned = append(s.owned, s.redisBehind)
+	}
+	s.watcher = newWatcher(ctx, s.redisBehind, s.o.Now, s.o.Log)
+	s.sessions = session.New(s.redis, s.o.Now, rand.Reader)
+	return nil
+}
+
+func (s *server) openEvents(context.Context) (err error) {
+	if s.names, err = s.pseudonymizer(); err != nil {
+		return err
+	}
+	s.counts = newCounts(s.o.Registry)
+	s.events, err = event.NewWriter(event.Options{
+		Redis: s.redisBehind, Source: "authz", Instance: s.o.Instance,
+		Registerer: s.o.Registry, Logger: s.o.Log, Now: s.o.Now,
+	})
+	return err
+}
+
+func (s *server) pseudonymizer() (*event.Pseudonymizer, error) {
+	if !s.o.PseudonymKey.Empty() {
+		return event.NewPseudonymizer(s.o.PseudonymKey.Reveal())
+	}
+	s.o.Log.Warn("no pseudonym key is set: events of this run cannot be linked to others; set GATEHOUSE_PSEUDONYM_KEY_FILE")
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return event.NewPseudonymizer(key)
+}
+
+func (s *server) openPolicy(ctx context.Context) (err error) {
+	lastGood := ""
+	if s.o.StateDir != "" {
+		if err := os.MkdirAll(s.o.StateDir, 0o700); err != nil {
+			return fmt.Errorf("make the state folder: %w: choose another with --state-dir", err)
+		}
+		lastGood = filepath.Join(s.o.StateDir, "policy.json")
+	}
+	s.policy, err = policy.NewSource(ctx, policy.SourceOptions{
+		Redis: s.redisBehind, File: s.o.PolicyFile, LastGood: lastGood,
+		Log: s.o.Log, Now: s.o.Now, Rejected: s.rejected,
+	})
+	if err != nil {
+		return err
+	}
+	if s.o.RateLimitConfig != "" {
+		s.folder, err = ratelimit.OpenDirectory(s.o.RateLimitConfig, s.o.Log)
+	}
+	return err
+}
+
+func (s *server) rejected(err error) {
+	s.events.Append(event.Event{
+		Type: event.PolicyRejected, Severity: event.Critical, Outcome: event.Failure,
+		Feature: "policy", Rule: "policy_rejected", Reason: err.Error(),
+	})
+}
+
+func (s *server) disagreed(loaded, foreign string) {
+	s.events.Append(event.Event{
+		Type: event.PolicyDisagreement, Severity: event.Critical, Outcome: event.Failure,
+		Feature: "policy", Rule: "policy_disagreement", PolicyVersion: loaded,
+		Reason: "Envoy has been working by another version for more than five seconds",
+		Detail: map[string]string{"envoy_version": foreign},
+	})
+}
+
+func (s *server) serveGRPC(context.Context) error {
+	s.grpc = newGRPC(s.o.Log, s.counts.panics)
+	limiter := limit.New(s.redis, nil)
+	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
+		Policy: s.policy, Sessions: s.sessions, Limits: limiter,
+		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
+		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
+		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
+	}))
+	s.accessLog = accesslog.New(accesslog.Options{
+		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
+	})
+	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
+	if s.folder != nil {
+		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
+			ratelimit.New(s.folder.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
+	}
+	s.health = health.NewServer()
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	s.reportHealth()
+	return nil
+}
+
+func (s *server) serveHTTP(context.Context) error {
+	s.http = newHTTP(routes(nil, s.readiness), s.o.Log)
+	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
+	s.counts.watch(s.o.Registry, s.readiness)
+	return nil
+}
+
+// background are the loops that run beside the servers until they have stopped.
+func (s *server) background() []func(context.Context) {
+	loops := []func(context.Context){s.policy.Run, s.watcher.run, s.followHealth}
+	if s.folder != nil {
+		loops = append(loops, s.folder.Run)
+	}
+	return loops
+}

@@ -1,0 +1,55 @@
+package authz
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/secret"
+)
+
+// Options are what an authz is started with. Fields that name an alternative to
+// an address or a URL are for tests and for running all in one process.
+type Options struct {
+	// Listen is host:port, or unix:///path, for gRPC and HTTP/1.1 alike.
+	Listen   string
+	Listener net.Listener // instead of Listen; Run closes it
+	// MetricsListen serves /metrics; empty serves none.
+	MetricsListen   string
+	MetricsListener net.Listener
+
+	Redis       RedisOptions
+	RedisClient redis.UniversalClient // instead of Redis; the caller closes it
+
+	// PolicyFile is read instead of Redis's gatehouse:policy.
+	PolicyFile string
+	// StateDir keeps the last good policy; empty keeps none.
+	StateDir string
+	// RateLimitConfig is a folder of envoyproxy/ratelimit's YAML; empty serves
+	// no RateLimitService. With it, authz is ready also without a policy.
+	RateLimitConfig string
+
+	// PseudonymKey keys the pseudonyms in events. Without it a random one is
+	// drawn, said out loud: then pseudonyms change with each start.
+	PseudonymKey secret.Value
+	// Instance names this replica in events; empty takes the host's name.
+	Instance string
+	Log      *slog.Logger         // nil means slog.Default()
+	Registry *prometheus.Registry // nil makes one
+	Now      func() time.Time     // nil means time.Now
+
+	// Started, if set, is called once with the bound address.
+	Started func(net.Addr)
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	if o.Listen == "" && o.Listener == nil {
+		errs = append(errs, errors.New("authz has no address to listen on: pass --listen 127.0.0.1:9001"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,92 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/secret"
+)
+
+// RedisOptions say how to reach Redis.
+type RedisOptions struct {
+	// URL is redis://host:port/db, rediss:// for TLS, or unix:///path.sock?db=n.
+	// It is a secret because it may carry a password.
+	URL secret.Value
+	// Password, if set, goes before the URL's.
+	Password secret.Value
+	// PoolSize is the number of connections; 0 means 20.
+	PoolSize int
+}
+
+// What a request may wait for Redis. Envoy waits 500 ms for Check, and Check
+// asks at most twice.
+const (
+	redisWithin = 150 * time.Millisecond
+	redisDial   = 100 * time.Millisecond
+
+	defaultPoolSize    = 20
+	backgroundPoolSize = 6
+)
+
+// OpenRedis makes a client. It does not connect: Redis may come later.
+func OpenRedis(o RedisOptions) (redis.UniversalClient, error) {
+	options, err := o.parse()
+	if err != nil {
+		return nil, err
+	}
+	options.PoolSize = defaultPoolSize
+	if o.PoolSize > 0 {
+		options.PoolSize = o.PoolSize
+	}
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisDial, redisWithin, redisWithin
+	options.PoolTimeout = redisWithin
+	return redis.NewClient(options), nil
+}
+
+// openBackground makes the client for what no request waits for: events, the
+// policy, and asking whether Redis is there. Apart, so that a burst of events
+// takes no connection from a Check.
+func openBackground(o RedisOptions) (redis.UniversalClient, error) {
+	options, err := o.parse()
+	if err != nil {
+		return nil, err
+	}
+	options.PoolSize = backgroundPoolSize
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = time.Second, 2*time.Second, 2*time.Second
+	return redis.NewClient(options), nil
+}
+
+func (o RedisOptions) parse() (*redis.Options, error) {
+	text := strings.TrimSpace(o.URL.RevealString())
+	if text == "" {
+		return nil, errors.New("no Redis is named: pass --redis, or REDIS_URL_FILE with the file that holds its URL")
+	}
+	options, err := redis.ParseURL(text)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis URL cannot be read: %w: write redis://host:port/db or unix:///path.sock", withoutURL(err))
+	}
+	if password := strings.TrimSpace(o.Password.RevealString()); password != "" {
+		options.Password = password
+	}
+	options.ContextTimeoutEnabled = true
+	// A second try would take the time that the caller no longer has, and a
+	// limit would count twice.
+	options.MaxRetries = -1
+	options.DialerRetries = 1
+	options.ClientName = "gatehouse-authz"
+	return options, nil
+}
+
+// withoutURL drops the text of the URL, and with it the password, from an error.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
