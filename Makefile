@@ -80,9 +80,9 @@ test: build tools ## all tests: units with -race, the filter under wazero, and a
 	@go test -race -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
-check: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose envoy-config ## everything that reads the code without running it
+check: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
 
-.PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose envoy-config
+.PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config
 fmt: ## gofmt changes nothing
 	@out=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
@@ -120,8 +120,11 @@ compose: $(COMPOSECHECK) ## docker-compose.yml: its schema, and that every servi
 	@go -C .ci/composecheck test . >/dev/null
 	@$(COMPOSECHECK) docker-compose.yml
 
+policy: bin/gatehouse ## the policy files that ship are without mistakes
+	@bin/gatehouse check deploy/docker/gatehouse.yaml
+
 envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people copy is accepted by Envoy
-	@for file in envoy/*.yaml; do \
+	@for file in envoy/*.yaml deploy/docker/envoy.yaml; do \
 	  $(ENVOY) --mode validate --log-level error --config-path "$$file" >/dev/null || { echo "$$file: refused by envoy"; exit 1; }; \
 	  echo "$$file: accepted by envoy"; \
 	done
