@@ -1,0 +1,16 @@
+// Command filter is the Wasm plugin: security headers, CORS and upload
+// inspection, for any Envoy or Istio, configured by plain JSON (filter/policy).
+//
+// It promises to fail closed: a configuration with a mistake is refused as a
+// whole, and a request that the filter cannot judge gets 503. This package only
+// translates between proxy-wasm and filter/pipeline.
+//
+// Build: GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared ./filter
+package main
+
+import "github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
+
+// main is never called in a c-shared module; the SDK asks for init.
+func main() {}
+
+func init() { proxywasm.SetVMContext(&vm{}) }

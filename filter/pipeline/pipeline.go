@@ -1,0 +1,215 @@
+// Package pipeline takes one exchange, a request and its response, through a
+// policy. It is the whole of the filter but for the host: the proxy-wasm adapter
+// and the net/http middleware both drive it, so that what is tested in one holds
+// in the other.
+//
+// It promises that the policy is fixed when the request's headers are seen,
+// whatever is rerouted later; that a request for which no policy can be chosen
+// is refused; and that no body under an uploads policy ends at the upstream
+// before it was judged, provided that the host keeps back what it is told to
+// hold. An Exchange belongs to one goroutine.
+package pipeline
+
+import (
+	"strings"
+
+	"gatehouse/filter/cors"
+	"gatehouse/filter/policy"
+	"gatehouse/filter/upload"
+	"gatehouse/filter/verdict"
+)
+
+// Exchange is one request on its way. Its methods are called in the order of
+// the stream: Begin, Body any number of times, End, Respond.
+type Exchange struct {
+	set       *policy.Set
+	policy    *policy.Compiled // nil if none could be chosen
+	head      head
+	inspector *upload.Inspector
+	received  int64
+	verdict   verdict.Verdict
+	reply     *Reply
+}
+
+// Reply is the answer that the filter gives itself, instead of the upstream's.
+type Reply struct {
+	Status  int
+	Headers [][2]string
+	Body    []byte
+}
+
+// Begin chooses the policy and judges the request's head.
+func Begin(set *policy.Set, r Request) *Exchange {
+	x := &Exchange{set: set, head: read(r.Headers)}
+	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
+	chosen, err := set.Select(policy.Selector{
+		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
+		Method: x.head.method, Authority: x.head.authority, Path: x.head.path,
+	})
+	if err != nil {
+		x.deny(verdict.FeaturePolicy, "unknown_policy", err.Error(), verdict.CheckUnavailable)
+		return x
+	}
+	x.policy = chosen
+	x.verdict.Policy = chosen.Name
+	if x.preflight(); x.reply == nil && !r.EndOfStream {
+		x.beginUpload()
+	}
+	return x
+}
+
+// Drop lists the request headers that must not go on, in lower case.
+func (x *Exchange) Drop() []string { return x.head.drop }
+
+// Reply is the filter's own answer, or nil while the request may go on.
+func (x *Exchange) Reply() *Reply { return x.reply }
+
+// Inspecting tells whether the body must be given to Body.
+func (x *Exchange) Inspecting() bool { return x.inspector != nil }
+
+// HoldHeaders tells whether the host should keep the request's headers back
+// until Body or End says otherwise.
+func (x *Exchange) HoldHeaders() bool { return x.inspector != nil && x.set.HoldRequestHeaders() }
+
+// Body judges the next bytes of the body. hold means that the host must keep
+// back everything that it has not let go yet. After a refusal, Reply is set.
+func (x *Exchange) Body(chunk []byte) (hold bool) {
+	if x.inspector == nil {
+		return false
+	}
+	x.received += int64(len(chunk))
+	hold, refusal := x.inspector.Write(chunk)
+	if refusal != nil {
+		x.refuse(refusal)
+		return false
+	}
+	// Over HTTP/1 the upstream takes the request for complete with its last
+	// byte, before any end of stream: the verdict must come first.
+	if x.head.contentLength >= 0 && x.received >= x.head.contentLength {
+		x.End()
+		return false
+	}
+	return hold
+}
+
+// End judges the body as complete: at the end of the stream or at the trailers.
+// It may be called more than once.
+func (x *Exchange) End() {
+	if x.inspector == nil {
+		return
+	}
+	i := x.inspector
+	refusal := i.Close()
+	x.verdict.Files = i.Files()
+	x.inspector = nil
+	if refusal != nil {
+		x.refuseClosed(refusal)
+	}
+}
+
+// Verdict is what is known now; it is final once the response begins.
+func (x *Exchange) Verdict() *verdict.Verdict { return &x.verdict }
+
+// Fail refuses the request because the filter itself failed.
+func (x *Exchange) Fail(reason string) {
+	x.inspector = nil
+	x.deny(verdict.FeaturePolicy, "filter_failed", reason, verdict.CheckUnavailable)
+}
+
+func (x *Exchange) preflight() {
+	p := x.policy.CORS
+	if p == nil {
+		return
+	}
+	r := cors.Request{
+		Method: x.head.method, Origins: x.head.origins, RequestMethod: x.head.requestMethod,
+		RequestHeaders: x.head.requestHeaders, PrivateNetwork: x.head.privateNetwork,
+	}
+	if !r.IsPreflight() {
+		return
+	}
+	answer := p.Preflight(&r)
+	if x.policy.CORSReport {
+		if answer.Refusal != "" {
+			x.report(verdict.FeatureCORS, answer.Rule, answer.Refusal, verdict.Forbidden)
+		}
+		return
+	}
+	if answer.Refusal != "" {
+		x.deny(verdict.FeatureCORS, answer.Rule, answer.Refusal, verdict.Forbidden)
+	} else {
+		x.verdict.Feature, x.verdict.Rule = verdict.FeatureCORS, "cors_preflight"
+		x.reply = &Reply{Status: 204}
+	}
+	for _, h := range answer.Headers {
+		x.reply.Headers = append(x.reply.Headers, [2]string{h.Name, h.Value})
+	}
+}
+
+func (x *Exchange) beginUpload() {
+	p := x.policy.Uploads
+	if p == nil {
+		return
+	}
+	if len(x.head.contentType) > 1 || len(x.head.contentEncoding) > 1 {
+		x.refuse(&upload.Refusal{
+			Rule: "content_type_ambiguous", Problem: verdict.UnsafeContent,
+			Reason: "several Content-Type or Content-Encoding lines: servers disagree about which one counts",
+		})
+		return
+	}
+	inspector, refusal := p.Inspect(upload.Request{
+		Method: x.head.method, Path: x.head.path, ContentLength: x.head.contentLength,
+		ContentType: strings.Join(x.head.contentType, ""), ContentEncoding: strings.Join(x.head.contentEncoding, ""),
+		ContentDisposition: x.head.contentDisposition,
+	})
+	x.inspector = inspector
+	if refusal != nil {
+		x.refuse(refusal)
+	}
+}
+
+func (x *Exchange) refuse(r *upload.Refusal) {
+	if x.inspector != nil {
+		x.verdict.Files = x.inspector.Files()
+		x.inspector = nil
+	}
+	x.refuseClosed(r)
+}
+
+func (x *Exchange) refuseClosed(r *upload.Refusal) {
+	if x.policy.UploadsReport {
+		x.report(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+		return
+	}
+	x.deny(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+}
+
+func (x *Exchange) record(d verdict.Decision, f verdict.Feature, rule, reason string, p verdict.Problem) {
+	x.verdict.Decision, x.verdict.Feature, x.verdict.Rule = d, f, rule
+	x.verdict.Reason, x.verdict.Problem = reason, p
+}
+
+func (x *Exchange) report(f verdict.Feature, rule, reason string, p verdict.Problem) {
+	x.record(verdict.Report, f, rule, reason, p)
+}
+
+func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Problem) {
+	x.record(verdict.Deny, f, rule, reason, p)
+	x.reply = &Reply{
+		Status: p.Status(),
+		Headers: [][2]string{
+			{"content-type", verdict.ContentType},
+			{"cache-control", "no-store"},
+		},
+		Body: p.Document(x.head.requestID),
+	}
+}
+
+// Failed is an exchange that could not even begin.
+func Failed(set *policy.Set, reason string) *Exchange {
+	x := &Exchange{set: set, head: head{contentLength: -1}}
+	x.verdict.Version = set.Version()
+	x.Fail(reason)
+	return x
+}

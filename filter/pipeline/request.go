@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Request is a request's head as a host sees it.
+type Request struct {
+	// Headers are all lines in order, names in lower case, pseudo-headers
+	// (:method, :authority, :path, :scheme) included.
+	Headers [][2]string
+	// RoutePolicy and VirtualHostPolicy come from the metadata.
+	RoutePolicy, VirtualHostPolicy string
+	// EndOfStream: there is no body.
+	EndOfStream bool
+}
+
+// head is what the features read of a request, gathered in one pass.
+type head struct {
+	method, authority, path, scheme string
+	forwardedProto, requestID       string
+	origins                         []string
+	requestMethod, requestHeaders   []string
+	privateNetwork                  bool
+	contentType                     []string
+	contentEncoding                 []string
+	contentDisposition              string
+	contentLength                   int64 // -1: unknown
+	drop                            []string
+}
+
+func read(lines [][2]string) head {
+	h := head{contentLength: -1}
+	for _, line := range lines {
+		name, value := line[0], line[1]
+		if reserved(name) {
+			h.drop = append(h.drop, name)
+			continue
+		}
+		h.take(name, value)
+	}
+	return h
+}
+
+func (h *head) take(name, value string) {
+	switch name {
+	case ":method":
+		h.method = value
+	case ":authority":
+		h.authority = value
+	case ":path":
+		h.path = value
+	case ":scheme":
+		h.scheme = value
+	case "x-forwarded-proto":
+		h.forwardedProto = value
+	case "x-request-id":
+		h.requestID = value
+	case "origin":
+		h.origins = append(h.origins, value)
+	case "access-control-request-method":
+		h.requestMethod = append(h.requestMethod, value)
+	case "access-control-request-headers":
+		h.requestHeaders = append(h.requestHeaders, value)
+	case "access-control-request-private-network":
+		h.privateNetwork = value == "true"
+	case "content-type":
+		h.contentType = append(h.contentType, value)
+	case "content-encoding":
+		h.contentEncoding = append(h.contentEncoding, value)
+	case "content-disposition":
+		h.contentDisposition = value
+	case "content-length":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
+			h.contentLength = n
+		}
+	}
+}
+
+// reserved tells whether the header is one that only Gatehouse may set. An
+// underscore counts as a hyphen: CGI-like servers make one of the two.
+func reserved(name string) bool {
+	const prefix = "x-gatehouse-"
+	if len(name) < len(prefix) || (name[0] != 'x' && name[0] != 'X') {
+		return false
+	}
+	return strings.EqualFold(strings.ReplaceAll(name[:len(prefix)], "_", "-"), prefix)
+}
+
+// tls tells whether the client's connection was TLS. Envoy overwrites
+// x-forwarded-proto unless a trusted proxy in front of it set it.
+func (h *head) tls() bool {
+	if h.forwardedProto != "" {
+		return h.forwardedProto == "https"
+	}
+	return h.scheme == "https"
+}

@@ -1,0 +1,218 @@
+package policy
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxConfigBytes bounds a configuration; a thousand policies take a tenth.
+const maxConfigBytes = 4 << 20
+
+// Parse reads the plugin's JSON strictly and compiles it. Unknown and duplicate
+// keys, wrong types and everything that Compile finds are reported together.
+func Parse(text []byte) (*Set, error) {
+	if len(text) > maxConfigBytes {
+		return nil, errors.New("the configuration is larger than 4 MiB")
+	}
+	if !gjson.ValidBytes(text) {
+		return nil, errors.New("the configuration is not JSON (RFC 8259)")
+	}
+	r := &reader{}
+	c := r.config(gjson.ParseBytes(text))
+	set, err := Compile(c)
+	if len(r.errs) > 0 {
+		return nil, errors.Join(append(r.errs, err)...)
+	}
+	return set, err
+}
+
+// reader walks the JSON and collects what does not fit.
+type reader struct{ errs []error }
+
+func (r *reader) fail(where, what string) {
+	if where == "" {
+		where = "configuration"
+	}
+	r.errs = append(r.errs, &Mistake{where, what})
+}
+
+type field func(where string, v gjson.Result)
+
+func (r *reader) object(where string, v gjson.Result, each func(key string) field) {
+	if !v.IsObject() {
+		r.fail(where, "must be an object")
+		return
+	}
+	seen := map[string]bool{}
+	v.ForEach(func(key, value gjson.Result) bool {
+		at := join(where, key.Str)
+		if seen[key.Str] {
+			r.fail(at, "stands twice")
+			return true
+		}
+		seen[key.Str] = true
+		if read := each(key.Str); read != nil {
+			read(at, value)
+		} else {
+			r.fail(at, "is not a key here")
+		}
+		return true
+	})
+}
+
+func join(where, key string) string {
+	if where == "" {
+		return key
+	}
+	return where + "." + key
+}
+
+// fields reads an object whose keys are known.
+func (r *reader) fields(where string, v gjson.Result, known map[string]field) {
+	r.object(where, v, func(key string) field { return known[key] })
+}
+
+func (r *reader) str(dst *string) field {
+	return func(where string, v gjson.Result) {
+		if v.Type != gjson.String {
+			r.fail(where, "must be a string")
+			return
+		}
+		*dst = v.Str
+	}
+}
+
+func (r *reader) mode(dst *Mode) field {
+	return func(where string, v gjson.Result) {
+		var s string
+		r.str(&s)(where, v)
+		*dst = Mode(s)
+	}
+}
+
+func (r *reader) boolean(dst *bool) field {
+	return func(where string, v gjson.Result) {
+		if !v.IsBool() {
+			r.fail(where, "must be true or false")
+			return
+		}
+		*dst = v.Bool()
+	}
+}
+
+func (r *reader) integer(dst *int64) field {
+	return func(where string, v gjson.Result) {
+		n, err := strconv.ParseInt(v.Raw, 10, 64)
+		if v.Type != gjson.Number || err != nil {
+			r.fail(where, "must be a whole number")
+			return
+		}
+		*dst = n
+	}
+}
+
+func (r *reader) strings(dst *[]string) field {
+	return func(where string, v gjson.Result) {
+		r.array(where, v, func(at string, e gjson.Result) {
+			var s string
+			r.str(&s)(at, e)
+			*dst = append(*dst, s)
+		})
+	}
+}
+
+func (r *reader) array(where string, v gjson.Result, each field) {
+	if !v.IsArray() {
+		r.fail(where, "must be an array")
+		return
+	}
+	for i, e := range v.Array() {
+		each(where+"."+strconv.Itoa(i), e)
+	}
+}
+
+func (r *reader) config(v gjson.Result) Config {
+	var c Config
+	r.fields("", v, map[string]field{
+		"version":              r.str(&c.Version),
+		"hold_request_headers": r.boolean(&c.HoldRequestHeaders),
+		"default_policy":       r.str(&c.DefaultPolicy),
+		"rules": func(where string, v gjson.Result) {
+			r.array(where, v, func(at string, e gjson.Result) { c.Rules = append(c.Rules, r.rule(at, e)) })
+		},
+		"policies": func(where string, v gjson.Result) {
+			c.Policies = map[string]Policy{}
+			r.object(where, v, func(name string) field {
+				return func(at string, e gjson.Result) { c.Policies[name] = r.policy(at, e) }
+			})
+		},
+	})
+	return c
+}
+
+func (r *reader) rule(where string, v gjson.Result) Rule {
+	var out Rule
+	r.fields(where, v, map[string]field{
+		"hosts": r.strings(&out.Hosts), "path": r.str(&out.Path), "path_prefix": r.str(&out.PathPrefix),
+		"methods": r.strings(&out.Methods), "policy": r.str(&out.Policy),
+	})
+	return out
+}
+
+func (r *reader) policy(where string, v gjson.Result) Policy {
+	var p Policy
+	r.fields(where, v, map[string]field{
+		"headers": func(at string, e gjson.Result) { p.Headers = r.headers(at, e) },
+		"cors":    func(at string, e gjson.Result) { p.CORS = r.cors(at, e) },
+		"uploads": func(at string, e gjson.Result) { p.Uploads = r.uploads(at, e) },
+	})
+	return p
+}
+
+func (r *reader) headers(where string, v gjson.Result) *Headers {
+	h := &Headers{}
+	r.fields(where, v, map[string]field{
+		"mode": r.mode(&h.Mode), "preset": r.str(&h.Preset), "remove": r.strings(&h.Remove),
+		"set": func(at string, e gjson.Result) {
+			h.Set = map[string]string{}
+			r.object(at, e, func(name string) field {
+				return func(at string, e gjson.Result) {
+					var value string
+					r.str(&value)(at, e)
+					h.Set[name] = value
+				}
+			})
+		},
+	})
+	return h
+}
+
+func (r *reader) cors(where string, v gjson.Result) *CORS {
+	c := &CORS{}
+	r.fields(where, v, map[string]field{
+		"mode": r.mode(&c.Mode), "allow_origins": r.strings(&c.AllowOrigins),
+		"allow_credentials": r.boolean(&c.AllowCredentials), "allow_methods": r.strings(&c.AllowMethods),
+		"allow_headers": r.strings(&c.AllowHeaders), "expose_headers": r.strings(&c.ExposeHeaders),
+		"allow_private_network": r.boolean(&c.AllowPrivateNetwork),
+		"max_age": func(at string, e gjson.Result) {
+			var n int64
+			r.integer(&n)(at, e)
+			seconds := int(min(max(n, -1), 1<<30))
+			c.MaxAge = &seconds
+		},
+	})
+	return c
+}
+
+func (r *reader) uploads(where string, v gjson.Result) *Uploads {
+	u := &Uploads{}
+	var files int64
+	r.fields(where, v, map[string]field{
+		"mode": r.mode(&u.Mode), "allow": r.strings(&u.Allow), "max_file_size": r.integer(&u.MaxFileSize),
+		"max_request_size": r.integer(&u.MaxRequestSize), "max_files": r.integer(&files),
+	})
+	u.MaxFiles = int(min(max(files, -1), 1<<30))
+	return u
+}

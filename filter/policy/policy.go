@@ -1,0 +1,231 @@
+// Package policy turns the plugin's JSON into an immutable set of policies and
+// chooses one for a request.
+//
+// It promises to report every mistake of a configuration at once, each with its
+// place, and never to choose nothing silently: a request for which no policy is
+// named, or one that does not exist, is an error that the caller must refuse. It
+// does not decide about requests; filter/pipeline does, with what it holds.
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/filter/cors"
+	"gatehouse/filter/headers"
+	"gatehouse/filter/match"
+	"gatehouse/filter/upload"
+)
+
+// Set is a compiled Config; immutable and safe for concurrent use.
+type Set struct {
+	version  string
+	hold     bool
+	fallback string
+	rules    []rule
+	policies map[string]*Compiled
+}
+
+type rule struct {
+	match  match.Rule
+	policy string
+}
+
+// Compiled is one policy. A feature that is nil is off; Report says that it is
+// evaluated and recorded only.
+type Compiled struct {
+	Name          string
+	Headers       *headers.Policy
+	HeadersReport bool
+	CORS          *cors.Policy
+	CORSReport    bool
+	Uploads       *upload.Policy
+	UploadsReport bool
+}
+
+// Version identifies the configuration.
+func (s *Set) Version() string { return s.version }
+
+// HoldRequestHeaders tells whether the host lets the filter keep request
+// headers back.
+func (s *Set) HoldRequestHeaders() bool { return s.hold }
+
+// Lookup returns the policy of that name.
+func (s *Set) Lookup(name string) (*Compiled, bool) {
+	p, ok := s.policies[name]
+	return p, ok
+}
+
+// Names lists the policies in order.
+func (s *Set) Names() []string {
+	names := make([]string, 0, len(s.policies))
+	for name := range s.policies {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Selector is what the choice of a policy depends on.
+type Selector struct {
+	// Route and VirtualHost are the names in the metadata
+	// filter_metadata.gatehouse.policy, empty where there is none.
+	Route, VirtualHost string
+	Method             string
+	Authority          string // :authority as received
+	Path               string // :path as received
+}
+
+// ErrNoPolicy: nothing names a policy for the request.
+var ErrNoPolicy = errors.New("no metadata, rule or default_policy names a policy for this request")
+
+// Select chooses: route metadata, virtual-host metadata, the first matching
+// rule, default_policy. The first that is set wins, also if what it names does
+// not exist, which is an error.
+func (s *Set) Select(q Selector) (*Compiled, error) {
+	name := s.name(q)
+	if name == "" {
+		return nil, ErrNoPolicy
+	}
+	p, ok := s.policies[name]
+	if !ok {
+		return nil, fmt.Errorf("policy %q does not exist in configuration %q", name, s.version)
+	}
+	return p, nil
+}
+
+func (s *Set) name(q Selector) string {
+	if q.Route != "" {
+		return q.Route
+	}
+	if q.VirtualHost != "" {
+		return q.VirtualHost
+	}
+	for i := range s.rules {
+		if s.rules[i].match.Matches(q.Method, q.Authority, q.Path) {
+			return s.rules[i].policy
+		}
+	}
+	return s.fallback
+}
+
+// Compile validates c and reports all of its mistakes together.
+func Compile(c Config) (*Set, error) {
+	k := &compiler{}
+	s := &Set{
+		version: c.Version, hold: c.HoldRequestHeaders, fallback: c.DefaultPolicy,
+		policies: make(map[string]*Compiled, len(c.Policies)),
+	}
+	if len(c.Policies) == 0 {
+		k.fail("policies", "is empty: a filter without policies refuses every request")
+	}
+	for _, name := range sortedNames(c.Policies) {
+		s.policies[name] = k.policy(name, c.Policies[name])
+	}
+	if _, ok := c.Policies[c.DefaultPolicy]; c.DefaultPolicy != "" && !ok {
+		k.fail("default_policy", fmt.Sprintf("policy %q does not exist", c.DefaultPolicy))
+	}
+	for i, r := range c.Rules {
+		s.rules = append(s.rules, k.rule(i, r, c.Policies))
+	}
+	if len(k.errs) > 0 {
+		return nil, errors.Join(k.errs...)
+	}
+	return s, nil
+}
+
+// Mistake is one mistake of a configuration; Where is its path in the JSON.
+type Mistake struct{ Where, What string }
+
+func (m *Mistake) Error() string { return m.Where + ": " + m.What }
+
+type compiler struct{ errs []error }
+
+func (k *compiler) fail(where, what string) {
+	k.errs = append(k.errs, &Mistake{where, what})
+}
+
+// under reports each of the joined errors with its place.
+func (k *compiler) under(where string, err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			k.under(where, e)
+		}
+		return
+	}
+	k.fail(where, err.Error())
+}
+
+func (k *compiler) rule(i int, r Rule, policies map[string]Policy) rule {
+	where := fmt.Sprintf("rules.%d", i)
+	m := match.Rule{Hosts: r.Hosts, Path: r.Path, PathPrefix: r.PathPrefix, Methods: r.Methods}
+	if what := m.Mistake(); what != "" {
+		k.fail(where, what)
+	}
+	if _, ok := policies[r.Policy]; !ok {
+		k.fail(where+".policy", fmt.Sprintf("policy %q does not exist", r.Policy))
+	}
+	return rule{m, r.Policy}
+}
+
+func (k *compiler) policy(name string, p Policy) *Compiled {
+	where := "policies." + name
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < 0x21 || r == 0x7f }) {
+		k.fail(where, "a policy's name is not empty and has no spaces or control characters")
+	}
+	out := &Compiled{Name: name}
+	if p.Headers != nil && k.mode(where+".headers", p.Headers.Mode, &out.HeadersReport) {
+		compiled, err := headers.Compile(headers.Config{Preset: p.Headers.Preset, Set: p.Headers.Set, Remove: p.Headers.Remove})
+		k.under(where+".headers", err)
+		out.Headers = compiled
+	}
+	if p.CORS != nil && k.mode(where+".cors", p.CORS.Mode, &out.CORSReport) {
+		compiled, err := cors.Compile(cors.Config{
+			AllowOrigins: p.CORS.AllowOrigins, AllowCredentials: p.CORS.AllowCredentials,
+			AllowMethods: p.CORS.AllowMethods, AllowHeaders: p.CORS.AllowHeaders, ExposeHeaders: p.CORS.ExposeHeaders,
+			MaxAge: p.CORS.MaxAge, AllowPrivateNetwork: p.CORS.AllowPrivateNetwork,
+		})
+		k.under(where+".cors", err)
+		out.CORS = compiled
+	}
+	if p.Uploads != nil && k.mode(where+".uploads", p.Uploads.Mode, &out.UploadsReport) {
+		compiled, err := upload.Compile(upload.Config{
+			Allow: p.Uploads.Allow, MaxFileSize: p.Uploads.MaxFileSize,
+			MaxRequestSize: p.Uploads.MaxRequestSize, MaxFiles: p.Uploads.MaxFiles,
+		})
+		k.under(where+".uploads", err)
+		out.Uploads = compiled
+	}
+	return out
+}
+
+// mode tells whether the feature is on, and stores whether it only reports. A
+// feature that is off is still a part of the configuration, but not compiled:
+// off is how one gets past a mistake in it.
+func (k *compiler) mode(where string, m Mode, report *bool) bool {
+	switch m {
+	case "", Enforce:
+		return true
+	case Report:
+		*report = true
+		return true
+	case Off:
+		return false
+	}
+	k.fail(where+".mode", fmt.Sprintf("%q is no mode: enforce, report or off", m))
+	return false
+}
+
+func sortedNames(m map[string]Policy) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
