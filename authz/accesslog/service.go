@@ -71,23 +71,37 @@ func (s *Service) StreamAccessLogs(stream grpc.ClientStreamingServer[pb.StreamAc
 	messages := make(chan received)
 	go pump(stream, messages)
 	var from source
-	var silence <-chan time.Time
-	draining := s.draining
 	for {
-		select {
-		case <-draining:
-			draining, silence = nil, time.After(quiet)
-		case <-silence:
+		m, quiet := s.next(messages)
+		switch {
+		case quiet:
 			return end(stream)
-		case m := <-messages:
-			if m.err != nil {
-				return s.ended(stream, m.err)
-			}
-			from = s.take(from, m.message)
-			if silence != nil {
-				silence = time.After(quiet)
-			}
+		case m.err != nil:
+			return s.ended(stream, m.err)
 		}
+		from = s.take(from, m.message)
+	}
+}
+
+// next waits for a message; while draining, only until the stream is quiet.
+func (s *Service) next(messages <-chan received) (m received, isQuiet bool) {
+	select {
+	case m := <-messages:
+		return m, false
+	case <-s.draining:
+	}
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	select {
+	case m := <-messages:
+		return m, false
+	case <-timer.C:
+	}
+	select {
+	case m := <-messages: // came with the end of the wait
+		return m, false
+	default:
+		return received{}, true
 	}
 }
 

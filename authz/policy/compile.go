@@ -29,6 +29,9 @@ const (
 	defaultAbsolute = 12 * time.Hour
 )
 
+// DefaultLifetimes are what sign-in grants where no policy says more.
+func DefaultLifetimes() Lifetimes { return Lifetimes{Idle: defaultIdle, Absolute: defaultAbsolute} }
+
 type rule struct {
 	matches match.Rule
 	policy  *Compiled
