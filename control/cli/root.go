@@ -24,6 +24,7 @@ func (app *App) commands() []*cobra.Command {
 	return []*cobra.Command{
 		newCheckCommand(app),
 		newExplainCommand(app),
+		newRenderCommand(app),
 		newVersionCommand(app),
 	}
 }

@@ -46,7 +46,7 @@ func (k *compiler) builtIn() {
 			Algorithm: authzpolicy.SlidingWindow, OnRedisError: authzpolicy.OnErrorDeny,
 		}},
 	}
-	// A request that no route matches is Envoy's own 404; Check is not asked.
+	// What no route matches is answered 404 under this policy.
 	k.out.Authz.Policies[DefaultPolicy] = authzpolicy.Policy{Session: authzpolicy.Session{Require: authzpolicy.SessionNone}}
 }
 

@@ -13,8 +13,8 @@ import (
 const (
 	// AuthPolicy guards AuthPrefix unless auth.policy names another.
 	AuthPolicy = "gatehouse-auth"
-	// DefaultPolicy gives the security headers to what no route matches: the
-	// 404 that Envoy writes itself.
+	// DefaultPolicy gives the security headers to the 404 of what no route
+	// matches.
 	DefaultPolicy = "gatehouse-default"
 	// AuthPrefix is always routed to authz, before the user's routes.
 	AuthPrefix = "/auth/"

@@ -92,7 +92,7 @@ func (c *Compiled) Explain(q Query) (*Explanation, error) {
 		e.Outcome = refusal
 		return e, nil
 	}
-	c.findRoute(e)
+	c.findRoute(e, q.Header)
 	compiled, ok := set.Lookup(e.Policy)
 	if !ok {
 		return nil, fmt.Errorf("policy %q does not exist", e.Policy)
@@ -140,20 +140,31 @@ func refusedPath(raw string) string {
 	raw, _, _ = strings.Cut(raw, "?")
 	lower := strings.ToLower(raw)
 	if strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") {
-		return "Envoy answers 400: the path has an escaped slash"
+		return "refused with 400: the path has an escaped slash"
 	}
 	return ""
 }
 
-func (c *Compiled) findRoute(e *Explanation) {
+func (c *Compiled) findRoute(e *Explanation, header http.Header) {
 	for _, r := range append([]Route{{Name: AuthPolicy, PathPrefix: AuthPrefix, Upstream: "authz", Policy: c.AuthPolicy}}, c.Routes...) {
 		rule := match.Rule{Hosts: r.Hosts, Path: r.Path, PathPrefix: r.PathPrefix, Methods: r.Methods}
-		if rule.Matches(e.Method, e.Host, e.Path) {
+		if rule.Matches(c.routedMethod(e.Method, r, header), e.Host, e.Path) {
 			e.Route, e.Line, e.Upstream, e.Policy = r.Name, r.Line, r.Upstream, r.Policy
 			return
 		}
 	}
-	e.Policy, e.Outcome = DefaultPolicy, "no route matches: Envoy answers 404"
+	e.Policy, e.Outcome = DefaultPolicy, "no route matches: 404"
+}
+
+// routedMethod is the method by which a route is chosen: a preflight goes where
+// the request that it asks for will go, if the policy there speaks CORS.
+func (c *Compiled) routedMethod(method string, r Route, header http.Header) string {
+	asked := header.Get("Access-Control-Request-Method")
+	config := c.Filter.Policies[r.Policy].CORS
+	if method != http.MethodOptions || asked == "" || config == nil || config.Mode == filterpolicy.Off {
+		return method
+	}
+	return asked
 }
 
 func (c *Compiled) from(policy, path string) *Place {

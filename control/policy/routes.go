@@ -90,9 +90,6 @@ func (k *compiler) paths(raw value[rawRoute]) {
 			k.path(p)
 		}
 	}
-	if prefix.set && len(prefix.v) > 1 && strings.HasSuffix(prefix.v, "/") {
-		k.d.fail(prefix.at, "path_prefix ends with /", prefix.v, "write "+strings.TrimRight(prefix.v, "/")+": it matches that path and all below it")
-	}
 }
 
 // path refuses what can never match: Envoy normalises paths before it routes.
