@@ -88,7 +88,7 @@ func (p *Policy) compileOrigins(c Config, fail func(where, what, why string)) {
 		}
 		seen[s] = struct{}{}
 		if err := p.origins.add(s); err != nil {
-			fail(key, s, ": "+err.Error())
+			fail(key, s, "is no origin to allow: "+err.Error())
 		}
 	}
 	if p.origins.any && len(c.AllowOrigins) > 1 {
