@@ -108,7 +108,11 @@ func (s *Server) ready() error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := client.Ping(ctx).Err()
+		// The socket first: go-redis complains aloud when it cannot dial.
+		_, err := os.Stat(s.Socket())
+		if err == nil {
+			err = client.Ping(ctx).Err()
+		}
 		if err == nil {
 			return nil
 		}
@@ -167,9 +171,12 @@ func find() (string, error) {
 		return path, nil
 	}
 	for dir, err := os.Getwd(); err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, ".tools", "redis", "redis-server")
-		if _, err := exec.LookPath(path); err == nil {
-			return path, nil
+		for _, path := range []string{
+			filepath.Join(dir, ".tools", "redis", "redis-server"), filepath.Join(dir, ".tools", "redis", "bin", "redis-server"),
+		} {
+			if _, err := exec.LookPath(path); err == nil {
+				return path, nil
+			}
 		}
 	}
 	return "", errors.New("no redis-server: install Debian's redis-server, run `make tools`, or set GATEHOUSE_REDIS_SERVER to its path")
