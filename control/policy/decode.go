@@ -102,6 +102,7 @@ func readFields[T any](d *decoder, n *node, fields []field[T], into *T) {
 		switch {
 		case !ok:
 			d.unknownKey(e, names(fields))
+		case e.value.kind == brokenNode:
 		case e.value.kind == nullNode:
 			d.fail(e.at, "has no value", e.key, "give it one, or remove the key")
 		default:
@@ -110,7 +111,7 @@ func readFields[T any](d *decoder, n *node, fields []field[T], into *T) {
 	}
 	for _, f := range fields {
 		if f.required && !seen[f.name] {
-			d.fail(n.at, "a key is missing: "+f.name, "", f.doc)
+			d.fail(n.at, "a key is missing", f.name, f.doc)
 		}
 	}
 }
@@ -164,6 +165,9 @@ func list[V any](item kind[V]) kind[[]value[V]] {
 			}
 			out := make([]value[V], 0, len(n.items))
 			for _, i := range n.items {
+				if i.kind == brokenNode {
+					continue
+				}
 				if v, ok := item.read(d, i); ok {
 					out = append(out, value[V]{v: v, at: i.at, set: true})
 				}
@@ -190,6 +194,9 @@ func dictionary[V any](of kind[V]) kind[[]named[V]] {
 			}
 			out := make([]named[V], 0, len(n.entries))
 			for _, e := range n.entries {
+				if e.value.kind == brokenNode {
+					continue
+				}
 				if v, ok := of.read(d, e.value); ok {
 					out = append(out, named[V]{name: e.key, keyAt: e.at, value: value[V]{v: v, at: e.value.at, set: true}})
 				}

@@ -108,7 +108,7 @@ func (k *compiler) publicSuffix(origin value[string]) {
 		return
 	}
 	base, _, _ = strings.Cut(strings.TrimSuffix(base, ":*"), ":")
-	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base {
+	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base && !k.d.blamed(origin.at.path) {
 		k.d.fail(origin.at, "allows everybody who registers a name under "+base, origin.v, "name your own domain: https://*.example."+base)
 	}
 }
@@ -154,6 +154,9 @@ func (k *compiler) judge(err error, feature string, t trace) {
 	at, ok := t[path+"="+offending]
 	if !ok {
 		at, _ = t.at(path)
+	}
+	if key != "" && !strings.Contains(at.path, key) && k.d.blamed(join(at.path, key)) {
+		return // it was written, and could not be read
 	}
 	reason = strings.TrimPrefix(reason, ": ")
 	if !strings.Contains(at.path, key) {

@@ -78,7 +78,11 @@ func integer(low, high int64) kind[int64] {
 			}
 			v, err := strconv.ParseInt(n.text, 10, 64)
 			if err != nil || v < low || v > high {
-				d.fail(n.at, "is outside the range", n.text, fmt.Sprintf("write %d to %d", low, high))
+				advice := fmt.Sprintf("write %d to %d", low, high)
+				if low == high {
+					advice = fmt.Sprintf("write %d", low)
+				}
+				d.fail(n.at, "is outside the range", n.text, advice)
 				return 0, false
 			}
 			return v, true

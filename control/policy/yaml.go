@@ -30,10 +30,12 @@ const (
 	boolNode
 	mappingNode
 	sequenceNode
+	// brokenNode stands for what was reported already.
+	brokenNode
 )
 
 func (k nodeKind) String() string {
-	return [...]string{"nothing", "a text", "a whole number", "a fraction", "true or false", "a mapping", "a list"}[k]
+	return [...]string{"nothing", "a text", "a whole number", "a fraction", "true or false", "a mapping", "a list", "unreadable"}[k]
 }
 
 // pos is a place in the file. Where an alias repeats something, it is the place
@@ -181,6 +183,7 @@ type tree struct {
 func (t *tree) node(n ast.Node, path string, depth int) *node {
 	out := &node{at: place(n, path), weight: 1}
 	if depth > maxDepth {
+		out.kind = brokenNode
 		t.d.fail(out.at, fmt.Sprintf("nested deeper than %d levels", maxDepth), "", "a policy needs fewer than ten")
 		return out
 	}
@@ -197,6 +200,7 @@ func (t *tree) node(n ast.Node, path string, depth int) *node {
 		return t.alias(v, out)
 	case *ast.TagNode:
 		t.d.fail(out.at, "tags are not used here", v.Start.Value, "remove it; quote the value if it is to be a text")
+		out.kind = brokenNode
 	default:
 		t.scalar(out, n)
 	}
@@ -289,6 +293,7 @@ func (t *tree) anchor(v *ast.AnchorNode, path string, depth int) *node {
 }
 
 func (t *tree) alias(v *ast.AliasNode, out *node) *node {
+	out.kind = brokenNode
 	name := v.Value.GetToken().Value
 	target, known := t.anchors[name]
 	switch {
@@ -312,6 +317,9 @@ func (t *tree) merge(v *ast.MappingValueNode, path string, depth int) []entry {
 	}
 	var out []entry
 	for _, s := range sources {
+		if s.kind == brokenNode {
+			continue
+		}
 		if s.kind != mappingNode {
 			t.d.fail(s.at, "<< takes a mapping, this is "+s.kind.String(), s.text, "name the anchor of a mapping")
 			continue

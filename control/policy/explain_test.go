@@ -1,0 +1,149 @@
+package policy
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const explained = preamble + `policies:
+  base:
+    headers: {preset: strict, set: {X-Frame-Options: SAMEORIGIN}, remove: [X-Runtime]}
+    cors: {allow_origins: ["https://app.example.com"], allow_credentials: true, allow_methods: [PUT]}
+    session: required
+    limits: [{name: all, by: [ip], rate: 100/60s}, {name: own, by: [user], rate: 10/s}]
+  plain: {uploads: {allow: [pdf]}}
+routes:
+  - {name: public, path_prefix: /public, upstream: app, policy: base, session: none}
+  - {name: api, hosts: [api.example.com], path_prefix: /, methods: [PUT], upstream: app, policy: base}
+  - {name: upload, path: /upload, upstream: app, policy: plain}
+`
+
+func explain(t *testing.T, method, url string, header ...string) *Explanation {
+	t.Helper()
+	h := http.Header{}
+	for i := 0; i < len(header); i += 2 {
+		h.Add(header[i], header[i+1])
+	}
+	e, err := mustLoad(t, explained).Explain(Query{Method: method, URL: url, Header: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestExplainFindsTheRouteThatEnvoyWouldTake(t *testing.T) {
+	t.Parallel()
+	preflight := []string{"Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT"}
+	for _, tc := range []struct {
+		method, url   string
+		header        []string
+		route, policy string
+	}{
+		{"GET", "/public", nil, "public", "base@public"},
+		{"GET", "/public/x?y=/z", nil, "public", "base@public"},
+		{"GET", "/publicity", nil, "", DefaultPolicy},
+		{"GET", "/x/../public//a", nil, "public", "base@public"},
+		{"put", "https://API.example.com:8443/x", nil, "api", "base"},
+		{"GET", "https://api.example.com/x", nil, "", DefaultPolicy},
+		{"OPTIONS", "https://api.example.com/x", preflight, "api", "base"},
+		{"OPTIONS", "https://api.example.com/x", nil, "", DefaultPolicy},
+		{"POST", "/auth/login", nil, AuthPolicy, AuthPolicy},
+		{"POST", "http://any.example.net/upload", nil, "upload", "plain"},
+	} {
+		if e := explain(t, tc.method, tc.url, tc.header...); e.Route != tc.route || e.Policy != tc.policy {
+			t.Errorf("%s %s: route %q, policy %q", tc.method, tc.url, e.Route, e.Policy)
+		}
+	}
+}
+
+func TestExplainShowsHeadersWithTheLineBehindEach(t *testing.T) {
+	t.Parallel()
+	e := explain(t, "GET", "https://x.example.com/public")
+	found := map[string]HeaderFinding{}
+	for _, h := range append(e.Headers, e.Removed...) {
+		found[h.Name] = h
+	}
+	if h := found["x-frame-options"]; h.Value != "SAMEORIGIN" || h.Because != "" || *h.From != (Place{"policies.base.headers.set.X-Frame-Options", 6}) {
+		t.Errorf("x-frame-options: %+v", h)
+	}
+	if h := found["x-content-type-options"]; h.Value != "nosniff" || h.Because != "preset strict" || h.From.Line != 6 {
+		t.Errorf("x-content-type-options: %+v", h)
+	}
+	if h := found["x-runtime"]; h.From == nil || h.From.Path != "policies.base.headers.remove[0]" {
+		t.Errorf("x-runtime: %+v", h)
+	}
+	if _, ok := found["strict-transport-security"]; !ok {
+		t.Error("no HSTS over TLS")
+	}
+	for _, h := range explain(t, "GET", "http://x.example.com/public").Headers {
+		if h.Name == "strict-transport-security" {
+			t.Error("HSTS in clear text (RFC 6797 section 7.2)")
+		}
+	}
+}
+
+func TestExplainAnswersTheOrigin(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		method string
+		header []string
+		answer string
+		allows string
+	}{
+		{"GET", nil, "no Origin", ""},
+		{"GET", []string{"Origin", "https://app.example.com"}, "origin allowed", "https://app.example.com"},
+		{"GET", []string{"Origin", "https://evil.example"}, "origin not allowed", ""},
+		{
+			"OPTIONS", []string{"Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT"},
+			"preflight allowed", "https://app.example.com",
+		},
+		{"OPTIONS", []string{"Origin", "https://app.example.com", "Access-Control-Request-Method", "PATCH"}, "preflight refused", ""},
+	} {
+		e := explain(t, tc.method, "https://x.example.com/public", tc.header...)
+		if !strings.HasPrefix(e.CORS.Answer, tc.answer) {
+			t.Errorf("%s %v: %s", tc.method, tc.header, e.CORS.Answer)
+		}
+		allows := ""
+		for _, h := range e.CORS.Headers {
+			if h.Name == "access-control-allow-origin" {
+				allows = h.Value
+			}
+		}
+		if allows != tc.allows {
+			t.Errorf("%s %v: allows %q", tc.method, tc.header, allows)
+		}
+	}
+}
+
+func TestExplainShowsSessionLimitsAndUploads(t *testing.T) {
+	t.Parallel()
+	e := explain(t, "GET", "/public")
+	if e.Session.Require != "none" || e.Session.From.Path != "routes[0].session" {
+		t.Errorf("session %+v", e.Session)
+	}
+	if len(e.Limits) != 2 || e.Limits[0].Note != "" || !strings.HasPrefix(e.Limits[1].Note, "never counts") {
+		t.Errorf("limits %+v", e.Limits)
+	}
+	if e := explain(t, "PUT", "https://api.example.com/x"); !strings.HasPrefix(e.Limits[1].Note, "counts requests with a session") {
+		t.Errorf("limits %+v", e.Limits)
+	}
+	if e := explain(t, "POST", "/upload"); e.Uploads == nil || e.Uploads.From.Line != 10 {
+		t.Errorf("uploads %+v", e.Uploads)
+	}
+}
+
+func TestExplainSaysWhatIsRefusedBeforeAnyPolicy(t *testing.T) {
+	t.Parallel()
+	if e := explain(t, "GET", "/a%2Fb"); !strings.Contains(e.Outcome, "400") {
+		t.Errorf("outcome %q", e.Outcome)
+	}
+	if e := explain(t, "GET", "/nowhere"); !strings.Contains(e.Outcome, "404") {
+		t.Errorf("outcome %q", e.Outcome)
+	}
+	for _, url := range []string{"", "x", "ftp://x/", "//admin", "http://", "http://[::1"} {
+		if _, err := mustLoad(t, explained).Explain(Query{Method: "GET", URL: url}); err == nil {
+			t.Errorf("%q was explained", url)
+		}
+	}
+}
