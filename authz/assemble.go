@@ -100,6 +100,7 @@ func (s *server) bind(ctx context.Context) (err error) {
 }
 
 func (s *server) openRedis(ctx context.Context) error {
+	redis.SetLogger(redisLog{s.o.Log}) // go-redis knows one logger for the whole process
 	s.redis, s.redisBehind = s.o.RedisClient, s.o.RedisClient
 	if s.redis == nil {
 		var err error
@@ -201,7 +202,7 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 func (s *server) serveHTTP(context.Context) error {
-	s.http = newHTTP(routes(nil, s.readiness), s.o.Log)
+	s.http = newHTTP(routes(s.signIn(), s.readiness), s.o.Log)
 	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
 	s.counts.watch(s.o.Registry, s.readiness)
 	return nil

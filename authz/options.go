@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"gatehouse/authz/login"
 	"gatehouse/authz/secret"
 )
 
@@ -36,6 +37,11 @@ type Options struct {
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.
 	PseudonymKey secret.Value
+	// Users are who can sign in; nil serves no /auth/.
+	Users login.UserStore
+	// Hasher checks passwords; nil takes login's default costs.
+	Hasher *login.Hasher
+
 	// Instance names this replica in events; empty takes the host's name.
 	Instance string
 	Log      *slog.Logger         // nil means slog.Default()

@@ -1,8 +1,10 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -80,6 +82,14 @@ func (o RedisOptions) parse() (*redis.Options, error) {
 	options.DialerRetries = 1
 	options.ClientName = "gatehouse-authz"
 	return options, nil
+}
+
+// redisLog takes what go-redis would write to standard error. Each failure is
+// also an error that somebody handles: here it is for debugging only.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, fmt.Sprintf(format, args...), "from", "go-redis")
 }
 
 // withoutURL drops the text of the URL, and with it the password, from an error.

@@ -2,10 +2,12 @@ package accesslog
 
 import (
 	"cmp"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	dataaccesslog "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 
 	"gatehouse/authz/event"
@@ -38,7 +40,7 @@ func (s *Service) convert(from source, entry *dataaccesslog.HTTPAccessLogEntry) 
 		Source:    "envoy",
 		Instance:  clean(from.node, maxName),
 		RequestID: clean(request.GetRequestId(), maxID),
-		Method:    strings.TrimPrefix(request.GetRequestMethod().String(), "METHOD_"),
+		Method:    methodOf(request),
 		Host:      strings.ToLower(clean(request.GetAuthority(), maxHost)),
 		Path:      clean(withoutQuery(cmp.Or(request.GetOriginalPath(), request.GetPath())), maxPath),
 		Status:    int(entry.GetResponse().GetResponseCode().GetValue()),
@@ -182,8 +184,8 @@ func severityOf(t event.Type) event.Severity {
 	return event.Warning
 }
 
-// refusals are the response code details of Envoy's own filters and codecs that
-// mean a deny; each stands for itself and for what begins with it.
+// refusals are the response code details of Envoy's own filters that mean a
+// deny; each stands for itself and for what begins with it.
 var refusals = [...]struct {
 	details string
 	kind    event.Type
@@ -197,21 +199,52 @@ var refusals = [...]struct {
 	{"rbac_access_denied", event.RequestDenied, "rbac"},
 	{"jwt_authn_access_denied", event.RequestDenied, "jwt"},
 	{"csrf_origin_mismatch", event.RequestDenied, "csrf"},
-	{"path_normalization_failed", event.RequestDenied, "protocol"},
-	{"http1.unexpected_underscore", event.RequestDenied, "protocol"},
-	{"http2.unexpected_underscore", event.RequestDenied, "protocol"},
-	{"unexpected_underscore", event.RequestDenied, "protocol"},
+	{"path_normalization_failed", event.RequestDenied, featureProtocol},
+	{"absolute_path_rejected", event.RequestDenied, featureProtocol},
+	{"missing_host_header", event.RequestDenied, featureProtocol},
+	{"unexpected_underscore", event.RequestDenied, featureProtocol},
 }
+
+const featureProtocol = "protocol"
 
 // byEnvoy recognises a deny that Envoy made without either room, or because a
 // room did not answer.
 func byEnvoy(e *event.Event, details string) bool {
 	for _, refusal := range refusals {
 		if strings.HasPrefix(details, refusal.details) {
-			e.Type, e.Feature, e.Rule = refusal.kind, refusal.feature, refusal.details
-			e.Outcome, e.Severity = event.Deny, severityOf(refusal.kind)
+			refused(e, refusal.kind, refusal.feature, refusal.details)
+			return true
+		}
+	}
+	if byCodec(e.Status, details) {
+		refused(e, event.RequestDenied, featureProtocol, clean(details, maxName))
+		return true
+	}
+	return false
+}
+
+func refused(e *event.Event, kind event.Type, feature, rule string) {
+	e.Type, e.Feature, e.Rule = kind, feature, rule
+	e.Outcome, e.Severity = event.Deny, severityOf(kind)
+}
+
+// byCodec recognises a request that was refused for its form. Clients that went
+// away have details of the codecs too, but not these codes.
+func byCodec(status int, details string) bool {
+	if status != http.StatusBadRequest && status != http.StatusUpgradeRequired && status != http.StatusRequestHeaderFieldsTooLarge {
+		return false
+	}
+	for _, codec := range [...]string{"http1.", "http2.", "http3."} {
+		if strings.HasPrefix(details, codec) {
 			return true
 		}
 	}
 	return false
+}
+
+func methodOf(request *dataaccesslog.HTTPRequestProperties) string {
+	if request.GetRequestMethod() == corev3.RequestMethod_METHOD_UNSPECIFIED {
+		return "" // one of which Envoy knows no name, or no request at all
+	}
+	return request.GetRequestMethod().String()
 }

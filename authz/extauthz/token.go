@@ -3,17 +3,13 @@ package extauthz
 import (
 	"strings"
 
+	"gatehouse/authz/login"
 	"gatehouse/authz/session"
 )
 
-const (
-	// cookieName has the prefix that browsers bind to Secure, Path=/ and no
-	// Domain (RFC 6265bis section 4.1.3.2), so that no sibling host can set it.
-	cookieName  = "__Host-gatehouse"
-	tokenPrefix = session.TokenPrefix
-	// maxCookies bounds the work that a request can cause.
-	maxCookies = 512
-)
+// maxCookies bounds the work that a request can cause; the cookies beyond it are
+// not sent on.
+const maxCookies = 512
 
 // credentials are what a request brought along to identify its user.
 type credentials struct {
@@ -34,7 +30,7 @@ func (r *request) credentials() credentials {
 	var found []string
 	kept := c.cookies(r.all("cookie"), &found)
 	c.cookie = strings.Join(kept, "; ")
-	if strings.Contains(c.cookie, cookieName+"=") {
+	if strings.Contains(c.cookie, login.CookieName+"=") {
 		// Ours is hidden inside another cookie's value, where a lenient parser
 		// behind us would find it.
 		c.cookie = ""
@@ -70,7 +66,7 @@ func (c *credentials) cookies(fields []string, found *[]string) []string {
 				if pair != "" {
 					kept = append(kept, pair)
 				}
-			case cookieName:
+			case login.CookieName:
 				c.rewritten = true
 				*found = append(*found, value)
 			default:
@@ -84,8 +80,8 @@ func (c *credentials) cookies(fields []string, found *[]string) []string {
 func (c *credentials) authorization(value string, found *[]string) {
 	scheme, token, ok := strings.Cut(strings.TrimLeft(value, " "), " ")
 	token = strings.Trim(token, " ")
-	if !ok || !strings.EqualFold(scheme, "bearer") || !strings.HasPrefix(token, tokenPrefix) {
-		c.bearer = c.bearer || strings.Contains(value, tokenPrefix)
+	if !ok || !strings.EqualFold(scheme, "bearer") || !strings.HasPrefix(token, session.TokenPrefix) {
+		c.bearer = c.bearer || strings.Contains(value, session.TokenPrefix)
 		return
 	}
 	c.bearer = true
