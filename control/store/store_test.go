@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/authz/login"
+)
+
+func openAt(t *testing.T, url string) *Store {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s, err := Open(context.Background(), url, func() time.Time {
+		at = at.Add(time.Second)
+		return at
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestAUserIsFoundWhateverTheLetterCase(t *testing.T) {
+	s := openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "new folder", "u?s%41#.db"))
+	ctx := context.Background()
+	added, err := s.AddUser(ctx, "  Größe.Öz ", "hash", []string{"operator"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Größe.Öz", "GRÖSSE.öz", "gro\u0308ße.o\u0308z"} {
+		u, err := s.UserByName(ctx, name)
+		if err != nil || u.ID != added.ID || u.Name != "Größe.Öz" || u.PasswordHash != "hash" || u.Disabled || !slices.Equal(u.Roles, []string{"operator"}) {
+			t.Errorf("%s: %+v %v", name, u, err)
+		}
+		if _, err := s.AddUser(ctx, name, "other", nil); !errors.Is(err, ErrUserExists) {
+			t.Errorf("adding %s: %v", name, err)
+		}
+	}
+	if _, err := s.UserByName(ctx, "Grosse.Oz"); !errors.Is(err, login.ErrNoUser) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhatChangesOutlivesTheProcess(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	ctx := context.Background()
+	first := openAt(t, url)
+	for _, name := range []string{"bob", "Anna"} {
+		if _, err := first.AddUser(ctx, name, "old", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(first.SetPassword(ctx, "ANNA", "new"), first.SetDisabled(ctx, "bob", true)); err != nil {
+		t.Fatal(err)
+	}
+	users, err := openAt(t, url).Users(ctx) // beside the first
+	if err != nil || len(users) != 2 {
+		t.Fatalf("%v %v", users, err)
+	}
+	anna, bob := users[0], users[1]
+	if anna.Name != "Anna" || anna.PasswordHash != "new" || anna.Disabled || !anna.Updated.After(anna.Created) || anna.Roles == nil {
+		t.Errorf("%+v", anna)
+	}
+	if bob.PasswordHash != "old" || !bob.Disabled {
+		t.Errorf("%+v", bob)
+	}
+	if err := first.SetDisabled(ctx, "bob", false); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := first.UserByName(ctx, "bob"); err != nil || u.Disabled {
+		t.Errorf("%+v %v", u, err)
+	}
+	for _, err := range []error{first.SetPassword(ctx, "nobody", "x"), first.SetDisabled(ctx, "nobody", true)} {
+		if !errors.Is(err, login.ErrNoUser) {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+func TestManyMayOpenANewStoreAtOnce(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	errs := make([]error, 8)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			s, err := Open(context.Background(), url, time.Now)
+			if err == nil {
+				_, err = s.AddUser(context.Background(), string(rune('a'+i)), "hash", nil)
+				err = errors.Join(err, s.Close())
+			}
+			errs[i] = err
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if users, err := openAt(t, url).Users(context.Background()); err != nil || len(users) != len(errs) {
+		t.Errorf("%d users, %v", len(users), err)
+	}
+}
+
+func TestOnlyTheOwnerReadsTheStore(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, "sqlite:"+filepath.Join(dir, "users.db"))
+	if _, err := s.AddUser(context.Background(), "a", "hash", nil); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) < 2 {
+		t.Fatalf("%v %v", entries, err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v %v", e.Name(), info.Mode(), err)
+		}
+	}
+}
+
+func TestAStoreThatIsNotSupportedIsRefused(t *testing.T) {
+	for url, want := range map[string]string{
+		"":                           "no scheme",
+		"users.db":                   "no scheme",
+		"postgres://u:hunter2@db/x":  `"postgres" is not supported`,
+		"sqlite:":                    "in memory",
+		"sqlite::memory:":            "in memory",
+		"sqlite:/proc/none/users.db": "open the store",
+	} {
+		_, err := Open(context.Background(), url, time.Now)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestANameThatCannotBeOneIsRefused(t *testing.T) {
+	s := openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "users.db"))
+	for _, name := range []string{"", "  ", "a\nb", "\xff", strings.Repeat("x", 129)} {
+		if _, err := s.AddUser(context.Background(), name, "hash", nil); err == nil {
+			t.Errorf("%q is accepted", name)
+		}
+	}
+}
