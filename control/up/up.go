@@ -21,8 +21,6 @@ type Options struct {
 	// Envoy, Wasm and RedisServer name files. RedisServer may be Embedded.
 	Envoy, Wasm, RedisServer string
 	Ports                    Ports
-	// AddUser makes the demo user.
-	AddUser AddUser
 	// Stdout gets the panel, or up.json's content when JSON is set; Stderr what
 	// happens along the way.
 	Stdout, Stderr io.Writer

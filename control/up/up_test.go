@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/control/store"
 )
 
 // freePorts are eight that nobody used a moment ago.
@@ -47,8 +49,7 @@ func testOptions(t *testing.T) Options {
 		StateDir: filepath.Join(t.TempDir(), "state"),
 		Ports:    freePorts(t),
 		Stdout:   io.Discard, Stderr: io.Discard,
-		AddUser: func(context.Context, string, string, string) error { return nil },
-		Kill:    make(chan struct{}),
+		Kill: make(chan struct{}),
 	}
 }
 
@@ -236,25 +237,42 @@ func TestEverythingThatIsWrongIsSaidBeforeAnythingStarts(t *testing.T) {
 
 func TestTheDemoUserGetsANewPasswordEachTime(t *testing.T) {
 	o := testOptions(t)
-	var passwords []string
-	o.AddUser = func(_ context.Context, store, name, password string) error {
-		if !strings.HasPrefix(store, "sqlite:"+o.StateDir) || name != "demo" {
-			t.Errorf("store %s, user %s", store, name)
-		}
-		passwords = append(passwords, password)
-		return nil
-	}
+	var passwords, hashes []string
 	for range 2 {
 		_, stop := startPack(t, o)
+		report := readReport(t, filepath.Join(o.StateDir, "up.json"))
+		passwords = append(passwords, report.Credentials.Password)
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
+		users, err := store.Open(t.Context(), "sqlite:"+filepath.Join(report.StateDir, "gatehouse.db"), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user, err := users.UserByName(t.Context(), report.Credentials.Username)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, user.PasswordHash)
+		if err := users.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if len(passwords) != 2 || passwords[0] == passwords[1] || len(passwords[0]) < 20 {
-		t.Errorf("got %q", passwords)
+	if passwords[0] == passwords[1] || hashes[0] == hashes[1] || len(passwords[0]) < 20 {
+		t.Errorf("got %q and %q", passwords, hashes)
 	}
-	o.AddUser = func(context.Context, string, string, string) error { return errors.New("the disk is full") }
-	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+}
+
+func TestAStoreThatCannotBeOpenedEndsThePackBeforeItStarts(t *testing.T) {
+	o := testOptions(t)
+	s, err := openState(o.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(s.path("gatehouse.db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "make the demo user") {
 		t.Errorf("got %v", err)
 	}
 }
