@@ -37,6 +37,7 @@ func setPassword(ctx context.Context, url string, who Credentials) (err error) {
 	defer func() { err = errors.Join(err, users.Close()) }()
 	err = users.SetPassword(ctx, who.Username, hash)
 	if errors.Is(err, login.ErrNoUser) {
+		_, err = users.AddUser(ctx, who.Username, hash, nil)
 	}
 	return err
 }
