@@ -13,30 +13,32 @@ const Redacted = "[redacted]"
 
 // Value is a secret. The zero Value is empty.
 type Value struct {
-	// A pointer: fmt does not call the methods of values in unexported fields,
-	// but prints what they hold. Of a pointer it prints the address.
-	held *held
+	// A function: fmt does not call the methods of values in unexported fields,
+	// but prints what they hold, through pointers too. Of a function it prints
+	// the address.
+	reveal func() []byte
 }
 
-type held struct{ secret []byte }
-
 // New returns a Value with a copy of secret.
-func New(secret []byte) Value { return Value{held: &held{secret: bytes.Clone(secret)}} }
+func New(secret []byte) Value {
+	held := bytes.Clone(secret)
+	return Value{reveal: func() []byte { return bytes.Clone(held) }}
+}
 
 // Reveal returns a copy of the secret; nil if it is empty. Its name is to be
 // searched for in reviews.
 func (v Value) Reveal() []byte {
-	if v.held == nil {
+	if v.reveal == nil {
 		return nil
 	}
-	return bytes.Clone(v.held.secret)
+	return v.reveal()
 }
 
 // RevealString is Reveal for interfaces that want a string.
 func (v Value) RevealString() string { return string(v.Reveal()) }
 
 // Empty says whether there is no secret.
-func (v Value) Empty() bool { return v.held == nil || len(v.held.secret) == 0 }
+func (v Value) Empty() bool { return len(v.Reveal()) == 0 }
 
 // Equal compares in a time that depends on the lengths only.
 func (v Value) Equal(other []byte) bool { return subtle.ConstantTimeCompare(v.Reveal(), other) == 1 }
