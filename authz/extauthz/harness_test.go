@@ -137,12 +137,12 @@ func (h *harness) write(t testing.TB, text string) {
 
 // ask describes a request; from has a default.
 type ask struct {
-	policy, version, route  string
-	method, host, path      string
-	headers                 map[string]string
-	raw                     []*corev3.HeaderValue
-	from                    string
-	withoutAddress, withGet bool
+	policy, version, route string
+	method, host, path     string
+	headers                map[string]string
+	raw                    []*corev3.HeaderValue
+	from                   string
+	withoutAddress         bool
 }
 
 func (a ask) request() *authv3.CheckRequest {
