@@ -52,18 +52,13 @@ type server struct {
 
 // assemble binds first: a port in use is told before anything else is touched.
 // After an error nothing is left open.
-func assemble(ctx context.Context, o Options) (s *server, err error) {
-	s = &server{o: o, listener: o.Listener, metricsListener: o.MetricsListener}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.abandon())
-		}
-	}()
+func assemble(ctx context.Context, o Options) (*server, error) {
+	s := &server{o: o, listener: o.Listener, metricsListener: o.MetricsListener}
 	for _, step := range []func(context.Context) error{
 		s.bind, s.openRedis, s.openEvents, s.openPolicy, s.serveGRPC, s.serveHTTP,
 	} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.abandon())
 		}
 	}
 	return s, nil
