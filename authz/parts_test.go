@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,12 +32,11 @@ func TestAConnectionGoesWhereItsFirstBytesSay(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, client := splitting(t)
-			sent := ""
+			sent := strings.Join(c.writes, "")
 			for _, w := range c.writes {
 				if _, err := io.WriteString(client, w); err != nil {
 					t.Fatal(err)
 				}
-				sent += w
 			}
 			to := s.http
 			if c.grpc {

@@ -100,12 +100,8 @@ func start(t testing.TB, o Options) *running {
 	t.Cleanup(func() {
 		cancel()
 		_ = conn.Close()
-		select {
-		case <-r.ended:
-		default:
-			if err := <-r.ended; err != nil {
-				t.Errorf("it ended with %v", err)
-			}
+		if err := <-r.ended; err != nil {
+			t.Errorf("it ended with %v", err)
 		}
 	})
 	return r

@@ -153,4 +153,4 @@ func (b *branch) Accept() (net.Conn, error) {
 }
 
 func (b *branch) Close() error   { return b.of.Close() }
-func (b *branch) Addr() net.Addr { return b.of.Listener.Addr() }
+func (b *branch) Addr() net.Addr { return b.of.Addr() }

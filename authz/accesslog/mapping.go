@@ -25,7 +25,8 @@ func finished(entry *dataaccesslog.HTTPAccessLogEntry) bool {
 	common := entry.GetCommonProperties()
 	switch common.GetAccessLogType() {
 	case dataaccesslog.AccessLogType_NotSet, dataaccesslog.AccessLogType_DownstreamEnd:
-		return !common.GetIntermediateLogEntry()
+		// Deprecated in favour of the type, and still all that some Envoys set.
+		return !common.GetIntermediateLogEntry() //nolint:staticcheck // see above
 	default:
 		return false
 	}

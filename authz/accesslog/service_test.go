@@ -70,7 +70,9 @@ func TestEachFinishedEntryIsOneEventAndTheFirstMessageNamesTheSender(t *testing.
 	started := func(e *dataaccesslog.HTTPAccessLogEntry) {
 		e.CommonProperties.AccessLogType = dataaccesslog.AccessLogType_DownstreamStart
 	}
-	halfway := func(e *dataaccesslog.HTTPAccessLogEntry) { e.CommonProperties.IntermediateLogEntry = true }
+	halfway := func(e *dataaccesslog.HTTPAccessLogEntry) {
+		e.CommonProperties.IntermediateLogEntry = true //nolint:staticcheck // older Envoys set it
+	}
 	ended := func(e *dataaccesslog.HTTPAccessLogEntry) {
 		e.CommonProperties.AccessLogType = dataaccesslog.AccessLogType_DownstreamEnd
 	}

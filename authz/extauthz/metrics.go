@@ -19,17 +19,17 @@ type Metrics struct {
 
 // NewMetrics registers them; a registerer takes them once.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	make := promauto.With(reg)
+	with := promauto.With(reg)
 	return &Metrics{
 		reg: reg,
-		checks: make.NewCounterVec(prometheus.CounterOpts{
+		checks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_authz_checks_total", Help: "Decisions of ext_authz Check.",
 		}, []string{"decision", "feature", "rule"}),
-		took: make.NewHistogram(prometheus.HistogramOpts{
+		took: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "gatehouse_authz_check_seconds", Help: "Time to decide a Check.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .15, .3, .5},
 		}),
-		failed: make.NewCounterVec(prometheus.CounterOpts{
+		failed: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_authz_store_errors_total", Help: "Questions that Redis did not answer in time.",
 		}, []string{"feature"}),
 	}

@@ -30,7 +30,7 @@ func read(in *authv3.CheckRequest) request {
 		signIn:  extensions["route"] == AuthRoute || extensions["policy"] == AuthRoute,
 		headers: headersOf(http),
 	}
-	r.requestID = bounded(r.first("x-request-id"), 128)
+	r.requestID = bounded(r.first("x-request-id"))
 	return r
 }
 
@@ -114,9 +114,7 @@ func (r *request) disguised() bool {
 	return false
 }
 
-func bounded(s string, limit int) string {
-	if len(s) > limit {
-		return s[:limit]
-	}
-	return s
-}
+// maxText bounds what is repeated to others, in bytes.
+const maxText = 128
+
+func bounded(s string) string { return s[:min(len(s), maxText)] }

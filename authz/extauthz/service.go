@@ -126,7 +126,7 @@ func (s *Service) policyOf(ctx context.Context, r *request, j *judgement) *polic
 	j.version = set.Version()
 	s.compare(r, set)
 	if p == nil && !j.outcome.denies() {
-		j.policy = bounded(r.policy, 128)
+		j.policy = bounded(r.policy)
 		j.refuse(outcome{
 			problem: verdict.CheckUnavailable, feature: featurePolicy, rule: ruleUnknownPolicy,
 			reason: fmt.Sprintf("policy %.128q is not in version %s", r.policy, set.Version()),
@@ -164,11 +164,11 @@ func (s *Service) compare(r *request, set *policy.Set) {
 		return
 	}
 	s.o.Policy.Nudge()
-	if !s.disagreement.Seen(set.Version(), bounded(r.version, 128)) {
+	if !s.disagreement.Seen(set.Version(), bounded(r.version)) {
 		return
 	}
-	s.o.Log.Warn("Envoy and authz work by different policies", "authz", set.Version(), "envoy", bounded(r.version, 128))
+	s.o.Log.Warn("Envoy and authz work by different policies", "authz", set.Version(), "envoy", bounded(r.version))
 	if s.o.Disagreed != nil {
-		s.o.Disagreed(set.Version(), bounded(r.version, 128))
+		s.o.Disagreed(set.Version(), bounded(r.version))
 	}
 }

@@ -36,15 +36,15 @@ func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credential
 }
 
 var (
-	errNoToken   = errNone("the request carries no session token")
-	errAmbiguous = errNone("the request carries several session tokens")
+	errNoToken   = noneError("the request carries no session token")
+	errAmbiguous = noneError("the request carries several session tokens")
 )
 
-// errNone is a reason to have no session that was found without the store.
-type errNone string
+// noneError is a reason to have no session that was found without the store.
+type noneError string
 
-func (e errNone) Error() string { return string(e) }
-func (e errNone) Unwrap() error { return session.ErrInvalid }
+func (e noneError) Error() string { return string(e) }
+func (e noneError) Unwrap() error { return session.ErrInvalid }
 
 // identify fills in the subject. An error without session.ErrInvalid in its
 // chain means that nobody knows.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ func TestADisagreementIsForgottenAndBounded(t *testing.T) {
 	c := newClock()
 	d := NewDisagreement(c.Now)
 	for i := range 1000 {
-		d.Seen("v", fmt.Sprint(i))
+		d.Seen("v", strconv.Itoa(i))
 	}
 	if len(d.foreign) > maxForeign {
 		t.Errorf("%d versions are remembered", len(d.foreign))

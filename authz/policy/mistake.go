@@ -3,7 +3,7 @@ package policy
 import "strings"
 
 // Mistake is one thing wrong with a configuration.
-type Mistake struct {
+type Mistake struct { //nolint:errname // the word is used so in all rooms
 	Where string // path in the JSON, e.g. "policies.base.limits[0].by"
 	What  string // what is there
 	Fix   string // what to do
@@ -12,7 +12,7 @@ type Mistake struct {
 func (m Mistake) Error() string { return m.Where + ": " + m.What + ": " + m.Fix }
 
 // Mistakes are all that was found, in the order of the text.
-type Mistakes []Mistake
+type Mistakes []Mistake //nolint:errname // as Mistake
 
 func (ms Mistakes) Error() string {
 	lines := make([]string, len(ms))
@@ -33,12 +33,4 @@ func (ms Mistakes) Unwrap() []error {
 
 func (ms *Mistakes) add(where, what, fix string) {
 	*ms = append(*ms, Mistake{Where: where, What: what, Fix: fix})
-}
-
-// or is nil for an empty list: a nil slice in an error is not a nil error.
-func (ms Mistakes) or() error {
-	if len(ms) == 0 {
-		return nil
-	}
-	return ms
 }

@@ -102,15 +102,15 @@ func overridden(d *ratelimitv3.RateLimitDescriptor) *Rule {
 	return &Rule{Name: "override", Requests: d.GetLimit().GetRequestsPerUnit(), Unit: unit}
 }
 
-// Mistake is one thing wrong in a file.
-type Mistake struct {
+// ConfigError is one thing wrong in a file.
+type ConfigError struct {
 	File         string
 	Line, Column int // from 1; 0 is the file as a whole
 	Key          string
 	What, Fix    string
 }
 
-func (m Mistake) Error() string {
+func (m ConfigError) Error() string {
 	at := m.File
 	if m.Line > 0 {
 		at = fmt.Sprintf("%s:%d:%d", m.File, m.Line, m.Column)
@@ -121,10 +121,10 @@ func (m Mistake) Error() string {
 	return at + ": " + m.What + ": " + m.Fix
 }
 
-// Mistakes are all that was found, file by file.
-type Mistakes []Mistake
+// ConfigErrors are all that was found, file by file.
+type ConfigErrors []ConfigError
 
-func (ms Mistakes) Error() string {
+func (ms ConfigErrors) Error() string {
 	lines := make([]string, len(ms))
 	for i, m := range ms {
 		lines[i] = m.Error()
@@ -133,7 +133,7 @@ func (ms Mistakes) Error() string {
 }
 
 // Unwrap lets errors.As and errors.Is walk the list.
-func (ms Mistakes) Unwrap() []error {
+func (ms ConfigErrors) Unwrap() []error {
 	errs := make([]error, len(ms))
 	for i, m := range ms {
 		errs[i] = m

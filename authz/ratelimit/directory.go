@@ -53,7 +53,7 @@ func (d *Directory) Look() (bool, error) {
 		return false, fmt.Errorf("read the rate limit configuration: %w", err)
 	}
 	if len(files) == 0 {
-		return false, Mistakes{{File: d.path, What: "holds no *.yaml file", Fix: "point --ratelimit-config at the folder of the configuration"}}
+		return false, ConfigErrors{{File: d.path, What: "holds no *.yaml file", Fix: "point --ratelimit-config at the folder of the configuration"}}
 	}
 	sum := digest(files)
 	if sum == d.seen {

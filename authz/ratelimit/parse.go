@@ -25,12 +25,12 @@ const (
 	maxNodes   = 200_000
 )
 
-// Parse compiles files into one Config. The error is a Mistakes with all that
+// Parse compiles files into one Config. The error is a ConfigErrors with all that
 // is wrong in all of them.
 func Parse(files []File) (*Config, error) {
 	config := &Config{domains: map[string]*node{}}
 	origin := map[string]string{}
-	var found Mistakes
+	var found ConfigErrors
 	for _, file := range files {
 		r := reader{file: file.Name, anchors: map[string]ast.Node{}}
 		domain, root := r.document(file.Data)
@@ -52,15 +52,15 @@ type reader struct {
 	file    string
 	anchors map[string]ast.Node
 	nodes   int
-	found   Mistakes
+	found   ConfigErrors
 }
 
 func (r *reader) whole(key, what, fix string) {
-	r.found = append(r.found, Mistake{File: r.file, Key: key, What: what, Fix: fix})
+	r.found = append(r.found, ConfigError{File: r.file, Key: key, What: what, Fix: fix})
 }
 
 func (r *reader) at(n ast.Node, key, what, fix string) {
-	m := Mistake{File: r.file, Key: key, What: what, Fix: fix}
+	m := ConfigError{File: r.file, Key: key, What: what, Fix: fix}
 	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
 		m.Line, m.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
 	}
@@ -98,7 +98,7 @@ func (r *reader) syntax(err error) {
 	var detailed yaml.Error
 	if errors.As(err, &detailed) && detailed.GetToken() != nil {
 		position := detailed.GetToken().Position
-		r.found = append(r.found, Mistake{
+		r.found = append(r.found, ConfigError{
 			File: r.file, Line: position.Line, Column: position.Column,
 			What: "not YAML: " + detailed.GetMessage(), Fix: "correct the syntax",
 		})

@@ -153,7 +153,7 @@ func TestAllMistakesOfAllFilesAreReportedAtOnce(t *testing.T) {
 		{Name: "a.yaml", Data: []byte("domain: d\nx: 1\ny: 2\n")},
 		{Name: "b.yaml", Data: []byte("domain: d\ndescriptors: [{value: v}]\n")},
 	})
-	var mistakes Mistakes
+	var mistakes ConfigErrors
 	if !errors.As(err, &mistakes) || len(mistakes) != 4 {
 		t.Fatalf("got %v, want two unknown keys, a missing key and a domain that is taken", err)
 	}
