@@ -15,7 +15,7 @@ import (
 // Bounds of a file. They keep a file that was made to hurt from doing so: the
 // parser recurses, and an alias of an alias of an alias grows by powers.
 const (
-	maxFileBytes = 1 << 20
+	maxFileBytes = 256 << 10
 	maxDepth     = 64
 	maxNodes     = 100_000
 )
@@ -66,7 +66,7 @@ type entry struct {
 func parse(d *decoder, data []byte) *node {
 	start := pos{line: 1, col: 1}
 	if len(data) > maxFileBytes {
-		d.fail(start, "the file is larger than 1 MiB", "", "split it, or remove what is repeated")
+		d.fail(start, "the file is larger than 256 KiB", "", "split it, or remove what is repeated")
 		return nil
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
@@ -147,7 +147,7 @@ func (d *decoder) document(file *ast.File) *node {
 	t := tree{d: d, anchors: map[string]*node{}}
 	root := t.node(bodies[0], "", 0)
 	if root.weight > maxNodes {
-		d.fail(root.at, fmt.Sprintf("aliases make the file larger than %d values", maxNodes), "", "repeat less")
+		d.fail(root.at, fmt.Sprintf("more than %d values, aliases counted each time", maxNodes), "", "repeat less")
 		return nil
 	}
 	return root
