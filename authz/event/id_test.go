@@ -27,7 +27,7 @@ func TestNewIDsAreFreshAndSortByTime(t *testing.T) {
 		}
 		seen[id], last = true, id
 	}
-	if NewID() == NewID() {
+	if first, second := NewID(), NewID(); first == second {
 		t.Error("two ids are equal")
 	}
 }

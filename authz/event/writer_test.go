@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -24,7 +23,7 @@ const patience = 15 * time.Second
 func newWriter(t *testing.T, client redis.UniversalClient, change func(*Options)) *Writer {
 	t.Helper()
 	o := Options{
-		Redis: client, Source: "authz", Instance: "test", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Redis: client, Source: "authz", Instance: "test", Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&o)

@@ -78,7 +78,7 @@ func TestRandomTrafficIsAdmittedExactlyAsTheModelDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			both(t, func(t *testing.T, c *clock, admit admitter) {
-				random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same traffic in each run
+				random := rand.New(rand.NewPCG(1, 2)) // #nosec G404 -- the same traffic in each run
 				m := &model{spec: spec}
 				for i := range 700 {
 					c.advance(pause(random, spec))

@@ -87,7 +87,7 @@ func (h handler) login(w http.ResponseWriter, r *http.Request) {
 	}
 	h.reportSuccess(r, s)
 	h.endPrevious(r)
-	h.welcome(w, r, c, token, s)
+	welcome(w, c, token, s)
 }
 
 // endPrevious ends the session that the request came with: after a sign-in only
@@ -105,7 +105,7 @@ func (h handler) endPrevious(r *http.Request) {
 	}
 }
 
-func (h handler) welcome(w http.ResponseWriter, r *http.Request, c credentials, token string, s session.Session) {
+func welcome(w http.ResponseWriter, c credentials, token string, s session.Session) {
 	http.SetCookie(w, cookie(token))
 	if c.form {
 		noStore(w)

@@ -46,7 +46,7 @@ type Hasher struct {
 type deriveFunc func(password, salt []byte, p Params, length int) []byte
 
 func argon2id(password, salt []byte, p Params, length int) []byte {
-	return argon2.IDKey(password, salt, p.Passes, p.MemoryKiB, p.Lanes, uint32(length)) //nolint:gosec // at most maxKeyBytes
+	return argon2.IDKey(password, salt, p.Passes, p.MemoryKiB, p.Lanes, uint32(length)) // #nosec G115 -- at most maxKeyBytes
 }
 
 // NewHasher returns a Hasher for new hashes of these costs. All checks that run

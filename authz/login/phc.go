@@ -66,7 +66,7 @@ func parseHash(text string) (hash, error) {
 	if memory < 8*lanes || memory > maxMemoryKiB || passes > maxPasses || lanes > maxLanes {
 		return hash{}, fmt.Errorf("%w: m=%d,t=%d,p=%d is out of bounds", ErrHash, memory, passes, lanes)
 	}
-	h := hash{params: Params{MemoryKiB: uint32(memory), Passes: uint32(passes), Lanes: uint8(lanes)}} //nolint:gosec // bounded above
+	h := hash{params: Params{MemoryKiB: uint32(memory), Passes: uint32(passes), Lanes: uint8(lanes)}} // #nosec G115 -- bounded above
 	var err error
 	if h.salt, err = decode(m[5], minSaltBytes, maxSaltBytes); err != nil {
 		return hash{}, fmt.Errorf("%w: salt: %w", ErrHash, err)

@@ -32,18 +32,17 @@ func (m *Manager) indexed(ctx context.Context, userID string) ([]id, error) {
 	return keys, nil
 }
 
-func (m *Manager) forget(ctx context.Context, userID string, keys ...id) error {
+// forget is best effort: the sessions have ended already, and what stays in the
+// index is dropped at its absolute limit.
+func (m *Manager) forget(ctx context.Context, userID string, keys ...id) {
 	if len(keys) == 0 {
-		return nil
+		return
 	}
 	members := make([]any, len(keys))
 	for i, key := range keys {
 		members[i] = string(key)
 	}
-	if err := m.redis.ZRem(ctx, userKey(userID), members...).Err(); err != nil {
-		return unavailable("remove from a user's index", err)
-	}
-	return nil
+	_ = m.redis.ZRem(ctx, userKey(userID), members...).Err()
 }
 
 // List returns the live sessions of the user, those that end soonest first,
@@ -80,7 +79,8 @@ func (m *Manager) List(ctx context.Context, userID string) ([]Session, error) {
 			live = append(live, s)
 		}
 	}
-	return live, m.forget(ctx, userID, ended...)
+	m.forget(ctx, userID, ended...)
+	return live, nil
 }
 
 func flatten(record map[string]string) []string {

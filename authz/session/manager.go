@@ -154,7 +154,8 @@ func (m *Manager) Revoke(ctx context.Context, token string) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	return s, m.forget(ctx, s.User.ID, key)
+	m.forget(ctx, s.User.ID, key)
+	return s, nil
 }
 
 // RevokeID ends the user's session of that Session.ID.
@@ -174,7 +175,8 @@ func (m *Manager) RevokeID(ctx context.Context, userID, sessionID string) (Sessi
 		if err != nil {
 			return Session{}, err
 		}
-		return s, m.forget(ctx, userID, key)
+		m.forget(ctx, userID, key)
+		return s, nil
 	}
 	return Session{}, ErrNone
 }
@@ -197,7 +199,8 @@ func (m *Manager) RevokeAll(ctx context.Context, userID string) ([]Session, erro
 			ended = append(ended, s)
 		}
 	}
-	return ended, m.forget(ctx, userID, keys...)
+	m.forget(ctx, userID, keys...)
+	return ended, nil
 }
 
 // end revokes one session. mark also keeps one that is not stored yet from

@@ -84,7 +84,7 @@ func (s *Server) Restart() {
 	if s.durable {
 		aof = "yes"
 	}
-	//nolint:gosec,noctx // a redis-server that find has found; Stop ends it
+	//nolint:noctx // Stop ends it
 	s.process = exec.Command(binary, "--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir, "--save", "",
 		"--appendonly", aof, "--appendfsync", "always", "--daemonize", "no", "--loglevel", "warning")
 	if err := s.process.Start(); err != nil {
