@@ -116,10 +116,6 @@ const (
 	sizePattern     = `^[1-9][0-9]* ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?$`
 )
 
-func duration() kind[time.Duration] {
-	return parsed(durationPattern, "30m", parseDuration)
-}
-
 // seconds is a duration in whole seconds.
 func seconds() kind[time.Duration] {
 	return parsed(durationPattern, "30m", func(s string) (time.Duration, error) {
@@ -155,9 +151,9 @@ func ageSeconds() kind[int] {
 	}
 }
 
-// name is what the user calls a policy, route, upstream or limit. It stands in
-// headers, logs, keys and Envoy's statistics.
-func checkName(d *decoder, at pos, what, name string) bool {
+// checkName refuses what cannot name a policy, a route or an upstream: names
+// stand in headers, logs and Envoy's statistics.
+func checkName(d *decoder, at pos, what, name string) {
 	ok := name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	})
@@ -166,9 +162,7 @@ func checkName(d *decoder, at pos, what, name string) bool {
 		d.fail(at, "not a name for "+what, name, "use 1 to 64 letters, digits, - _ and .")
 	case strings.HasPrefix(name, reservedPrefix):
 		d.fail(at, "this name is Gatehouse's own", name, "leave out the beginning "+reservedPrefix)
-		return false
 	}
-	return ok
 }
 
 const reservedPrefix = "gatehouse-"
