@@ -210,7 +210,7 @@ func TestFollowSeesWhatIsAppendedAcrossFiles(t *testing.T) {
 	defer cancel()
 	ready, seen, done := make(chan struct{}), make(chan string, 100), make(chan error, 1)
 	go func() {
-		done <- Follow(ctx, dir, func() { close(ready) }, func(e event.Event) error {
+		done <- Follow(ctx, dir, func() error { close(ready); return nil }, func(e event.Event) error {
 			seen <- e.ID
 			return nil
 		})
@@ -241,7 +241,7 @@ func TestFollowWaitsForALog(t *testing.T) {
 	enough := errors.New("enough")
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- Follow(ctx, dir, func() { close(ready) }, func(event.Event) error { return enough })
+		done <- Follow(ctx, dir, func() error { close(ready); return nil }, func(event.Event) error { return enough })
 	}()
 	<-ready
 	add(t, open(t, dir, 0), "a")

@@ -17,16 +17,16 @@ import (
 const pollEvery = 200 * time.Millisecond
 
 // Follow calls fn for each event that is appended to the log in dir from now
-// on, until fn or ctx ends it. It waits for a log that is not there yet. ready,
-// if not nil, is called once everything from then on will be seen.
-func Follow(ctx context.Context, dir string, ready func(), fn func(event.Event) error) error {
+// on, until fn or ctx ends it. It waits for a log that is not there yet. ready is
+// called first, when everything from then on is sure to reach fn.
+func Follow(ctx context.Context, dir string, ready func() error, fn func(event.Event) error) error {
 	f := follower{path: filepath.Join(dir, activeName), fn: fn}
 	defer f.close()
 	if err := f.open(io.SeekEnd); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if ready != nil {
-		ready()
+	if err := ready(); err != nil {
+		return err
 	}
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

@@ -26,6 +26,9 @@ func (app *App) commands() []*cobra.Command {
 		newExplainCommand(app),
 		newRenderCommand(app),
 		newUpCommand(app),
+		newServeCommand(app),
+		newAuditCommand(app),
+		newUserCommand(app),
 		newVersionCommand(app),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	serverv3 "github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -95,6 +96,7 @@ func (s *Server) Publish(ctx context.Context, transition, next *Resources, betwe
 	if former == nil {
 		between(ctx)
 		first := contentOf(next)
+		first.byType[resourcev3.ExtensionConfigType] = resources(transition.Extensions)
 		return s.serve(ctx, &first)
 	}
 	prepared := former.prepare(transition, next)

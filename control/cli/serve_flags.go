@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/authz"
+	"gatehouse/control"
+	"gatehouse/control/store"
+)
+
+// defaultState is the folder that everything is kept in unless it is told.
+const defaultState = ".gatehouse"
+
+// authzFlags are those of serve authz.
+type authzFlags struct {
+	listen, metricsListen string
+	policyFile, stateDir  string
+	store, rateLimits     string
+	poolSize              int
+}
+
+// add adds the flags; those whose names differ between the commands are left to
+// them.
+func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:9001", "address of authz, gRPC and HTTP: host:port or unix:///PATH")
+	flags.StringVar(&f.policyFile, "policy-file", "", "compiled policy (JSON) instead of the one that control publishes")
+	flags.StringVar(&f.rateLimits, "ratelimit-config", "", "folder of envoyproxy/ratelimit's YAML; serves its RateLimitService")
+	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
+	if metricsFlag != "" {
+		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
+	}
+}
+
+func (f *authzFlags) addStore(cmd *cobra.Command, value string) {
+	cmd.Flags().StringVar(&f.store, "store", value, "store of the users: sqlite:PATH; empty serves no sign-in")
+}
+
+// options opens the store if there is one; closeStore closes it.
+func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, closeStore func() error, err error) {
+	if f.poolSize < 1 {
+		return o, nil, misuse("--redis-pool-size is %d: write at least 1", f.poolSize)
+	}
+	o = authz.Options{
+		Listen: f.listen, MetricsListen: f.metricsListen,
+		Redis:      authz.RedisOptions{URL: s.redisURL, Password: s.redisPassword, PoolSize: f.poolSize},
+		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits,
+		PseudonymKey: s.pseudonymKey, Instance: s.instance, Log: s.log,
+	}
+	closeStore = func() error { return nil }
+	if f.store != "" {
+		users, err := store.Open(ctx, f.store, time.Now)
+		if err != nil {
+			return o, nil, err
+		}
+		o.Users, closeStore = users, users.Close
+	}
+	return o, closeStore, nil
+}
+
+// controlFlags are those of serve control.
+type controlFlags struct {
+	config                               string
+	xdsListen, httpListen, metricsListen string
+	stateDir, wasm, authzAddress         string
+	envoyListen, envoyTLSListen          string
+}
+
+func (f *controlFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config", "gatehouse.yaml", "policy file")
+	flags.StringVar(&f.xdsListen, "xds-listen", "127.0.0.1:9002", "address for Envoy; whoever reaches it is given the TLS key")
+	flags.StringVar(&f.httpListen, "http-listen", "127.0.0.1:8081", "address of /healthz, /readyz and /metrics")
+	flags.StringVar(&f.wasm, "wasm", "bin/gatehouse.wasm", "the filter's module, as Envoy sees it")
+	flags.StringVar(&f.envoyListen, "envoy-listen", "", "Envoy's address instead of the policy file's envoy.listen")
+	flags.StringVar(&f.envoyTLSListen, "envoy-tls-listen", "", "Envoy's address instead of the policy file's envoy.tls.listen")
+}
+
+func (f *controlFlags) options(s *service) control.Options {
+	return control.Options{
+		Config: f.config, XDSListen: f.xdsListen, HTTPListen: f.httpListen, MetricsListen: f.metricsListen,
+		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
+		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
+		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
+		Instance: s.instance, Log: s.log,
+	}
+}
+
+// commonFlags are those of every service.
+type commonFlags struct {
+	redis, redisURLFile string
+	instance            string
+	logFormat, logLevel string
+}
+
+func (f *commonFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.redis, "redis", "", "redis://HOST:PORT/DB, rediss:// for TLS, or unix:///PATH; without a password")
+	flags.StringVar(&f.redisURLFile, "redis-url-file", "", "file that holds the URL of Redis, which may have a password")
+	flags.StringVar(&f.instance, "instance", "", "name of this replica in events (default: the host's)")
+	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+}

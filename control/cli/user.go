@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/authz/login"
+	"gatehouse/control/store"
+)
+
+const (
+	// minPassword and maxPassword are in characters: ASVS 5.0 6.2.1 asks for 8
+	// at least and recommends 15; nothing below 64 may be refused (6.2.9).
+	minPassword = 8
+	maxPassword = 1024
+	// generatedBytes of randomness are in a generated password.
+	generatedBytes = 18
+)
+
+func newUserCommand(app *App) *cobra.Command {
+	var u userFlags
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Add, list and change the users who can sign in",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&u.store, "store", "sqlite:"+filepath.Join(defaultState, "gatehouse.db"), "store of the users: sqlite:PATH (GATEHOUSE_STORE)")
+	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserPassword(app, &u),
+		newUserSwitch(app, &u, "disable", "Let a user sign in no longer", true),
+		newUserSwitch(app, &u, "enable", "Let a user sign in again", false))
+	return cmd
+}
+
+type userFlags struct {
+	store           string
+	stdin, generate bool
+}
+
+// with opens the store for as long as run takes.
+func (u *userFlags) with(app *App, run func(context.Context, *store.Store, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
+			return misuse("%w", err)
+		}
+		s, err := store.Open(cmd.Context(), u.store, time.Now)
+		if err != nil {
+			return wrong("%w", err)
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		err = run(cmd.Context(), s, args)
+		var exit *ExitError
+		if err == nil || errors.As(err, &exit) {
+			return err
+		}
+		return wrong("%w", err)
+	}
+}
+
+func (u *userFlags) addPassword(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&u.stdin, "password-stdin", false, "read the password from the first line of standard input")
+	cmd.Flags().BoolVar(&u.generate, "generate", false, "make a random password and print it, once")
+}
+
+func newUserAdd(app *App, u *userFlags) *cobra.Command {
+	var roles []string
+	cmd := &cobra.Command{
+		Use:   "add NAME (--password-stdin | --generate)",
+		Short: "Add a user",
+		Args:  cobra.ExactArgs(1),
+	}
+	u.addPassword(cmd)
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
+		return u.setting(app, args[0], func(hash string) error {
+			_, err := s.AddUser(ctx, args[0], hash, roles)
+			if errors.Is(err, store.ErrUserExists) {
+				return fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
+			}
+			return err
+		})
+	})
+	return cmd
+}
+
+func newUserPassword(app *App, u *userFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "password NAME (--password-stdin | --generate)",
+		Short: "Give a user another password; sessions that are open stay open",
+		Args:  cobra.ExactArgs(1),
+	}
+	u.addPassword(cmd)
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
+		return u.setting(app, args[0], func(hash string) error { return s.SetPassword(ctx, args[0], hash) })
+	})
+	return cmd
+}
+
+func newUserSwitch(app *App, u *userFlags, name, short string, disabled bool) *cobra.Command {
+	cmd := &cobra.Command{Use: name + " NAME", Short: short, Args: cobra.ExactArgs(1)}
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
+		if err := s.SetDisabled(ctx, args[0], disabled); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(app.Stdout, "%sd %s\n", name, args[0])
+		return err
+	})
+	return cmd
+}
+
+// setting gets a password, hands its hash on, and prints it if it was made here.
+func (u *userFlags) setting(app *App, name string, set func(hash string) error) error {
+	password, err := u.password(app.Stdin)
+	if err != nil {
+		return err
+	}
+	hash, err := login.HashPassword(password)
+	if err != nil {
+		return fmt.Errorf("hash the password: %w", err)
+	}
+	if err := set(hash); err != nil {
+		return err
+	}
+	if u.generate {
+		_, err = fmt.Fprintln(app.Stdout, password)
+	} else {
+		_, err = fmt.Fprintf(app.Stdout, "set the password of %s\n", name)
+	}
+	return err
+}
+
+// password never comes from an argument: every user of the machine sees those.
+func (u *userFlags) password(stdin io.Reader) (string, error) {
+	switch {
+	case u.stdin == u.generate:
+		return "", misuse("say where the password comes from: --password-stdin or --generate")
+	case u.generate:
+		random := make([]byte, generatedBytes)
+		_, _ = rand.Read(random) // never fails: it ends the process instead
+		return base64.RawURLEncoding.EncodeToString(random), nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(stdin, 4*maxPassword+2)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return checkPassword(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))
+}
+
+func checkPassword(password string) (string, error) {
+	n := utf8.RuneCountInString(password)
+	if !utf8.ValidString(password) || n < minPassword || n > maxPassword {
+		return "", wrong("the password has %d characters: choose %d to %d, better 15 or more", n, minPassword, maxPassword)
+	}
+	return password, nil
+}
+
+// userRow is a user as it is printed: never with the hash.
+type userRow struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Disabled bool      `json:"disabled"`
+	Roles    []string  `json:"roles"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+}
+
+func newUserList(app *App, u *userFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the users", Args: cobra.NoArgs}
+	format := addOutputFlag(cmd)
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, _ []string) error {
+		users, err := s.Users(ctx)
+		if err != nil {
+			return err
+		}
+		rows := make([]userRow, 0, len(users))
+		for _, user := range users {
+			rows = append(rows, userRow{user.ID, user.Name, user.Disabled, user.Roles, user.Created, user.Updated})
+		}
+		if *format == outputJSON {
+			return writeJSON(app.Stdout, rows)
+		}
+		return printUsers(app.Stdout, rows)
+	})
+	return cmd
+}
+
+func printUsers(out io.Writer, rows []userRow) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSTATE\tROLES\tCREATED\tID")
+	for _, r := range rows {
+		state := "enabled"
+		if r.Disabled {
+			state = "disabled"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, state, strings.Join(r.Roles, ","), r.Created.Format(time.RFC3339), r.ID)
+	}
+	return w.Flush()
+}
