@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -38,8 +37,8 @@ func newUpCommand(app *App) *cobra.Command {
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := variablesIntoFlags(cmd, app.Env); err != nil {
-			return err
+		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
+			return misuse("%w", err)
 		}
 		if err := choosePorts(cmd, &options, base); err != nil {
 			return err
@@ -54,26 +53,6 @@ func newUpCommand(app *App) *cobra.Command {
 	}
 	cmd.AddCommand(newUpDemoCommand(app))
 	return cmd
-}
-
-// variablesIntoFlags sets every flag that was not given from its variable.
-func variablesIntoFlags(cmd *cobra.Command, env func(string) string) error {
-	names := []string{"config", "state-dir", "envoy", "wasm", "redis-server", "port-base"}
-	ports := up.DefaultPorts()
-	for _, port := range ports.Named() {
-		names = append(names, port.Flag)
-	}
-	for _, name := range names {
-		variable := "GATEHOUSE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		value := env(variable)
-		if value == "" || cmd.Flags().Changed(name) {
-			continue
-		}
-		if err := cmd.Flags().Set(name, value); err != nil {
-			return misuse("%s=%q: %w", variable, value, err)
-		}
-	}
-	return nil
 }
 
 // choosePorts lays the ports from the base on, except those that were given by

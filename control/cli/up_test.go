@@ -19,7 +19,7 @@ func parsed(t *testing.T, env map[string]string, args ...string) (*cobra.Command
 	if err := cmd.ParseFlags(args); err != nil {
 		return cmd, err
 	}
-	return cmd, variablesIntoFlags(cmd, app.Env)
+	return cmd, fromEnvironment(cmd.Flags(), app.Env)
 }
 
 func flagValue(t *testing.T, cmd *cobra.Command, name string) string {

@@ -46,7 +46,7 @@ func (p *pack) secretEnvironment() ([]string, error) {
 
 func (p *pack) controlService(env []string) *service {
 	args := []string{
-		"serve", "control",
+		"serve", "control", "--instance", "control", // the same after a restart
 		"--config", p.policyFile,
 		"--xds-listen", address(p.Ports.XDS),
 		"--http-listen", address(p.Ports.Control),
@@ -66,7 +66,7 @@ func (p *pack) controlService(env []string) *service {
 
 func (p *pack) authzService(env []string) *service {
 	return p.room("authz", []string{
-		"serve", "authz",
+		"serve", "authz", "--instance", "authz",
 		"--listen", address(p.Ports.Authz),
 		"--metrics-listen", address(p.Ports.Metrics),
 		"--redis", p.redis.url,

@@ -159,7 +159,7 @@ func (p *pack) announce() error {
 }
 
 func (p *pack) auditCommand() string {
-	return fmt.Sprintf("%s audit tail --state-dir %s", p.Executable, shellQuote(p.state.show("control")))
+	return fmt.Sprintf("%s audit tail --state-dir %s", p.Executable, shellQuote(p.state.shown))
 }
 
 func (p *pack) report() Report {
