@@ -72,7 +72,7 @@ func demoCommands(s state, ports Ports, login Credentials) []Try {
 		{
 			fmt.Sprintf("curl -sS -o /dev/null %[1]s -c %[2]s -H 'Content-Type: application/json' -d %[3]s %[4]s/auth/login && curl -sS %[1]s -b %[2]s %[4]s/api/me && curl -sS %[1]s %[4]s/api/me",
 				ca, jar, credentials, tls),
-			"sign-in, then the same page with the session's cookie (the user's pseudonym) and without it (401)",
+			"sign-in, then the same page with the session's cookie (the user's id) and without it (401)",
 		},
 		{
 			fmt.Sprintf(`curl -sS -o /dev/null -w '%%{http_code}\n' '%s/api/test-endpoint?[1-110]' | sort | uniq -c`, plain),

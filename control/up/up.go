@@ -107,7 +107,7 @@ func (p *pack) run(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	defer func() { _ = os.Remove(p.state.path("up.json")) }()
+	defer p.forget()
 	if err := p.announce(); err != nil {
 		return err
 	}
@@ -123,6 +123,14 @@ func (p *pack) run(ctx context.Context) (err error) {
 				return err
 			}
 		}
+	}
+}
+
+// forget removes what lets somebody in: the password, and the session that the
+// panel's commands leave.
+func (p *pack) forget() {
+	for _, file := range []string{p.state.path("up.json"), p.state.path("run", "cookies")} {
+		_ = os.Remove(file)
 	}
 }
 
