@@ -47,7 +47,7 @@ func EnvoyOn(t TB, dir, configFile, admin, listener string) *Process {
 	t.Helper()
 	p := newProcess(t, dir, "envoy", []string{
 		EnvoyBinary(t), "--config-path", configFile, "--use-dynamic-base-id",
-		"--concurrency", "1", "--log-level", "warning", "--drain-time-s", "1",
+		"--concurrency", "1", "--log-level", "warning", "--drain-time-s", "1", "--file-flush-interval-msec", "50",
 	}, nil, func(ctx context.Context) error {
 		if err := expect200(ctx, "http://"+admin+"/ready"); err != nil {
 			return err

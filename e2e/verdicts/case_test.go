@@ -1,0 +1,123 @@
+package verdicts
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Case is one exchange and what must come of it.
+type Case struct {
+	Name string
+	// Policy is the route's metadata; empty leaves the choice to the rules and
+	// the default of testdata/policy.json.
+	Policy string
+	Method string // GET if empty
+	Path   string // "/" if empty
+	Host   string // "app.example" if empty
+	Header [][2]string
+	Body   string
+	// Upstream holds the headers of the application's answer.
+	Upstream [][2]string
+	// TLS: the request came over TLS, as a trusted proxy says.
+	TLS bool
+
+	// Status is the client's; 200 means that the application answered.
+	Status int
+	// Want holds response headers and their values, "" for absent ones.
+	Want map[string]string
+	// Rule and Decision are the verdict's; an empty Decision is allow.
+	Rule, Decision string
+	// Gone lists request headers that the application must not see.
+	Gone []string
+}
+
+// Answer is what a runner saw.
+type Answer struct {
+	Status  int
+	Header  http.Header
+	Body    []byte
+	Verdict Verdict
+	// Seen is the request as the application saw it, nil if it never did.
+	Seen http.Header
+}
+
+// Verdict is the part of the filter state that the table compares.
+type Verdict struct {
+	Decision, Policy, Version, Feature, Rule, Reason string
+	Status                                           int
+}
+
+func (c Case) complete() Case {
+	fill := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	fill(&c.Method, http.MethodGet)
+	fill(&c.Path, "/")
+	fill(&c.Host, "app.example")
+	fill(&c.Decision, "allow")
+	if c.Status == 0 {
+		c.Status = http.StatusOK
+	}
+	return c
+}
+
+func policyJSON(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "policy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// check compares an answer with the case.
+func (c Case) check(t *testing.T, got Answer) {
+	t.Helper()
+	if got.Status != c.Status {
+		t.Errorf("status %d, want %d; verdict %+v", got.Status, c.Status, got.Verdict)
+	}
+	for name, want := range c.Want {
+		if have := strings.Join(got.Header.Values(name), " | "); have != want {
+			t.Errorf("%s: %q, want %q", name, have, want)
+		}
+	}
+	if got.Verdict.Decision != c.Decision || got.Verdict.Rule != c.Rule {
+		t.Errorf("verdict %+v, want %s by %q", got.Verdict, c.Decision, c.Rule)
+	}
+	if c.Decision == "deny" {
+		c.checkRefusal(t, got)
+	}
+	for _, name := range c.Gone {
+		for seen := range got.Seen {
+			if strings.EqualFold(strings.ReplaceAll(seen, "_", "-"), name) {
+				t.Errorf("the application saw %s: %q", seen, got.Seen[seen])
+			}
+		}
+	}
+}
+
+func (c Case) checkRefusal(t *testing.T, got Answer) {
+	t.Helper()
+	if got.Seen != nil {
+		t.Error("the application got the whole of a refused request")
+	}
+	if got.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("a refusal of type %q", got.Header.Get("Content-Type"))
+	}
+	var problem struct {
+		Type   string
+		Status int
+	}
+	if err := json.Unmarshal(got.Body, &problem); err != nil || problem.Status != c.Status || !strings.HasPrefix(problem.Type, "urn:gatehouse:problem:") {
+		t.Errorf("no problem document: %s (%v)", got.Body, err)
+	}
+	if got.Verdict.Reason == "" || strings.Contains(string(got.Body), got.Verdict.Reason) {
+		t.Errorf("the reason %q belongs into the verdict and nowhere else: %s", got.Verdict.Reason, got.Body)
+	}
+}

@@ -1,0 +1,202 @@
+package verdicts
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"gatehouse/e2e/pack"
+)
+
+// policyHeader picks the route, and with it the metadata, of a case.
+const policyHeader = "X-Case-Policy"
+
+// caseHeader finds a case's entry in the access log.
+const caseHeader = "X-Case"
+
+// startEnvoy runs the cases through a real Envoy and a real connection.
+func startEnvoy(t *testing.T, config []byte) runner {
+	upstream := &recorder{}
+	server := httptest.NewServer(upstream)
+	t.Cleanup(server.Close)
+	ports := pack.ReservePorts(t)
+	e := &envoy{
+		upstream: upstream, url: "http://" + ports.Addr(0),
+		log: filepath.Join(t.TempDir(), "access.log"), client: pack.HTTP1(),
+	}
+	file := filepath.Join(t.TempDir(), "envoy.yaml")
+	e.write(t, file, config, ports.Addr(0), ports.Addr(2), server.Listener.Addr().String())
+	pack.EnvoyOn(t, t.TempDir(), file, ports.Addr(2), ports.Addr(0)).Start(t)
+	return e.run
+}
+
+type envoy struct {
+	upstream *recorder
+	client   *http.Client
+	url, log string
+	cases    int
+}
+
+func (e *envoy) run(t *testing.T, c Case) Answer {
+	e.cases++
+	id := fmt.Sprintf("case-%d", e.cases)
+	e.upstream.expect(c)
+	r := c.request(e.url + c.Path)
+	r.RequestURI = ""
+	r.Header.Set(policyHeader, c.Policy)
+	r.Header.Set(caseHeader, id)
+	response, err := e.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Answer{
+		Status: response.StatusCode, Header: response.Header, Body: body,
+		Verdict: e.verdict(t, id), Seen: e.upstream.request(),
+	}
+}
+
+// verdict waits for the case's line of the access log.
+func (e *envoy) verdict(t *testing.T, id string) Verdict {
+	t.Helper()
+	var found Verdict
+	pack.Eventually(t, 10*time.Second, "the access log's entry of "+id, func(context.Context) error {
+		f, err := os.Open(e.log)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if text, ok := strings.CutPrefix(lines.Text(), id+" "); ok {
+				return json.Unmarshal([]byte(text), &found)
+			}
+		}
+		return fmt.Errorf("no entry of %s yet", id)
+	})
+	return found
+}
+
+// recorder is the application behind Envoy; cases run one after the other.
+type recorder struct {
+	handler http.Handler
+	seen    http.Header
+}
+
+func (u *recorder) expect(c Case) {
+	u.seen = nil
+	u.handler = application(c, &u.seen)
+}
+
+func (u *recorder) request() http.Header                             { return u.seen }
+func (u *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.ServeHTTP(w, r) }
+
+func (e *envoy) write(t *testing.T, file string, config []byte, listen, admin, upstream string) {
+	t.Helper()
+	var parsed struct {
+		Policies map[string]json.RawMessage `json:"policies"`
+	}
+	if err := json.Unmarshal(config, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"missing"}
+	for name := range parsed.Policies {
+		names = append(names, name)
+	}
+	quoted, err := json.Marshal(string(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(file) //nolint:gosec // in the test's own folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = template.Must(template.New("envoy").Parse(envoyConfig)).Execute(f, map[string]any{
+		"Listen": split(listen), "Admin": split(admin), "Upstream": split(upstream), "Log": e.log,
+		"Policies": names, "Config": string(quoted), "Wasm": pack.Wasm(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func split(hostport string) string {
+	i := strings.LastIndexByte(hostport, ':')
+	return fmt.Sprintf("{socket_address: {address: %s, port_value: %s}}", hostport[:i], hostport[i+1:])
+}
+
+const envoyConfig = `
+admin: {address: {{.Admin}}}
+static_resources:
+  listeners:
+  - name: cases
+    address: {{.Listen}}
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: cases
+          server_header_transformation: PASS_THROUGH
+          # The table itself plays the trusted proxy that says https.
+          xff_num_trusted_hops: 1
+          access_log:
+          - name: file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: {{.Log}}
+              log_format:
+                text_format_source: {inline_string: "%REQ(X-CASE)% %FILTER_STATE(wasm.gatehouse.verdict:PLAIN)%\n"}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+{{- range .Policies}}
+              - match: {prefix: /, headers: [{name: x-case-policy, string_match: {exact: {{.}}}}]}
+                metadata: {filter_metadata: {gatehouse: {policy: {{.}}}}}
+                request_body_buffer_limit: 4194304
+                route: {cluster: upstream}
+{{- end}}
+              - match: {prefix: /}
+                request_body_buffer_limit: 4194304
+                route: {cluster: upstream}
+          http_filters:
+          - name: gatehouse
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config:
+                name: gatehouse
+                failure_policy: FAIL_RELOAD
+                allow_on_headers_stop_iteration: true
+                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: {{.Config}}}
+                vm_config:
+                  vm_id: gatehouse
+                  runtime: envoy.wasm.runtime.v8
+                  code: {local: {filename: {{.Wasm}}}}
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: upstream
+    connect_timeout: 5s
+    type: STATIC
+    load_assignment:
+      cluster_name: upstream
+      endpoints: [{lb_endpoints: [{endpoint: {address: {{.Upstream}}}}]}]
+`

@@ -1,0 +1,50 @@
+package verdicts
+
+import "testing"
+
+// runner is one way of running the filter.
+type runner func(t *testing.T, c Case) Answer
+
+func TestTableOfVerdicts(t *testing.T) {
+	config := policyJSON(t)
+	runners := []struct {
+		name  string
+		start func(t *testing.T, config []byte) runner
+	}{
+		{"net-http", startMiddleware},
+		{"wasm", startWasm},
+		{"envoy", startEnvoy},
+	}
+	for _, r := range runners {
+		t.Run(r.name, func(t *testing.T) {
+			run := r.start(t, config)
+			for _, c := range table() {
+				t.Run(c.Name, func(t *testing.T) {
+					c := c.complete()
+					c.check(t, run(t, c))
+				})
+			}
+		})
+	}
+}
+
+func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range table() {
+		if seen[c.Name] || c.Name == "" {
+			t.Errorf("name %q is empty or stands twice", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	if len(seen) < 60 {
+		t.Errorf("only %d cases", len(seen))
+	}
+}
+
+func table() []Case {
+	var all []Case
+	all = append(all, policyCases()...)
+	all = append(all, headerCases()...)
+	all = append(all, corsCases()...)
+	return append(all, uploadCases()...)
+}

@@ -1,0 +1,102 @@
+package upload
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config is what a policy says; see filter/policy.Uploads for the keys. Sizes
+// are in bytes, 0 means the default.
+type Config struct {
+	Allow          []string
+	MaxFileSize    int64
+	MaxRequestSize int64
+	MaxFiles       int
+}
+
+// The defaults of a Config.
+const (
+	DefaultMaxFileSize = 10 << 20
+	DefaultMaxFiles    = 10
+	// requestSlack is what a request may be larger than its largest file:
+	// form fields and the multipart framing.
+	requestSlack = 1 << 20
+)
+
+// Policy is a compiled Config; immutable and safe for concurrent use.
+type Policy struct {
+	allow      map[string]bool
+	maxFile    int64
+	maxRequest int64
+	maxFiles   int
+}
+
+// ConfigError is one mistake in a Config.
+type ConfigError struct{ Key, Value, Reason string }
+
+func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " + e.Reason }
+
+// Compile validates c and reports all of its mistakes together (errors.Join).
+func Compile(c Config) (*Policy, error) {
+	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles}
+	var errs []error
+	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
+	if len(c.Allow) == 0 {
+		fail("allow", "", "is empty: name the types, or leave uploads out")
+	}
+	for _, name := range c.Allow {
+		if !p.allowName(name) {
+			fail("allow", name, "is no type and no group; types are "+strings.Join(KnownTypes(), ", ")+
+				"; groups are "+strings.Join(KnownGroups(), ", "))
+		}
+	}
+	for _, size := range []struct {
+		key   string
+		value int64
+	}{{"max_file_size", c.MaxFileSize}, {"max_request_size", c.MaxRequestSize}, {"max_files", int64(c.MaxFiles)}} {
+		if size.value < 0 {
+			fail(size.key, strconv.FormatInt(size.value, 10), "is negative")
+		}
+	}
+	p.defaults()
+	if p.maxRequest < p.maxFile {
+		fail("max_request_size", strconv.FormatInt(p.maxRequest, 10), "is smaller than max_file_size: no such file could ever arrive")
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return p, nil
+}
+
+func (p *Policy) allowName(name string) bool {
+	if kindByID(name) != nil {
+		p.allow[name] = true
+		return true
+	}
+	if !slices.Contains(KnownGroups(), name) {
+		return false
+	}
+	for i := range kinds {
+		if kinds[i].group == name {
+			p.allow[kinds[i].id] = true
+		}
+	}
+	return true
+}
+
+func (p *Policy) defaults() {
+	if p.maxFile == 0 {
+		p.maxFile = DefaultMaxFileSize
+		if p.maxRequest > 0 {
+			p.maxFile = min(p.maxFile, p.maxRequest)
+		}
+	}
+	if p.maxFiles == 0 {
+		p.maxFiles = DefaultMaxFiles
+	}
+	if p.maxRequest == 0 {
+		p.maxRequest = p.maxFile + requestSlack
+	}
+}

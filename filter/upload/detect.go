@@ -1,0 +1,240 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
+
+// headSize is what a type is decided on.
+const headSize = 4096
+
+// detect names the type of a file by its first bytes, "" if it is none that is
+// known. The containers that only their members tell apart are "zip" here.
+func detect(head []byte) string {
+	for i := range magics {
+		if magics[i].matches(head) {
+			return magics[i].id
+		}
+	}
+	return detectText(head)
+}
+
+type magic struct {
+	id      string
+	matches func(b []byte) bool
+}
+
+func prefix(s string) func([]byte) bool {
+	return func(b []byte) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+}
+
+func at(b []byte, offset int, s string) bool {
+	return len(b) >= offset+len(s) && string(b[offset:offset+len(s)]) == s
+}
+
+func brand(names ...string) func([]byte) bool {
+	return func(b []byte) bool {
+		if !at(b, 4, "ftyp") || len(b) < 16 {
+			return false
+		}
+		end := min(int(binary.BigEndian.Uint32(b)), len(b), 256)
+		for i := 8; i+4 <= end; i += 4 {
+			if i == 12 { // the minor version
+				continue
+			}
+			for _, name := range names {
+				if string(b[i:i+4]) == name {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}
+
+// magics are tried in order: what is more exact comes first.
+var magics = []magic{
+	{"jpeg", func(b []byte) bool {
+		return len(b) > 3 && b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff && b[3] >= 0xc0 && b[3] != 0xff
+	}},
+	{"png", func(b []byte) bool { return at(b, 0, "\x89PNG\r\n\x1a\n") && at(b, 12, "IHDR") }},
+	{"gif", func(b []byte) bool { return at(b, 0, "GIF87a") || at(b, 0, "GIF89a") }},
+	{"webp", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WEBPVP8") }},
+	{"wav", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
+	{"avif", brand("avif", "avis")},
+	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
+	{"mov", func(b []byte) bool {
+		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
+	}},
+	{"mp4", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ")},
+	{"bmp", func(b []byte) bool {
+		if !at(b, 0, "BM") || len(b) < 30 {
+			return false
+		}
+		dib := binary.LittleEndian.Uint32(b[14:])
+		return dib == 12 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
+	}},
+	{"ico", func(b []byte) bool {
+		return len(b) > 22 && at(b, 0, "\x00\x00\x01\x00") && b[4] > 0 && b[5] == 0 && b[9] == 0
+	}},
+	{"tiff", func(b []byte) bool {
+		return at(b, 0, "II*\x00") || at(b, 0, "MM\x00*") || at(b, 0, "II+\x00") || at(b, 0, "MM\x00+")
+	}},
+	{"pdf", func(b []byte) bool { return at(b, 0, "%PDF-") || at(b, 0, "\xef\xbb\xbf%PDF-") }},
+	{"zip", func(b []byte) bool { return at(b, 0, "PK\x03\x04") || at(b, 0, "PK\x05\x06") }},
+	{"gzip", prefix("\x1f\x8b\x08")},
+	{"bzip2", func(b []byte) bool { return at(b, 0, "BZh") && at(b, 4, "1AY&SY") }},
+	{"xz", prefix("\xfd7zXZ\x00")},
+	{"zstd", prefix("\x28\xb5\x2f\xfd")},
+	{"7z", prefix("7z\xbc\xaf\x27\x1c")},
+	{"rar", prefix("Rar!\x1a\x07")},
+	{"tar", isTar},
+	{"flac", prefix("fLaC")},
+	{"ogg", prefix("OggS\x00")},
+	{"webm", func(b []byte) bool {
+		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("webm"))
+	}},
+	{"mkv", func(b []byte) bool {
+		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("matroska"))
+	}},
+	{"mp3", func(b []byte) bool {
+		return at(b, 0, "ID3") || len(b) > 3 && b[0] == 0xff && b[1]&0xe6 == 0xe2 && b[2]>>4 != 0xf && b[2]&0x0c != 0x0c
+	}},
+	{"rtf", prefix("{\\rtf")},
+	{"ole", prefix("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")},
+	{"exe", func(b []byte) bool { return at(b, 0, "MZ") && !looksLikeText(b) }},
+	{"elf", prefix("\x7fELF")},
+	{"macho", func(b []byte) bool {
+		return at(b, 0, "\xcf\xfa\xed\xfe") || at(b, 0, "\xce\xfa\xed\xfe") || at(b, 0, "\xfe\xed\xfa\xcf") || at(b, 0, "\xfe\xed\xfa\xce")
+	}},
+	{"class", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
+	{"wasm", prefix("\x00asm\x01")},
+	{"lnk", prefix("L\x00\x00\x00\x01\x14\x02\x00")},
+}
+
+// isTar checks the header's sum (POSIX ustar): the magic alone would not do for
+// old archives, and would do for anything that has it at 257.
+func isTar(b []byte) bool {
+	if len(b) < 512 {
+		return false
+	}
+	sum := 0
+	for i, c := range b[:512] {
+		if i >= 148 && i < 156 {
+			c = ' '
+		}
+		sum += int(c)
+	}
+	stated, digits := 0, 0
+	for _, c := range b[148:156] {
+		if c >= '0' && c <= '7' {
+			stated, digits = stated*8+int(c-'0'), digits+1
+		} else if digits > 0 {
+			break
+		}
+	}
+	return digits > 0 && stated == sum && b[0] != 0
+}
+
+// detectText tells text from other bytes, and kinds of text by how they begin.
+func detectText(head []byte) string {
+	b := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	if len(b) == 0 || !looksLikeText(b) {
+		return ""
+	}
+	b = bytes.TrimLeft(b, " \t\r\n")
+	lower := strings.ToLower(string(b[:min(1024, len(b))]))
+	switch {
+	case strings.Contains(strings.ToLower(string(head)), "<?php"):
+		return "php"
+	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
+		return "script"
+	case strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<!--"), strings.HasPrefix(lower, "<!doctype svg"), strings.HasPrefix(lower, "<svg"):
+		return markup(lower)
+	case startsLikeHTML(lower):
+		return "html"
+	case strings.HasPrefix(lower, "<"):
+		return "xml"
+	case strings.HasPrefix(lower, "{"), strings.HasPrefix(lower, "["):
+		return "json"
+	default:
+		return "txt"
+	}
+}
+
+// isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",
+// from a sentence about one.
+func isInterpreter(lower string) bool {
+	line, _, _ := strings.Cut(lower, "\n")
+	return strings.HasPrefix(line, "#!/") && len(strings.Fields(line)) <= 3
+}
+
+func markup(lower string) string {
+	switch {
+	case containsTag(lower, "<html"), strings.Contains(lower, "<!doctype html"):
+		return "html"
+	case containsTag(lower, "<svg"), strings.Contains(lower, "<!doctype svg"):
+		return "svg"
+	default:
+		return "xml"
+	}
+}
+
+func startsLikeHTML(lower string) bool {
+	for _, tag := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<img", "<a", "<div", "<p", "<table", "<title", "<style", "<meta", "<form", "<h1", "<br"} {
+		if strings.HasPrefix(lower, tag) && (len(lower) == len(tag) || strings.IndexByte(" \t\r\n>/", lower[len(tag)]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsTag(s, tag string) bool {
+	for {
+		i := strings.Index(s, tag)
+		if i < 0 {
+			return false
+		}
+		if s = s[i+len(tag):]; s == "" || strings.IndexByte(" \t\r\n>/:", s[0]) >= 0 {
+			return true
+		}
+	}
+}
+
+// looksLikeText admits UTF-8 and, for older files, any 8-bit charset: what text
+// never has is most of the control characters. UTF-16 needs its mark.
+func looksLikeText(b []byte) bool {
+	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
+		return true
+	}
+	for _, c := range b {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b || c == 0x7f {
+			return false
+		}
+	}
+	return utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
+}
+
+// trailing is how many bytes at the end are a cut-off UTF-8 sequence.
+func trailing(b []byte) int {
+	for n := 1; n <= 3 && n <= len(b); n++ {
+		if c := b[len(b)-n]; c >= 0xc0 {
+			return n
+		} else if c < 0x80 {
+			return 0
+		}
+	}
+	return 0
+}
+
+func latin(b []byte) bool {
+	high := 0
+	for _, c := range b {
+		if c >= 0x80 {
+			high++
+		}
+	}
+	return high*3 < len(b)
+}

@@ -1,0 +1,234 @@
+package upload
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"gatehouse/filter/verdict"
+)
+
+// file judges one file.
+type file struct {
+	policy   *Policy
+	name     string // "" for a raw body without one
+	named    bool   // whether a name is to be expected
+	declared string // media type, "" if undeclared
+
+	head    []byte
+	size    int64
+	decided bool
+	kind    *kind
+	check   checker
+	tail    tail
+}
+
+// undeclaredMedia are what clients send that do not know the type.
+func undeclaredMedia(media string) bool {
+	switch media {
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown":
+		return true
+	}
+	return false
+}
+
+func (p *Policy) newFile(name, declared string, named bool) (*file, *Refusal) {
+	f := &file{policy: p, name: name, named: named, declared: declared, tail: tail{max: fileTail}}
+	if undeclaredMedia(declared) {
+		f.declared = ""
+	}
+	if name == "" {
+		return f, nil // judged when it turns out not to be empty
+	}
+	if reason := nameMistake(name); reason != "" {
+		return nil, unsafe(RuleName, reason)
+	}
+	if hidesProgram(name) {
+		return nil, unsafe(RuleName, "the name hides the extension of a program")
+	}
+	return f, nil
+}
+
+func (f *file) write(b []byte) *Refusal {
+	if f.size += int64(len(b)); f.size > f.policy.maxFile {
+		return &Refusal{Rule: RuleFileSize, Problem: tooLarge,
+			Reason: "a file larger than " + strconv.FormatInt(f.policy.maxFile, 10) + " bytes"}
+	}
+	f.tail.write(b)
+	if f.decided {
+		return f.rest(b)
+	}
+	n := min(headSize-len(f.head), len(b))
+	f.head = append(f.head, b[:n]...)
+	if len(f.head) < headSize {
+		return nil
+	}
+	if r := f.decide(); r != nil {
+		return r
+	}
+	return f.rest(b[n:])
+}
+
+func (f *file) rest(b []byte) *Refusal {
+	if f.check == nil {
+		return nil
+	}
+	return f.check.write(b)
+}
+
+func (f *file) end() *Refusal {
+	if f.size == 0 {
+		return f.empty()
+	}
+	if !f.decided {
+		if r := f.decide(); r != nil {
+			return r
+		}
+	}
+	if f.check != nil {
+		if r := f.check.end(f.size); r != nil {
+			return r
+		}
+	}
+	if f.kind.group != groupArchive && !isContainer(f.kind.id) && endsAsZIP(f.tail.buf) {
+		return unsafe(RulePolyglot, "a "+f.kind.id+" that is a ZIP archive from its end")
+	}
+	return nil
+}
+
+// fileTail is where the end of an archive's directory would stand.
+const fileTail = 512
+
+func isContainer(id string) bool { return contentIs("zip", kindByID(id)) }
+
+// empty: a form with no file chosen sends an empty part without a name.
+func (f *file) empty() *Refusal {
+	if f.name == "" {
+		return nil
+	}
+	if k := kindByExtension(extension(f.name)); k == nil || k.group != groupText {
+		return truncated("an empty file")
+	}
+	return nil
+}
+
+// decide compares content, name and declaration, once the head is there.
+func (f *file) decide() *Refusal {
+	f.decided = true
+	if f.name == "" && f.named {
+		return unsafe(RuleName, "a file without a name")
+	}
+	if bytes.HasPrefix(f.head, []byte(`X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`)) {
+		return unsafe(RuleTestVirus, "the EICAR test file")
+	}
+	found := detect(f.head)
+	k, r := f.agree(found)
+	if r != nil {
+		return r
+	}
+	f.kind = k
+	if !f.policy.allow[k.id] {
+		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
+	}
+	if k.check != nil {
+		f.check = k.check()
+	}
+	head := f.head
+	f.head = nil
+	return f.rest(head)
+}
+
+// agree finds the one type that content, extension and declaration agree about.
+func (f *file) agree(found string) (*kind, *Refusal) {
+	ext := extension(f.name)
+	if found == "" {
+		return nil, &Refusal{Rule: RuleUnknown, Reason: "the content is of no known type, the name says " + quote(ext), Problem: unsupported}
+	}
+	f.kind = kindByID(found)
+	for i := range kinds {
+		k := &kinds[i]
+		if !contentIs(found, k) || f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) {
+			continue
+		}
+		return k, nil
+	}
+	return nil, &Refusal{
+		Rule: RuleMismatch, Problem: unsupported,
+		Reason: "the content is " + found + ", the name says " + quote(ext) + ", the declaration " + quote(f.declared),
+	}
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
+// contentIs tells whether a head of that kind may belong to a file of kind k.
+func contentIs(found string, k *kind) bool {
+	if found == k.id {
+		return true
+	}
+	switch found {
+	case "zip":
+		switch k.id {
+		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "apk":
+			return true
+		}
+	case "mov", "mp4":
+		return k.id == "mov" || k.id == "mp4"
+	case "txt":
+		// XML too: in UTF-16 it does not begin with a byte "<".
+		return k.id == "csv" || k.id == "yaml" || k.id == "json" || k.id == "xml"
+	case "json":
+		return k.id == "txt" || k.id == "yaml" || k.id == "csv"
+	case "xml":
+		return k.id == "txt"
+	}
+	return false
+}
+
+func kindByExtension(ext string) *kind {
+	for i := range kinds {
+		if ext != "" && kinds[i].hasExtension(ext) {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
+
+func (f *file) report() verdict.File {
+	out := verdict.File{Name: f.name, Declared: f.declared, Size: f.size}
+	if len(out.Name) > maxName {
+		out.Name = out.Name[:maxName]
+	}
+	if len(out.Declared) > 100 {
+		out.Declared = out.Declared[:100]
+	}
+	if f.kind != nil {
+		out.Detected = f.kind.id
+	} else if len(f.head) > 0 {
+		out.Detected = detect(f.head)
+	}
+	return out
+}
+
+// rawName is the name of a body that is one file: what Content-Disposition says,
+// else the last segment of the path if it has an extension.
+func rawName(disposition, path string) (string, *Refusal) {
+	if disposition != "" {
+		_, params, reason := parseParams(disposition)
+		if reason != "" {
+			return "", malformed("Content-Disposition: " + reason)
+		}
+		for _, p := range params {
+			if p.name == "filename" {
+				return p.value, nil
+			}
+		}
+	}
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if k := kindByExtension(extension(name)); k != nil {
+		return name, nil
+	}
+	return "", nil
+}

@@ -1,0 +1,140 @@
+package upload
+
+import "strings"
+
+// param is one parameter of a header field's value.
+type param struct{ name, value string }
+
+// parseParams reads `value; name=token; name="quoted"` (RFC 9110 section 5.6.6),
+// strictly: where servers read a value in different ways (a backslash in quotes,
+// a parameter twice, something after the quotes), it is not ok.
+func parseParams(s string) (value string, params []param, reason string) {
+	value, rest, found := strings.Cut(s, ";")
+	value = strings.ToLower(strings.Trim(value, " \t"))
+	if value == "" {
+		return "", nil, "the value is empty"
+	}
+	for found {
+		rest = strings.TrimLeft(rest, " \t")
+		if rest == "" {
+			return value, params, ""
+		}
+		var p param
+		p, rest, found, reason = parseParam(rest)
+		if reason != "" {
+			return "", nil, reason
+		}
+		for _, q := range params {
+			if q.name == p.name {
+				return "", nil, "parameter " + p.name + " stands twice: servers disagree about which one counts"
+			}
+		}
+		params = append(params, p)
+	}
+	return value, params, ""
+}
+
+func parseParam(s string) (p param, rest string, more bool, reason string) {
+	name, after, ok := strings.Cut(s, "=")
+	if !ok || !isToken(name) {
+		return p, "", false, "a parameter is not name=value"
+	}
+	p.name = strings.ToLower(name)
+	if !strings.HasPrefix(after, `"`) {
+		p.value, rest, more = strings.Cut(after, ";")
+		p.value = strings.TrimRight(p.value, " \t")
+		if !isToken(p.value) {
+			return p, "", false, "parameter " + p.name + " has characters that need quotes"
+		}
+		return p, rest, more, ""
+	}
+	end := strings.IndexByte(after[1:], '"')
+	if end < 0 {
+		return p, "", false, "parameter " + p.name + " has no closing quote"
+	}
+	p.value = after[1 : 1+end]
+	if strings.IndexByte(p.value, '\\') >= 0 {
+		return p, "", false, "parameter " + p.name + " has a backslash, which servers read in two ways"
+	}
+	rest = strings.TrimLeft(after[end+2:], " \t")
+	if rest == "" {
+		return p, "", false, ""
+	}
+	if rest[0] != ';' {
+		return p, "", false, "something follows the quotes of parameter " + p.name
+	}
+	return p, rest[1:], true, ""
+}
+
+// isToken tells whether s is a token (RFC 9110 section 5.6.2).
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// decodeExtended reads an RFC 8187 value: UTF-8'lang'percent-encoded.
+func decodeExtended(s string) (string, bool) {
+	charset, rest, ok := strings.Cut(s, "'")
+	if !ok || !strings.EqualFold(charset, "utf-8") {
+		return "", false
+	}
+	_, encoded, ok := strings.Cut(rest, "'")
+	if !ok {
+		return "", false
+	}
+	out := make([]byte, 0, len(encoded))
+	for i := 0; i < len(encoded); i++ {
+		if encoded[i] != '%' {
+			out = append(out, encoded[i])
+			continue
+		}
+		if i+2 >= len(encoded) {
+			return "", false
+		}
+		hi, lo := unhex(encoded[i+1]), unhex(encoded[i+2])
+		if hi < 0 || lo < 0 {
+			return "", false
+		}
+		out = append(out, byte(hi<<4|lo))
+		i += 2
+	}
+	return string(out), true
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// boundary takes the boundary out of a multipart Content-Type (RFC 2046 section
+// 5.1.1).
+func boundary(params []param) (string, bool) {
+	for _, p := range params {
+		if p.name != "boundary" {
+			continue
+		}
+		if p.value == "" || len(p.value) > 70 || p.value[len(p.value)-1] == ' ' {
+			return "", false
+		}
+		for i := 0; i < len(p.value); i++ {
+			c := p.value[i]
+			if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte("'()+_,-./:=? ", c) < 0 {
+				return "", false
+			}
+		}
+		return p.value, true
+	}
+	return "", false
+}
