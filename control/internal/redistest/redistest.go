@@ -49,7 +49,7 @@ func Start(t *testing.T) *Server {
 func (s *Server) Restart() {
 	s.t.Helper()
 	//nolint:gosec,noctx // the redis-server of this machine; Stop ends it
-	s.process = exec.Command(pack.RedisBinary(s.t), "--port", "0", "--unixsocket", s.socket(), "--dir", s.dir,
+	s.process = exec.Command(pack.RedisBinary(s.t), "--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--loglevel", "warning")
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.process.Start(); err != nil {
@@ -62,7 +62,7 @@ func (s *Server) Restart() {
 	}(s.process, s.exited)
 	client := s.Client()
 	pack.Eventually(s.t, within, "redis-server answers", func(ctx context.Context) error {
-		if _, err := os.Stat(s.socket()); err != nil {
+		if _, err := os.Stat(s.Socket()); err != nil {
 			return err
 		}
 		return client.Ping(ctx).Err()
@@ -77,16 +77,17 @@ func (s *Server) Stop() {
 	_ = s.process.Process.Kill()
 	<-s.exited
 	s.process = nil
-	_ = os.Remove(s.socket())
+	_ = os.Remove(s.Socket())
 }
 
 // Client is closed when the test ends.
 func (s *Server) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{
-		Network: "unix", Addr: s.socket(), MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
+		Network: "unix", Addr: s.Socket(), MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 	})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
-func (s *Server) socket() string { return filepath.Join(s.dir, "redis.sock") }
+// Socket is the path of the server's Unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
