@@ -25,6 +25,7 @@ func (app *App) commands() []*cobra.Command {
 		newCheckCommand(app),
 		newExplainCommand(app),
 		newRenderCommand(app),
+		newSniffCommand(app),
 		newUpCommand(app),
 		newServeCommand(app),
 		newAuditCommand(app),

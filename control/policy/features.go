@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,13 +126,28 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		MaxRequestSize: put(t, "uploads.max_request_size", raw.v.maxRequest),
 		MaxFiles:       int(put(t, "uploads.max_files", raw.v.maxFiles)),
 	}
-	if u.Mode != filterpolicy.Off {
+	known := k.knownTypes(raw.v.allow)
+	if u.Mode != filterpolicy.Off && len(known) == len(u.Allow) {
 		_, err := upload.Compile(upload.Config{
-			Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
+			Allow: known, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
 		})
 		k.judge(err, "uploads", t)
 	}
 	return u
+}
+
+// knownTypes leaves out, and reports, what names neither a type nor a group.
+func (k *compiler) knownTypes(allow value[[]value[string]]) []string {
+	names := append(upload.KnownGroups(), upload.KnownTypes()...)
+	var known []string
+	for _, item := range allow.v {
+		if slices.Contains(names, item.v) {
+			known = append(known, item.v)
+			continue
+		}
+		k.d.fail(item.at, "unknown type of file", item.v, suggest(item.v, names, "type"))
+	}
+	return known
 }
 
 // judge reports what a room's own compiler found, at the place of the setting
@@ -173,6 +189,10 @@ func complaint(err error) (key, offending, reason string) {
 	var h *headers.ConfigError
 	if errors.As(err, &h) {
 		return h.Key, h.Value, h.Reason
+	}
+	var u *upload.ConfigError
+	if errors.As(err, &u) {
+		return u.Key, u.Value, u.Reason
 	}
 	return "", "", err.Error()
 }
