@@ -68,7 +68,7 @@ func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) s
 	for len(b) > 0 {
 		piece := b[:min(len(b), 32<<10)]
 		b = b[len(piece):]
-		text := lowerASCII(append(f.carry, piece...))
+		text := lowerASCII(append(f.carry, piece...)) // in carry's own memory, once it has grown
 		for _, n := range f.needles {
 			for rest := text; ; {
 				i := bytes.Index(rest, []byte(n))
@@ -81,7 +81,7 @@ func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) s
 				}
 			}
 		}
-		f.carry = append([]byte(nil), text[max(0, len(text)-f.keep):]...)
+		f.carry = append(text[:0], text[max(0, len(text)-f.keep):]...)
 	}
 	return ""
 }

@@ -60,8 +60,8 @@ func malformed(reason string) *Refusal {
 func (m *multipartReader) write(chunk []byte) *Refusal {
 	data := chunk
 	if len(m.carry) > 0 {
-		data = append(m.carry, chunk...)
-		m.carry = nil
+		m.carry = append(m.carry, chunk...)
+		data = m.carry
 	}
 	for {
 		rest, more, refusal := m.step(data)
@@ -69,8 +69,9 @@ func (m *multipartReader) write(chunk []byte) *Refusal {
 			return refusal
 		}
 		if !more {
-			// A copy: the chunk belongs to the caller.
-			m.carry = append([]byte(nil), rest...)
+			// A copy: the chunk belongs to the caller, and rest may be a part of
+			// carry itself.
+			m.carry = append(m.carry[:0], rest...)
 			return nil
 		}
 		data = rest

@@ -11,8 +11,8 @@ type param struct{ name, value string }
 func parseParams(s string) (value string, params []param, reason string) {
 	value, rest, found := strings.Cut(s, ";")
 	value = strings.ToLower(strings.Trim(value, " \t"))
-	if value == "" {
-		return "", nil, "the value is empty"
+	if kind, sub, both := strings.Cut(value, "/"); !isToken(kind) || both && !isToken(sub) {
+		return "", nil, "the value is none (RFC 9110 section 5.6.6)"
 	}
 	for found {
 		rest = strings.TrimLeft(rest, " \t")

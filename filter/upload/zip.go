@@ -36,7 +36,8 @@ func (z *zip) write(b []byte) *Refusal {
 	z.tail.write(b)
 	data := b
 	if len(z.carry) > 0 {
-		data = append(z.carry, b...)
+		z.carry = append(z.carry, b...)
+		data = z.carry
 	}
 	for {
 		i := bytes.Index(data, localSignature)
@@ -57,7 +58,7 @@ func (z *zip) write(b []byte) *Refusal {
 		z.entry(data, n, extra)
 		data = data[len(localSignature):]
 	}
-	z.carry = append([]byte(nil), data...)
+	z.carry = append(z.carry[:0], data...)
 	return z.refusal()
 }
 
