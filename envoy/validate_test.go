@@ -75,7 +75,7 @@ func validate(t *testing.T, config string) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, envoyBinary(t), "--mode", "validate", "--log-level", "error",
 		"--use-dynamic-base-id", "--config-path", file).CombinedOutput()
@@ -85,8 +85,10 @@ func validate(t *testing.T, config string) {
 }
 
 func TestEnvoyAcceptsTheFilesThatPeopleCopy(t *testing.T) {
+	t.Parallel()
 	for _, file := range configurations(t) {
 		t.Run(file, func(t *testing.T) {
+			t.Parallel()
 			config := text(t, file)
 			if strings.Contains(config, moduleInFiles) {
 				config = strings.ReplaceAll(config, moduleInFiles, module(t))
@@ -97,6 +99,7 @@ func TestEnvoyAcceptsTheFilesThatPeopleCopy(t *testing.T) {
 }
 
 func TestEnvoyAcceptsWhatIsRendered(t *testing.T) {
+	t.Parallel()
 	c, err := policy.Load("gatehouse.yaml", []byte(`version: 1
 envoy: {listen: 127.0.0.1:8080}
 upstreams:
@@ -153,8 +156,10 @@ func document(t *testing.T, file string) any {
 
 // Envoy's validation does not run the filter, so its policy is judged here.
 func TestTheFilterAcceptsItsPolicyAndRoutesNameWhatExists(t *testing.T) {
+	t.Parallel()
 	for _, file := range []string{"static.yaml", "per_route.yaml"} {
 		t.Run(file, func(t *testing.T) {
+			t.Parallel()
 			var set *filterpolicy.Set
 			var names, checked []string
 			find(document(t, file), func(m map[string]any) {
@@ -205,6 +210,7 @@ func TestTheFilterAcceptsItsPolicyAndRoutesNameWhatExists(t *testing.T) {
 var failOpen = regexp.MustCompile(`(?m)^\s*(failure_policy: FAIL_OPEN|failure_mode_allow: true|failure_mode_deny: false)`)
 
 func TestNothingFailsOpenAndTheAdminInterfaceStaysAtHome(t *testing.T) {
+	t.Parallel()
 	for _, file := range configurations(t) {
 		if found := failOpen.FindString(text(t, file)); found != "" {
 			t.Errorf("%s: %s", file, found)

@@ -47,10 +47,10 @@ upstreams: {app: {url: "http://127.0.0.1:9000"}}
 
 func TestEveryMistakeIsReportedAtItsPlaceWithWhatToDo(t *testing.T) {
 	t.Parallel()
-	for _, file := range files(t, "bad/*.yaml") {
-		t.Run(strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".yaml"), "_", " "), func(t *testing.T) {
+	for _, file := range files(t, "bad/*.yaml.in") {
+		t.Run(strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".yaml.in"), "_", " "), func(t *testing.T) {
 			t.Parallel()
-			want := strings.TrimSpace(string(read(t, strings.TrimSuffix(file, ".yaml")+".want")))
+			want := strings.TrimSpace(string(read(t, strings.TrimSuffix(file, ".yaml.in")+".want")))
 			_, err := Load("gatehouse.yaml", read(t, file))
 			if err == nil {
 				t.Fatal("was accepted")
@@ -124,7 +124,7 @@ func TestAGoodFileCompilesToWhatTheRoomsAccept(t *testing.T) {
 
 func TestErrorsAreAListThatAProgramCanWalk(t *testing.T) {
 	t.Parallel()
-	_, err := Load("gatehouse.yaml", read(t, "testdata/bad/misspelt_keys.yaml"))
+	_, err := Load("gatehouse.yaml", read(t, "testdata/bad/misspelt_keys.yaml.in"))
 	var all Errors
 	if !errors.As(err, &all) || len(all) != 4 {
 		t.Fatalf("got %T %v", err, err)
@@ -144,7 +144,7 @@ func TestErrorsAreAListThatAProgramCanWalk(t *testing.T) {
 
 func TestASecretIsNeverRepeatedInAMessage(t *testing.T) {
 	t.Parallel()
-	_, err := Load("gatehouse.yaml", read(t, "testdata/bad/secrets.yaml"))
+	_, err := Load("gatehouse.yaml", read(t, "testdata/bad/secrets.yaml.in"))
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
@@ -234,7 +234,7 @@ routes: [{path_prefix: /, upstream: app, policy: base}]
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, pattern := range []string{"good/*.yaml", "bad/*.yaml", "warn/*.yaml"} {
+	for _, pattern := range []string{"good/*.yaml", "bad/*.yaml.in", "warn/*.yaml"} {
 		for _, file := range files(f, pattern) {
 			f.Add(read(f, file))
 		}
