@@ -3,11 +3,17 @@ package control
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -434,5 +440,76 @@ func TestOnlyTheLastPoliciesAreKept(t *testing.T) {
 	version, source, err := h.newest()
 	if err != nil || version != "v24" || string(source) != "24" {
 		t.Errorf("%s %s %v", version, source, err)
+	}
+}
+
+func TestAKubernetesMountThatIsSwappedIsAnEdit(t *testing.T) {
+	r := prepare(t, good(1))
+	mount := func(name, config string) {
+		t.Helper()
+		dir := filepath.Join(r.dir, name)
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "gatehouse.yaml"), []byte(config), 0o600),
+			os.Symlink(name, filepath.Join(r.dir, "..new")), os.Rename(filepath.Join(r.dir, "..new"), filepath.Join(r.dir, "..data"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount("..1", good(1))
+	path := filepath.Join(r.dir, "gatehouse.yaml")
+	if err := errors.Join(os.Remove(path), os.Symlink("..data/gatehouse.yaml", path)); err != nil {
+		t.Fatal(err)
+	}
+	r.start(t)
+	mount("..2", good(2))
+	r.await(t, "the new one is live", func(s readiness) bool { return s.Policy.Version == versionOf(t, good(2)) })
+}
+
+func TestACertificateThatChangesIsServedAndABrokenOneIsNot(t *testing.T) {
+	r := prepare(t, "")
+	tls := fmt.Sprintf("{listen: 127.0.0.1:8080, tls: {listen: 127.0.0.1:8443, cert_file: %[1]s/c.pem, key_file: %[1]s/k.pem}}", r.dir)
+	writePair(t, r.dir)
+	r.write(t, strings.Replace(good(1), "{listen: 127.0.0.1:8080}", tls, 1))
+	r.start(t)
+	awaitLive := func(times int) {
+		t.Helper()
+		pack.Eventually(t, within, "the certificate is live", func(context.Context) error {
+			if n := strings.Count(r.log.String(), "policy is live"); n != times {
+				return fmt.Errorf("%d times", n)
+			}
+			return nil
+		})
+	}
+	awaitLive(1)
+	writePair(t, r.dir)
+	awaitLive(2)
+	if err := os.WriteFile(filepath.Join(r.dir, "k.pem"), []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state := r.await(t, "the pair is refused", func(s readiness) bool { return s.LastError != nil })
+	if !state.Ready || !strings.Contains(state.LastError.Errors[0], "k.pem") {
+		t.Errorf("%+v", state.LastError)
+	}
+	writePair(t, r.dir)
+	r.await(t, "the next pair is served", func(s readiness) bool { return s.LastError == nil })
+}
+
+func writePair(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"c.pem": {Type: "CERTIFICATE", Bytes: cert}, "k.pem": {Type: "PRIVATE KEY", Bytes: der}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
