@@ -1,0 +1,184 @@
+package pipeline
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/filter/policy"
+	"gatehouse/filter/verdict"
+)
+
+const config = `{
+ "version": "v1", "hold_request_headers": true, "default_policy": "base",
+ "policies": {
+  "base": {"headers": {"preset": "strict"}, "cors": {"allow_origins": ["https://a.example"]}},
+  "upload": {"uploads": {"allow": ["txt"], "max_file_size": 100000}},
+  "report": {"uploads": {"mode": "report", "allow": ["txt"]}, "cors": {"mode": "report", "allow_origins": ["https://a.example"]}}
+ }
+}`
+
+func set(t testing.TB) *policy.Set {
+	t.Helper()
+	s, err := policy.Parse([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func request(name, method string, lines ...[2]string) Request {
+	head := [][2]string{{":method", method}, {":path", "/"}, {":authority", "x"}, {":scheme", "http"}, {"x-request-id", "r-1"}}
+	return Request{RoutePolicy: name, Headers: append(head, lines...)}
+}
+
+type view http.Header
+
+func (v view) Values(name string) []string { return http.Header(v).Values(name) }
+func (v view) Set(name, value string)      { http.Header(v).Set(name, value) }
+func (v view) Remove(name string)          { http.Header(v).Del(name) }
+
+func begin(t *testing.T, name, length string) *Exchange {
+	t.Helper()
+	lines := [][2]string{{"content-type", "text/plain"}}
+	if length != "" {
+		lines = append(lines, [2]string{"content-length", length})
+	}
+	x := Begin(set(t), request(name, "POST", lines...))
+	if x.Reply() != nil || !x.Inspecting() {
+		t.Fatalf("not inspecting: %+v", x.Verdict())
+	}
+	return x
+}
+
+func TestAnUnknownPolicyRefusesAndSaysWhichOnlyInTheVerdict(t *testing.T) {
+	x := Begin(set(t), request("nope", "GET"))
+	if x.Reply() == nil || x.Reply().Status != 503 || x.Verdict().Rule != "unknown_policy" {
+		t.Fatalf("got %+v, %+v", x.Reply(), x.Verdict())
+	}
+	if strings.Contains(string(x.Reply().Body), "nope") || !strings.Contains(x.Verdict().Reason, "nope") {
+		t.Errorf("body %s, reason %s", x.Reply().Body, x.Verdict().Reason)
+	}
+	x.Respond(view{}) // there is no policy to write: nothing happens
+}
+
+func TestReservedHeadersAreDroppedInEverySpelling(t *testing.T) {
+	x := Begin(set(t), request("base", "GET",
+		[2]string{"x-gatehouse-subject", "a"}, [2]string{"X-Gatehouse-New", "a"}, [2]string{"x_gatehouse_subject", "a"},
+		[2]string{"x-gatehouses", "kept"}, [2]string{"x-gatehouse", "kept"}))
+	want := []string{"x-gatehouse-subject", "X-Gatehouse-New", "x_gatehouse_subject"}
+	if !slices.Equal(x.Drop(), want) {
+		t.Errorf("drops %q, want %q", x.Drop(), want)
+	}
+}
+
+func TestTheVerdictComesWithTheLastByteOfAStatedLength(t *testing.T) {
+	x := begin(t, "upload", "5")
+	if !x.HoldHeaders() {
+		t.Error("the headers may leave before the verdict")
+	}
+	if !x.Body([]byte("he")) {
+		t.Error("let go before the end")
+	}
+	if x.Body([]byte("llo")) || x.Inspecting() || x.Reply() != nil {
+		t.Errorf("the last byte did not bring the verdict: %+v", x.Verdict())
+	}
+	if len(x.Verdict().Files) != 1 {
+		t.Errorf("files %+v", x.Verdict().Files)
+	}
+}
+
+func TestTheVerdictComesAtTheEndOfAnUnknownLength(t *testing.T) {
+	x := begin(t, "upload", "")
+	x.Body([]byte("\x7fELF\x00\x00"))
+	if x.Reply() != nil {
+		t.Fatal("judged before the type could be known")
+	}
+	x.End()
+	if x.Reply() == nil || x.Reply().Status != 415 || x.Verdict().Decision != verdict.Deny {
+		t.Errorf("got %+v", x.Verdict())
+	}
+	x.End() // a second end changes nothing
+	if x.Body([]byte("more")) {
+		t.Error("holds after the verdict")
+	}
+}
+
+func TestReportLetsThroughAndRecords(t *testing.T) {
+	x := begin(t, "report", "")
+	x.Body([]byte("\x7fELF\x00\x00"))
+	x.End()
+	if x.Reply() != nil || x.Verdict().Decision != verdict.Report || x.Verdict().Rule != "type_mismatch" {
+		t.Errorf("got %+v", x.Verdict())
+	}
+	x = Begin(set(t), request("report", "OPTIONS", [2]string{"origin", "https://b.example"}, [2]string{"access-control-request-method", "PUT"}))
+	if x.Reply() != nil || x.Verdict().Decision != verdict.Report || x.Verdict().Rule != "cors_origin" {
+		t.Errorf("got %+v", x.Verdict())
+	}
+}
+
+func TestSeveralContentTypesAreAmbiguous(t *testing.T) {
+	x := Begin(set(t), request("upload", "POST", [2]string{"content-type", "text/plain"}, [2]string{"content-type", "application/json"}))
+	if x.Reply() == nil || x.Verdict().Rule != "content_type_ambiguous" {
+		t.Errorf("got %+v", x.Verdict())
+	}
+}
+
+func TestARequestWithoutABodyIsNotInspected(t *testing.T) {
+	r := request("upload", "POST")
+	r.EndOfStream = true
+	if x := Begin(set(t), r); x.Inspecting() || x.Reply() != nil || x.HoldHeaders() {
+		t.Errorf("got %+v", x.Verdict())
+	}
+}
+
+func TestAFailureOfTheFilterItselfRefuses(t *testing.T) {
+	for name, x := range map[string]*Exchange{"before it began": Failed(set(t), "why"), "later": begin(t, "upload", "")} {
+		if name == "later" {
+			x.Fail("why")
+		}
+		if x.Reply() == nil || x.Reply().Status != 503 || x.Inspecting() || x.Verdict().Reason != "why" {
+			t.Errorf("%s: %+v", name, x.Verdict())
+		}
+	}
+}
+
+func TestRespondSharesWithTheAllowedOriginOnly(t *testing.T) {
+	for origin, want := range map[string]string{"https://a.example": "https://a.example", "https://b.example": "", "": ""} {
+		lines := [][2]string{{"origin", origin}}
+		if origin == "" {
+			lines = nil
+		}
+		x := Begin(set(t), request("base", "GET", lines...))
+		got := http.Header{"Access-Control-Allow-Origin": {"*"}, "Vary": {"Accept"}}
+		x.Respond(view(got))
+		if got.Get("Access-Control-Allow-Origin") != want || got.Get("Vary") != "Accept, Origin" {
+			t.Errorf("%q: %v", origin, got)
+		}
+	}
+}
+
+func TestTLSIsWhatTheProxySaysElseTheScheme(t *testing.T) {
+	tests := []struct {
+		scheme, proto string
+		want          bool
+	}{{"https", "", true}, {"http", "", false}, {"http", "https", true}, {"https", "http", false}}
+	for _, tt := range tests {
+		h := read([][2]string{{":scheme", tt.scheme}, {"x-forwarded-proto", tt.proto}})
+		if h.tls() != tt.want {
+			t.Errorf("%+v", tt)
+		}
+	}
+}
+
+func BenchmarkCORSRequest(b *testing.B) {
+	s := set(b)
+	r := request("base", "GET", [2]string{"origin", "https://a.example"}, [2]string{"accept", "*/*"}, [2]string{"user-agent", "x"})
+	r.EndOfStream = true
+	v := view(http.Header{})
+	b.ReportAllocs()
+	for b.Loop() {
+		Begin(s, r).Respond(v)
+	}
+}
