@@ -35,7 +35,7 @@ func Handler(log *slog.Logger) http.Handler {
 	app := application{log: log}
 	mux.HandleFunc("GET /{$}", app.asset("assets/index.html", "text/html; charset=utf-8"))
 	mux.HandleFunc("GET /style.css", app.asset("assets/style.css", "text/css; charset=utf-8"))
-	mux.HandleFunc("GET /api/test-endpoint", app.test)
+	mux.HandleFunc("/api/test-endpoint", app.test)
 	mux.HandleFunc("GET /api/me", app.me)
 	mux.HandleFunc("POST /upload", app.upload)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })

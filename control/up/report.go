@@ -58,8 +58,8 @@ func demoCommands(s state, ports Ports, login Credentials) []Try {
 			"security headers on a page whose application sets none, strict-transport-security among them because this is TLS",
 		},
 		{
-			fmt.Sprintf("curl -sS -i -X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET' %s/api/test-endpoint", plain),
-			"a CORS preflight answered at the edge; with any other Origin nothing is allowed",
+			fmt.Sprintf("curl -sS -i -X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: PUT' %s/api/test-endpoint", plain),
+			"a CORS preflight answered at the edge, which allows PUT to this one site; to any other Origin nothing is allowed",
 		},
 		{
 			fmt.Sprintf("curl -sS -i -F %s %s/upload", shellQuote("file=@"+s.show("samples", "report.pdf")), plain),
@@ -75,7 +75,7 @@ func demoCommands(s state, ports Ports, login Credentials) []Try {
 			"sign-in, then the same page with the session's cookie (the user's id) and without it (401)",
 		},
 		{
-			fmt.Sprintf(`curl -sS -o /dev/null -w '%%{http_code}\n' '%s/api/test-endpoint?[1-110]' | sort | uniq -c`, plain),
+			fmt.Sprintf(`curl -sS -o /dev/null -w '%%{http_code}\n' %s '%s/api/test-endpoint?[1-110]' | sort | uniq -c`, ca, tls),
 			"100 × 200 and 10 × 429: a hundred requests a minute and address, not one more",
 		},
 	}
