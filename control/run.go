@@ -38,7 +38,6 @@ type control struct {
 	xds    *xds.Server
 	authz  *authzPolicy
 	events *event.Writer
-	log    audit.Log
 	intake *intake.Intake
 	status *status
 

@@ -109,10 +109,10 @@ func TestRoutesOfAHostKeepTheOrderOfTheFile(t *testing.T) {
 		{Name: "other", Hosts: []string{"other.net", "a.example.com"}, PathPrefix: "/", Upstream: "app", Policy: "base"},
 	}
 	want := map[string][]string{
-		"*":             {AuthRoute, "all", DefaultRoute},
-		"a.example.com": {AuthRoute, "narrow", "all", "wide", "other", DefaultRoute},
-		"*.example.com": {AuthRoute, "all", "wide", DefaultRoute},
-		"other.net":     {AuthRoute, "all", "other", DefaultRoute},
+		"*":             {DefaultRoute, AuthRoute, "all", DefaultRoute},
+		"a.example.com": {DefaultRoute, AuthRoute, "narrow", "all", "wide", "other", DefaultRoute},
+		"*.example.com": {DefaultRoute, AuthRoute, "all", "wide", DefaultRoute},
+		"other.net":     {DefaultRoute, AuthRoute, "all", "other", DefaultRoute},
 	}
 	r := mustBuild(t, compiled(routes...), options())
 	if len(r.Routes.GetVirtualHosts()) != len(want) {
@@ -154,7 +154,7 @@ func TestARouteMatchesWhatTheFileSays(t *testing.T) {
 			}
 			r := mustBuild(t, compiled(c.route), options())
 			routes := r.Routes.GetVirtualHosts()[0].GetRoutes()
-			routes = routes[1 : len(routes)-1]
+			routes = routes[2 : len(routes)-1]
 			if len(routes) != len(c.want) {
 				t.Fatalf("%d routes, want %d", len(routes), len(c.want))
 			}

@@ -232,6 +232,15 @@ func TestEnvoyFollowsWhatIsPublished(t *testing.T) {
 			t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
 		}
 	})
+	t.Run("a client cannot steer Envoy", func(t *testing.T) {
+		e.checks.last()
+		e.get(t, "/base", "X-Envoy-Upstream-Rq-Timeout-Ms", "1", "X-Request-Id", "mine")
+		for _, h := range e.checks.last().GetRequest().GetHttp().GetHeaderMap().GetHeaders() {
+			if h.GetKey() == "x-envoy-upstream-rq-timeout-ms" || h.GetKey() == "x-envoy-internal" || string(h.GetRawValue()) == "mine" {
+				t.Errorf("%s: %s came through", h.GetKey(), h.GetRawValue())
+			}
+		}
+	})
 	t.Run("a disguised path is refused", func(t *testing.T) {
 		if resp, _ := e.get(t, "/base%2fx"); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("status %d", resp.StatusCode)

@@ -38,11 +38,12 @@ func (b *builder) connectionManager(stats string, routes *routev3.RouteConfigura
 		// Who the client is.
 		UseRemoteAddress:              yes(),
 		XffNumTrustedHops:             b.compiled.Envoy.TrustedHops,
-		InternalAddressConfig:         &hcmv3.HttpConnectionManager_InternalAddressConfig{},
+		InternalAddressConfig:         nobodyInternal(),
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{b.dropIdentityHeaders()},
 		AlwaysSetRequestIdInResponse:  true,
 
-		// One spelling for each path, before anything is matched on it.
+		// One spelling for each host and path, before anything is matched on it.
+		StripTrailingHostDot:         true,
 		NormalizePath:                yes(),
 		MergeSlashes:                 true,
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_REJECT_REQUEST,
@@ -75,6 +76,16 @@ func (b *builder) connectionManager(stats string, routes *routev3.RouteConfigura
 		}}
 	}
 	return m
+}
+
+// nobodyInternal makes Envoy drop x-envoy-* from every client: an address of a
+// private network is no reason to let somebody steer retries and timeouts. The
+// one address in it belongs to no client (RFC 919 section 7): an empty list would
+// mean the private networks.
+func nobodyInternal() *hcmv3.HttpConnectionManager_InternalAddressConfig {
+	return &hcmv3.HttpConnectionManager_InternalAddressConfig{
+		CidrRanges: []*corev3.CidrRange{{AddressPrefix: "255.255.255.255", PrefixLen: uint32Value(32)}},
+	}
 }
 
 // dropIdentityHeaders removes what a client must not be able to say, before any

@@ -62,7 +62,7 @@ func (b *builder) virtualHost(pattern string) *routev3.VirtualHost {
 		Name:                   "host " + pattern,
 		Domains:                []string{pattern},
 		RequestBodyBufferLimit: wrapperspb.UInt64(bodyBuffer),
-		Routes:                 []*routev3.Route{b.authRoute()},
+		Routes:                 []*routev3.Route{b.ambiguousHostRoute(), b.authRoute()},
 	}
 	for _, r := range b.compiled.Routes {
 		if covers(r.Hosts, pattern) {
@@ -110,15 +110,32 @@ func (b *builder) authRoute() *routev3.Route {
 	return r
 }
 
+// ambiguousHostRoute refuses several Host fields, which Envoy joins by commas:
+// which one counts would be for every reader to decide.
+func (b *builder) ambiguousHostRoute() *routev3.Route {
+	r := b.underPolicy(DefaultRoute, policy.DefaultPolicy)
+	r.Match = prefixMatch("/")
+	r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher(":authority", &matcherv3.StringMatcher{
+		MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ","},
+	})}
+	r.Action = answer(400, "Bad Request")
+	return r
+}
+
+// answer is one of Envoy's own, as a problem document.
+func answer(status uint32, title string) *routev3.Route_DirectResponse {
+	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+		Status:     status,
+		BodyFormat: problemFormat("about:blank", title, structpb.NewNumberValue(float64(status))),
+	}}
+}
+
 // defaultRoute answers what nothing else matched, so that a 404 too has a
 // policy and leaves with the security headers.
 func (b *builder) defaultRoute() *routev3.Route {
 	r := b.underPolicy(DefaultRoute, policy.DefaultPolicy)
 	r.Match = prefixMatch("/")
-	r.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
-		Status:     404,
-		BodyFormat: problemFormat("about:blank", "Not Found", structpb.NewNumberValue(404)),
-	}}
+	r.Action = answer(404, "Not Found")
 	return r
 }
 
