@@ -66,7 +66,7 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 		return nil, p.requestTooLarge()
 	}
 	if strings.TrimSpace(r.ContentType) == "" {
-		return nil, &Refusal{Rule: RuleUndeclared, Reason: "a body without a Content-Type", Problem: unsupported}
+		return &Inspector{policy: p, length: r.ContentLength, carrier: undeclared{}}, nil
 	}
 	media, params, reason := parseParams(r.ContentType)
 	if reason != "" {
@@ -226,6 +226,20 @@ func (f *form) endPart() *Refusal {
 	f.file = nil
 	return refusal
 }
+
+// undeclared is a body without a Content-Type: fine as long as it turns out to
+// be empty, which over HTTP/2 is known only at its end.
+type undeclared struct{}
+
+func (undeclared) write(b []byte) *Refusal {
+	if len(b) == 0 {
+		return nil
+	}
+	return &Refusal{Rule: RuleUndeclared, Reason: "a body without a Content-Type", Problem: unsupported}
+}
+
+func (undeclared) end() *Refusal   { return nil }
+func (undeclared) undecided() bool { return true }
 
 // plain is a body that carries no files, as long as it is what it says.
 type plain struct {
