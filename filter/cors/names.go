@@ -4,7 +4,7 @@ import "strings"
 
 // isToken tells whether s is an RFC 9110 token (section 5.6.2).
 func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if !isLowerAlnum(c) && (c < 'A' || c > 'Z') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false

@@ -54,7 +54,7 @@ func splitPort(s string) (host, port string, ok bool) {
 		return "", "", false
 	}
 	n := 0
-	for j := 0; j < len(port); j++ {
+	for j := range len(port) {
 		if port[j] < '0' || port[j] > '9' {
 			return "", "", false
 		}
@@ -83,7 +83,7 @@ func isLabel(l string) bool {
 	if l == "" || len(l) > 63 {
 		return false
 	}
-	for i := 0; i < len(l); i++ {
+	for i := range len(l) {
 		if c := l[i]; !isLowerAlnum(c) && c != '-' && c != '_' {
 			return false
 		}
@@ -126,7 +126,7 @@ func isDotted(h string) bool {
 	if len(last) > 1 && last[0] == '0' && (last[1] == 'x' || last[1] == 'X') {
 		return true
 	}
-	for i := 0; i < len(last); i++ {
+	for i := range len(last) {
 		if last[i] < '0' || last[i] > '9' {
 			return false
 		}
@@ -143,7 +143,7 @@ func isDottedQuad(h string) bool {
 		if part == "" || len(part) > 3 || len(part) > 1 && part[0] == '0' {
 			return false
 		}
-		for i := 0; i < len(part); i++ {
+		for i := range len(part) {
 			if part[i] < '0' || part[i] > '9' {
 				return false
 			}

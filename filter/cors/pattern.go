@@ -8,12 +8,11 @@ import (
 // patterns is the compiled allow_origins: exact origins by their bytes, and the
 // two forms of wildcard.
 type patterns struct {
-	any       bool
-	null      bool
-	exact     map[string]struct{}
-	suffixes  []subdomains
-	anyPorts  []string // "http://localhost", to be followed by nothing or a port
-	maxLength int
+	any      bool
+	null     bool
+	exact    map[string]struct{}
+	suffixes []subdomains
+	anyPorts []string // "http://localhost", to be followed by nothing or a port
 }
 
 // subdomains is "https://*.example.com": one or more further labels, the same
@@ -110,7 +109,7 @@ func validOrigin(s string) (origin, error) {
 }
 
 func ascii(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false
 		}

@@ -130,7 +130,7 @@ func mistake(name, value string) string {
 	case lower == "set-cookie" || lower == "vary":
 		return "can stand more than once or is merged: it cannot be set or removed here"
 	}
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		if c := value[i]; c < 0x20 && c != '\t' || c >= 0x7f {
 			return "has a value with a control or non-ASCII character"
 		}
@@ -144,7 +144,7 @@ func mistake(name, value string) string {
 var framing = []string{"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-encoding", "content-type"}
 
 func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i] | 0x20
 		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
 			return false

@@ -159,7 +159,6 @@ type pngCheck struct {
 	image
 	need  int64 // bytes to skip
 	head  []byte
-	first bool
 	ended bool
 	after int64
 }

@@ -68,7 +68,7 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 
 // isToken tells whether s is a token (RFC 9110 section 5.6.2).
 func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
 			return false
@@ -128,7 +128,7 @@ func boundary(params []param) (string, bool) {
 		if p.value == "" || len(p.value) > 70 || p.value[len(p.value)-1] == ' ' {
 			return "", false
 		}
-		for i := 0; i < len(p.value); i++ {
+		for i := range len(p.value) {
 			c := p.value[i]
 			if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte("'()+_,-./:=? ", c) < 0 {
 				return "", false

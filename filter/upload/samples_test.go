@@ -104,7 +104,7 @@ func sampleTAR() string {
 	}
 	digits := "0123456789"
 	octal := ""
-	for i := 0; i < 6; i++ {
+	for range 6 {
 		octal = string(digits[sum&7]) + octal
 		sum >>= 3
 	}
