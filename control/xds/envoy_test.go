@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"gatehouse/control/policy"
@@ -191,6 +193,7 @@ func (e *edge) get(t *testing.T, path string, header ...string) (*http.Response,
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	r.Close = true // an open connection stays with the listener that it was made to
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +261,23 @@ func TestEnvoyFollowsWhatIsPublished(t *testing.T) {
 			t.Errorf("nodes %+v", nodes)
 		}
 	})
+	t.Run("authz is told the client behind trusted proxies", func(t *testing.T) {
+		behind := e.policy(t, "0000000000000012", "base")
+		behind.Envoy.TrustedHops = 1
+		e.publish(t, behind)
+		for forwarded, want := range map[string]string{
+			"203.0.113.77": "203.0.113.77", "198.51.100.1, 203.0.113.78": "203.0.113.78", "2001:db8::1": "2001:db8::1", "": "127.0.0.1",
+		} {
+			pack.Eventually(t, 10*time.Second, forwarded+" is "+want, func(context.Context) error {
+				e.get(t, "/base", "X-Forwarded-For", forwarded, ClientMetadata, "192.0.2.66")
+				if got := e.checks.client.Load(); got != want {
+					return fmt.Errorf("authz was told %v", got)
+				}
+				return nil
+			})
+		}
+		e.publish(t, e.policy(t, "0000000000000002", "base", "fresh"))
+	})
 	t.Run("what Envoy refuses is taken back", func(t *testing.T) { expectTakenBack(t, e) })
 	t.Run("authz without an answer is a 503 that looks like any other", func(t *testing.T) {
 		e.checks.stop()
@@ -298,6 +318,7 @@ type checker struct {
 	authv3.UnimplementedAuthorizationServer
 	server *grpc.Server
 	asked  chan *authv3.AttributeContext
+	client atomic.Value // string
 }
 
 func startChecker(t *testing.T, addr string) *checker {
@@ -321,7 +342,8 @@ func startChecker(t *testing.T, addr string) *checker {
 
 func (c *checker) stop() { c.server.Stop() }
 
-func (c *checker) Check(_ context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+func (c *checker) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	c.client.Store(strings.Join(metadata.ValueFromIncomingContext(ctx, ClientMetadata), ","))
 	c.asked <- r.GetAttributes()
 	return &authv3.CheckResponse{
 		Status:       &rpcstatus.Status{},

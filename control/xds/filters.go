@@ -88,8 +88,20 @@ func (b *builder) extAuthz() *extauthzv3.ExtAuthz {
 		DecoderHeaderMutationRules: &commonmutationv3.HeaderMutationRules{
 			DisallowSystem: yes(),
 		},
-		Services: &extauthzv3.ExtAuthz_GrpcService{GrpcService: authzService(checkWithin)},
+		Services: &extauthzv3.ExtAuthz_GrpcService{GrpcService: b.checkService()},
 	}
+}
+
+// ClientMetadata is the gRPC metadata of each Check that holds the client's
+// address as trusted_hops makes Envoy see it. The source of CheckRequest is
+// only the connection's other end: behind another proxy, that proxy. No client
+// can write into a gRPC call's metadata.
+const ClientMetadata = "x-gatehouse-client"
+
+func (b *builder) checkService() *corev3.GrpcService {
+	s := authzService(checkWithin)
+	s.InitialMetadata = []*corev3.HeaderValue{{Key: ClientMetadata, Value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+	return s
 }
 
 // authzService calls authz; a time limit of 0 milliseconds is none, for streams.
