@@ -149,7 +149,7 @@ func (s *stream) reply() types.Action {
 	s.replied = true
 	r := s.exchange.Reply()
 	s.publish()
-	if err := proxywasm.SendHttpResponse(uint32(r.Status), r.Headers, r.Body, -1); err != nil {
+	if err := proxywasm.SendHttpResponse(uint32(r.Status), r.Headers, r.Body, -1); err != nil { // #nosec G115 -- three digits
 		proxywasm.LogCriticalf("gatehouse: cannot send the reply: %v", err)
 	}
 	return types.ActionPause

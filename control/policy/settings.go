@@ -16,7 +16,7 @@ import (
 func (k *compiler) envoy() {
 	raw := k.raw.envoy.v
 	k.address(raw.listen)
-	k.out.Envoy = EnvoySettings{Listen: raw.listen.v, TrustedHops: uint32(raw.hops.v)} //nolint:gosec // 0 to 16
+	k.out.Envoy = EnvoySettings{Listen: raw.listen.v, TrustedHops: uint32(raw.hops.v)} // #nosec G115 -- 0 to 16
 	if !raw.tls.set {
 		return
 	}

@@ -1,6 +1,9 @@
 package upload
 
-import "strings"
+import (
+	"encoding/hex"
+	"strings"
+)
 
 // param is one parameter of a header field's value.
 type param struct{ name, value string }
@@ -96,26 +99,20 @@ func decodeExtended(s string) (string, bool) {
 		if i+2 >= len(encoded) {
 			return "", false
 		}
-		hi, lo := unhex(encoded[i+1]), unhex(encoded[i+2])
-		if hi < 0 || lo < 0 {
+		decoded, ok := unhex(encoded[i+1], encoded[i+2])
+		if !ok {
 			return "", false
 		}
-		out = append(out, byte(hi<<4|lo))
+		out = append(out, decoded)
 		i += 2
 	}
 	return string(out), true
 }
 
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+func unhex(high, low byte) (byte, bool) {
+	var out [1]byte
+	_, err := hex.Decode(out[:], []byte{high, low})
+	return out[0], err == nil
 }
 
 // boundary takes the boundary out of a multipart Content-Type (RFC 2046 section

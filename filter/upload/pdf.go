@@ -85,9 +85,8 @@ func (p *pdf) regular(c byte) bool {
 	if p.esc = append(p.esc, c); len(p.esc) < 3 {
 		return true
 	}
-	hi, lo := unhex(p.esc[1]), unhex(p.esc[2])
-	if hi >= 0 && lo >= 0 {
-		p.name = append(p.name, byte(hi<<4|lo))
+	if decoded, ok := unhex(p.esc[1], p.esc[2]); ok {
+		p.name = append(p.name, decoded)
 	} else {
 		p.name = append(p.name, p.esc...)
 	}
