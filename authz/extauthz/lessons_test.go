@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/policy"
 	"gatehouse/authz/session"
 )
 
@@ -246,7 +247,7 @@ func TestTheSessionTokenIsNeverSentOn(t *testing.T) {
 func TestSignInAloneGetsTheTokenAndTheClientsAddress(t *testing.T) {
 	h := newHarness(t)
 	headers := map[string]string{"cookie": ours, ClientHeader: "9.9.9.9"}
-	ok := h.check(t, ask{policy: "open", route: AuthRoute, path: "/auth/logout", headers: headers}).GetOkResponse()
+	ok := h.check(t, ask{policy: "open", route: policy.AuthRoute, path: "/auth/logout", headers: headers}).GetOkResponse()
 	if client, _ := find(ok.GetHeaders(), ClientHeader); client != "203.0.113.7" {
 		t.Errorf("client %q", client)
 	}

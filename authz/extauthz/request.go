@@ -1,10 +1,15 @@
 package extauthz
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc/metadata"
+
+	"gatehouse/authz/policy"
 )
 
 // request is what Check knows about a request, as Envoy attests it.
@@ -19,24 +24,30 @@ type request struct {
 
 type header struct{ name, value string }
 
-func read(in *authv3.CheckRequest) request {
+func read(ctx context.Context, in *authv3.CheckRequest) request {
 	attributes := in.GetAttributes()
 	http := attributes.GetRequest().GetHttp()
 	extensions := attributes.GetContextExtensions()
 	r := request{
 		method: http.GetMethod(), host: http.GetHost(), path: withoutQuery(http.GetPath()),
-		clientIP: address(attributes.GetSource()),
+		clientIP: client(ctx, attributes.GetSource()),
 		policy:   extensions["policy"], version: extensions["policy_version"],
-		signIn:  extensions["route"] == AuthRoute || extensions["policy"] == AuthRoute,
+		signIn:  extensions["route"] == policy.AuthRoute || extensions["policy"] == policy.AuthRoute,
 		headers: headersOf(http),
 	}
 	r.requestID = bounded(r.first("x-request-id"))
 	return r
 }
 
-// address is the client's as the listener's trusted_hops made Envoy see it.
-func address(peer *authv3.AttributeContext_Peer) string {
-	return peer.GetAddress().GetSocketAddress().GetAddress()
+// client is the client's address as Envoy attests it; without the metadata, the
+// connection's other end.
+func client(ctx context.Context, source *authv3.AttributeContext_Peer) string {
+	if values := metadata.ValueFromIncomingContext(ctx, policy.ClientMetadata); len(values) == 1 {
+		if ip, err := netip.ParseAddr(values[0]); err == nil {
+			return ip.String()
+		}
+	}
+	return source.GetAddress().GetSocketAddress().GetAddress()
 }
 
 func withoutQuery(path string) string {

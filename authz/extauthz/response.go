@@ -19,12 +19,8 @@ import (
 const (
 	subjectHeader = "x-gatehouse-subject"
 	// ClientHeader tells the address of the client, as Envoy attests it, to
-	// sign-in: only requests of the route AuthRoute get it.
+	// sign-in: only requests of policy.AuthRoute get it.
 	ClientHeader = "x-gatehouse-client"
-	// AuthRoute names, as context extension "route" or "policy", the route whose
-	// upstream is authz itself. Only there is the session token sent on: signing
-	// out needs it.
-	AuthRoute = "gatehouse-auth"
 )
 
 // identityHeaders are the fields by which an upstream may know a user. Only

@@ -67,7 +67,7 @@ func New(o Options) *Service {
 // Check decides one request. It returns no error: what went wrong is an answer.
 func (s *Service) Check(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	start := s.o.Now()
-	r := read(in)
+	r := read(ctx, in)
 	c := r.credentials()
 	var j judgement
 	s.judge(ctx, &r, &c, &j)

@@ -12,7 +12,7 @@ import (
 // Names of the policies that every compilation holds besides the user's own.
 const (
 	// AuthPolicy guards AuthPrefix unless auth.policy names another.
-	AuthPolicy = "gatehouse-auth"
+	AuthPolicy = authzpolicy.AuthRoute
 	// DefaultPolicy gives the security headers to the 404 of what no route
 	// matches.
 	DefaultPolicy = "gatehouse-default"

@@ -26,9 +26,8 @@ const (
 	AuthzHTTPCluster = "gatehouse_auth"
 	// UpstreamPrefix goes before an upstream's name to make its cluster's.
 	UpstreamPrefix = "upstream_"
-	// AuthRoute and DefaultRoute are the names of the two routes that every
-	// virtual host has besides the user's.
-	AuthRoute    = "gatehouse-auth"
+	// DefaultRoute is the name of the route that every virtual host has besides
+	// authzpolicy.AuthRoute and the user's.
 	DefaultRoute = "gatehouse-default"
 )
 

@@ -109,10 +109,10 @@ func TestRoutesOfAHostKeepTheOrderOfTheFile(t *testing.T) {
 		{Name: "other", Hosts: []string{"other.net", "a.example.com"}, PathPrefix: "/", Upstream: "app", Policy: "base"},
 	}
 	want := map[string][]string{
-		"*":             {DefaultRoute, AuthRoute, "all", DefaultRoute},
-		"a.example.com": {DefaultRoute, AuthRoute, "narrow", "all", "wide", "other", DefaultRoute},
-		"*.example.com": {DefaultRoute, AuthRoute, "all", "wide", DefaultRoute},
-		"other.net":     {DefaultRoute, AuthRoute, "all", "other", DefaultRoute},
+		"*":             {DefaultRoute, authzpolicy.AuthRoute, "all", DefaultRoute},
+		"a.example.com": {DefaultRoute, authzpolicy.AuthRoute, "narrow", "all", "wide", "other", DefaultRoute},
+		"*.example.com": {DefaultRoute, authzpolicy.AuthRoute, "all", "wide", DefaultRoute},
+		"other.net":     {DefaultRoute, authzpolicy.AuthRoute, "all", "other", DefaultRoute},
 	}
 	r := mustBuild(t, compiled(routes...), options())
 	if len(r.Routes.GetVirtualHosts()) != len(want) {

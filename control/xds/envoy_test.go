@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/control/policy"
 	"gatehouse/e2e/pack"
 	filterpolicy "gatehouse/filter/policy"
@@ -269,7 +270,7 @@ func TestEnvoyFollowsWhatIsPublished(t *testing.T) {
 			"203.0.113.77": "203.0.113.77", "198.51.100.1, 203.0.113.78": "203.0.113.78", "2001:db8::1": "2001:db8::1", "": "127.0.0.1",
 		} {
 			pack.Eventually(t, 10*time.Second, forwarded+" is "+want, func(context.Context) error {
-				e.get(t, "/base", "X-Forwarded-For", forwarded, ClientMetadata, "192.0.2.66")
+				e.get(t, "/base", "X-Forwarded-For", forwarded, authzpolicy.ClientMetadata, "192.0.2.66")
 				if got := e.checks.client.Load(); got != want {
 					return fmt.Errorf("authz was told %v", got)
 				}
@@ -343,7 +344,7 @@ func startChecker(t *testing.T, addr string) *checker {
 func (c *checker) stop() { c.server.Stop() }
 
 func (c *checker) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	c.client.Store(strings.Join(metadata.ValueFromIncomingContext(ctx, ClientMetadata), ","))
+	c.client.Store(strings.Join(metadata.ValueFromIncomingContext(ctx, authzpolicy.ClientMetadata), ","))
 	c.asked <- r.GetAttributes()
 	return &authv3.CheckResponse{
 		Status:       &rpcstatus.Status{},

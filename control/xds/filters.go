@@ -11,6 +11,8 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	authzpolicy "gatehouse/authz/policy"
 )
 
 const (
@@ -92,15 +94,9 @@ func (b *builder) extAuthz() *extauthzv3.ExtAuthz {
 	}
 }
 
-// ClientMetadata is the gRPC metadata of each Check that holds the client's
-// address as trusted_hops makes Envoy see it. The source of CheckRequest is
-// only the connection's other end: behind another proxy, that proxy. No client
-// can write into a gRPC call's metadata.
-const ClientMetadata = "x-gatehouse-client"
-
 func (b *builder) checkService() *corev3.GrpcService {
 	s := authzService(checkWithin)
-	s.InitialMetadata = []*corev3.HeaderValue{{Key: ClientMetadata, Value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+	s.InitialMetadata = []*corev3.HeaderValue{{Key: authzpolicy.ClientMetadata, Value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}
 	return s
 }
 

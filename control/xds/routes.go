@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/control/policy"
 	"gatehouse/filter/match"
 	filterpolicy "gatehouse/filter/policy"
@@ -104,7 +105,7 @@ func (b *builder) route(r policy.Route, headers []*routev3.HeaderMatcher) *route
 }
 
 func (b *builder) authRoute() *routev3.Route {
-	r := b.underPolicy(AuthRoute, b.compiled.AuthPolicy)
+	r := b.underPolicy(authzpolicy.AuthRoute, b.compiled.AuthPolicy)
 	r.Match = prefixMatch(policy.AuthPrefix)
 	r.Action = toCluster(AuthzHTTPCluster)
 	return r
