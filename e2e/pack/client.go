@@ -212,6 +212,36 @@ func (p *Pack) Raw(t TB, request string) Response {
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
+// Stream sends head and body over HTTP/1 as they stand, and reads the answer
+// while it sends: a refusal in mid-body may close the connection, which
+// net/http's client may report instead of the answer.
+func (p *Pack) Stream(t TB, head string, body io.Reader) Response {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp4", p.Addr(), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(requestTimeout))
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		if _, err := io.WriteString(conn, head); err == nil {
+			_, _ = io.Copy(conn, body) // Envoy may hang up: the answer tells
+		}
+	}()
+	defer func() { _ = conn.Close(); <-sent }()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("answer cut short: %v", err)
+	}
+	return Response{Status: resp.StatusCode, Header: resp.Header, Body: answer}
+}
+
 // NewMark is a value for MarkHeader that no other request has.
 func NewMark() string { return rand.Text() }
 

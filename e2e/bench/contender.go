@@ -1,0 +1,83 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"gatehouse/e2e/pack"
+)
+
+// contender is one Envoy and what was measured of it.
+type contender struct {
+	name    string
+	addr    string
+	admin   string
+	envoy   *pack.Process
+	request []byte
+
+	rounds    []float64       // requests/s
+	latencies []time.Duration // of all rounds
+}
+
+const warmUpTime = 500 * time.Millisecond
+
+func (c *contender) warmUp(t pack.TB, connections int) { c.load(t, warmUpTime, connections) }
+
+func (c *contender) turn(t pack.TB, length time.Duration, connections int) {
+	latencies := c.load(t, length, connections)
+	c.rounds = append(c.rounds, float64(len(latencies))/length.Seconds())
+	c.latencies = append(c.latencies, latencies...)
+}
+
+// load keeps each connection busy with one request at a time until the time is
+// over, and returns how long each took.
+func (c *contender) load(t pack.TB, length time.Duration, connections int) []time.Duration {
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		all      []time.Duration
+		failures []error
+		deadline = time.Now().Add(length)
+	)
+	for range connections {
+		wg.Go(func() {
+			latencies, err := drive(c.addr, c.request, deadline)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, latencies...)
+			if err != nil {
+				failures = append(failures, err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(failures) > 0 {
+		t.Fatalf("%s: %v", c.name, failures[0])
+	}
+	return all
+}
+
+func (c *contender) perSecond() float64 { return median(c.rounds) }
+
+func (c *contender) ratioTo(other *contender) float64 {
+	ratios := make([]float64, len(c.rounds))
+	for i := range c.rounds {
+		ratios[i] = c.rounds[i] / other.rounds[i]
+	}
+	return median(ratios)
+}
+
+func (c *contender) quantile(q float64) time.Duration {
+	slices.Sort(c.latencies)
+	return c.latencies[int(q*float64(len(c.latencies)-1))].Round(time.Microsecond)
+}
+
+func (c *contender) memory(t pack.TB) pack.Memory {
+	return pack.MeasureEnvoy(t, c.admin, c.envoy.Pid())
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+)
+
+// drive sends the same request over one connection until the deadline. It reads
+// no more of HTTP than the status and the length, because a client that costs
+// more than Envoy would measure itself.
+func drive(addr string, request []byte, deadline time.Time) ([]time.Duration, error) {
+	conn, err := net.DialTimeout("tcp4", addr, 5*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(deadline.Add(10 * time.Second)); err != nil {
+		return nil, err
+	}
+	reader := bufio.NewReaderSize(conn, 16<<10)
+	var latencies []time.Duration
+	for {
+		began := time.Now()
+		if began.After(deadline) {
+			return latencies, nil
+		}
+		if _, err := conn.Write(request); err != nil {
+			return nil, err
+		}
+		if err := readOK(reader); err != nil {
+			return nil, err
+		}
+		latencies = append(latencies, time.Since(began))
+	}
+}
+
+var lengthField = []byte("content-length: ")
+
+func readOK(r *bufio.Reader) error {
+	status, err := r.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
+		return fmt.Errorf("answer %q", status)
+	}
+	length := -1
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if value, found := bytes.CutPrefix(line, lengthField); found {
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return err
+			}
+		}
+	}
+	if length < 0 {
+		return fmt.Errorf("answer without a length")
+	}
+	_, err = io.CopyN(io.Discard, r, int64(length))
+	return err
+}

@@ -1,0 +1,59 @@
+// Command bench puts Gatehouse beside what people already have, in one run:
+// plain Envoy, Envoy's own cors filter and response headers, this filter alone,
+// and this filter with Check (session and limits on Redis).
+//
+// Each contender is an Envoy process of its own with one worker; all are up at
+// the same time and take turns in short rounds, so that whatever else the
+// machine does hits all of them. It prints ratios to plain Envoy, because
+// absolute figures tell about the machine. Every contender answers from Envoy
+// (direct_response): a real upstream would hide the cost that is to be shown.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"gatehouse/e2e/pack"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
+	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
+	connections := flag.Int("connections", 8, "parallel connections")
+	flag.Parse()
+
+	r := new(runner)
+	status := r.run(func() { bench(r, *rounds, *turn, *connections) })
+	os.Exit(status)
+}
+
+func bench(t pack.TB, rounds int, turn time.Duration, connections int) {
+	contenders := startAll(t)
+	for _, c := range contenders {
+		c.warmUp(t, connections)
+	}
+	for round := range rounds {
+		for _, c := range contenders {
+			c.turn(t, turn, connections)
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+	}
+	report(t, contenders)
+}
+
+func report(t pack.TB, contenders []*contender) {
+	plain := contenders[0]
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "contender\trequests/s\tratio\tp50\tp99\tmemory (MiB)\t")
+	for _, c := range contenders {
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t%.0f\t\n", c.name, c.perSecond(), c.ratioTo(plain),
+			c.quantile(0.50), c.quantile(0.99), float64(c.memory(t).Resident)/(1<<20))
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("\nratio: median over the rounds of requests/s against plain Envoy in the same round; one Envoy worker each.")
+}
