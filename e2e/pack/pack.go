@@ -91,6 +91,25 @@ func StartStandalone(t TB, policyJSON string, flags ...string) *Pack {
 	return p
 }
 
+// StartStatic runs the repository's own files without control: authz on
+// envoy/authz.json and envoy/ratelimit, Envoy on envoy/static.yaml, with nothing
+// changed but the ports.
+func StartStatic(t TB) *Pack {
+	t.Helper()
+	files := filepath.Join(Root(t), "envoy")
+	policyJSON, err := os.ReadFile(filepath.Join(files, "authz.json")) //nolint:gosec // a file of the repository
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := StartStandalone(t, string(policyJSON), "--ratelimit-config", filepath.Join(files, "ratelimit"))
+	p.App = StartUpstream(t, nil)
+	_, app, _ := net.SplitHostPort(strings.TrimPrefix(p.App.URL, "http://"))
+	_, demo, _ := net.SplitHostPort(p.Ports.Addr(portDemo))
+	p.Envoy = StartableEnvoy(t, p.Dir, p.Ports, filepath.Join(files, "static.yaml"), "port_value: "+demo, "port_value: "+app)
+	p.Envoy.Start(t)
+	return p
+}
+
 // newPack has Redis and a user, and nothing else yet.
 func newPack(t TB) *Pack {
 	t.Helper()
