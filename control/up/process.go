@@ -35,14 +35,24 @@ type spawner struct {
 
 func newSpawner() *spawner {
 	s := &spawner{jobs: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		for job := range s.jobs {
-			job()
-		}
-	}()
+	go s.work()
 	return s
+}
+
+func (s *spawner) work() {
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	if syscall.Gettid() == os.Getpid() {
+		// All but the main thread, which Go parks instead: its children would
+		// outlive close. Held here, it cannot be given to the next goroutine.
+		defer runtime.UnlockOSThread()
+		go s.work()
+		<-s.done
+		return
+	}
+	defer close(s.done)
+	for job := range s.jobs {
+		job()
+	}
 }
 
 // close ends the thread. Any child that is still there is killed by the kernel.
