@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
@@ -31,11 +32,11 @@ func (s *stream) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Act
 	if err != nil {
 		return s.fail(fmt.Sprintf("read request headers: %v", err))
 	}
-	s.exchange = pipeline.Begin(s.set, pipeline.Request{
-		Headers: lines, EndOfStream: endOfStream,
-		RoutePolicy:       metadata("route_metadata"),
-		VirtualHostPolicy: metadata("virtual_host_metadata"),
-	})
+	request := pipeline.Request{Headers: lines, EndOfStream: endOfStream, RoutePolicy: metadata("route_metadata")}
+	if request.RoutePolicy == "" { // else the virtual host's would not count, and asking costs 4 µs
+		request.VirtualHostPolicy = metadata("virtual_host_metadata")
+	}
+	s.exchange = pipeline.Begin(s.set, request)
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
@@ -131,7 +132,7 @@ func (s *stream) OnHttpResponseHeaders(int, bool) (action types.Action) {
 		return types.ActionContinue
 	}
 	s.publish()
-	s.exchange.Respond(responseHeaders{})
+	s.exchange.Respond(readResponseHeaders())
 	return types.ActionContinue
 }
 
@@ -191,25 +192,48 @@ func (s *stream) guardResponse(action *types.Action) {
 	proxywasm.LogCriticalf("gatehouse: panic in a local reply: %v", r)
 }
 
-// responseHeaders is the pipeline's view of the host's response headers.
-type responseHeaders struct{}
-
-func (responseHeaders) Values(name string) []string {
-	value, err := proxywasm.GetHttpResponseHeader(name)
-	if err != nil {
-		return nil
-	}
-	// The host joins several lines with a comma.
-	return []string{value}
+// responseHeaders is the pipeline's view of the host's response headers. It is
+// read once: most of what a policy removes is not there, and a call to the host
+// for each name would cost more than the whole map.
+type responseHeaders struct {
+	lines  [][2]string
+	unread bool
 }
 
-func (responseHeaders) Set(name, value string) {
+func readResponseHeaders() *responseHeaders {
+	lines, err := proxywasm.GetHttpResponseHeaders()
+	if err != nil {
+		// Without the map every name is taken to be there.
+		proxywasm.LogErrorf("gatehouse: cannot read the response headers: %v", err)
+		return &responseHeaders{unread: true}
+	}
+	return &responseHeaders{lines: lines}
+}
+
+func (h *responseHeaders) has(name string) bool {
+	return h.unread || slices.ContainsFunc(h.lines, func(line [2]string) bool { return line[0] == name })
+}
+
+func (h *responseHeaders) Values(name string) []string {
+	var values []string
+	for _, line := range h.lines {
+		if line[0] == name {
+			values = append(values, line[1])
+		}
+	}
+	return values
+}
+
+func (h *responseHeaders) Set(name, value string) {
 	if err := proxywasm.ReplaceHttpResponseHeader(name, value); err != nil {
 		proxywasm.LogErrorf("gatehouse: cannot set response header %s: %v", name, err)
 	}
 }
 
-func (responseHeaders) Remove(name string) {
+func (h *responseHeaders) Remove(name string) {
+	if !h.has(name) {
+		return
+	}
 	if err := proxywasm.RemoveHttpResponseHeader(name); err != nil {
 		proxywasm.LogErrorf("gatehouse: cannot remove response header %s: %v", name, err)
 	}
