@@ -96,6 +96,9 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 		}
 		row("removes", strings.Join(same, ", "), from)
 	}
+	if e.CSRF != nil {
+		row("csrf", e.CSRF.Answer+reported(string(e.CSRF.Mode)), where(e.CSRF.From))
+	}
 	if e.CORS != nil {
 		row("cors", e.CORS.Answer+reported(string(e.CORS.Mode)), where(e.CORS.From))
 		for _, h := range e.CORS.Headers {

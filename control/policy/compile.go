@@ -55,7 +55,7 @@ func (k *compiler) effective(name string, f features) {
 	t := trace{}
 	k.out.origins[name] = t
 	k.out.Filter.Policies[name] = filterpolicy.Policy{
-		Headers: k.headers(f.headers, t), CORS: k.cors(f.cors, t), Uploads: k.uploads(f.uploads, t),
+		Headers: k.headers(f.headers, t), CORS: k.cors(f.cors, t), CSRF: k.csrf(f.csrf, t), Uploads: k.uploads(f.uploads, t),
 	}
 	p := authzpolicy.Policy{Session: session(f.session, t), Limits: k.limits(f.limits, t)}
 	k.out.Authz.Policies[name] = p

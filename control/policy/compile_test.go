@@ -28,6 +28,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			AllowMethods: []string{"PUT", "DELETE"}, AllowHeaders: []string{"X-Request-Id"}, ExposeHeaders: []string{"X-Total"},
 			MaxAge: &age, AllowPrivateNetwork: true,
 		},
+		CSRF: &filterpolicy.CSRF{Mode: "report", TrustOrigins: []string{"https://pay.example.com"}},
 		Uploads: &filterpolicy.Uploads{
 			Mode: "report", Allow: []string{"pdf", "png"}, MaxFileSize: 1_000_000, MaxRequestSize: 2 << 20, MaxFiles: 3,
 		},

@@ -10,6 +10,7 @@ import (
 
 	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/filter/cors"
+	"gatehouse/filter/csrf"
 	"gatehouse/filter/match"
 	filterpolicy "gatehouse/filter/policy"
 )
@@ -40,6 +41,7 @@ type Explanation struct {
 	Headers  []HeaderFinding `json:"headers,omitempty"`
 	Removed  []HeaderFinding `json:"removed_headers,omitempty"`
 	CORS     *CORSFinding    `json:"cors,omitempty"`
+	CSRF     *CSRFFinding    `json:"csrf,omitempty"`
 	Uploads  *UploadsFinding `json:"uploads,omitempty"`
 }
 
@@ -72,6 +74,14 @@ type CORSFinding struct {
 	From    *Place            `json:"from,omitempty"`
 }
 
+// CSRFFinding says what becomes of a request that another site's page sends.
+type CSRFFinding struct {
+	Mode         filterpolicy.Mode `json:"mode"`
+	TrustOrigins []string          `json:"trust_origins,omitempty"`
+	Answer       string            `json:"answer"`
+	From         *Place            `json:"from,omitempty"`
+}
+
 // UploadsFinding says which files may be in the request.
 type UploadsFinding struct {
 	filterpolicy.Uploads
@@ -99,6 +109,7 @@ func (c *Compiled) Explain(q Query) (*Explanation, error) {
 	}
 	c.explainHeaders(e, compiled)
 	c.explainCORS(e, compiled, q)
+	c.explainCSRF(e, compiled, q)
 	if e.Route != "" {
 		c.explainAuthz(e)
 		if u := c.Filter.Policies[e.Policy].Uploads; u != nil {
@@ -249,6 +260,29 @@ func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
 func (f *CORSFinding) add(headers []cors.Header) {
 	for _, h := range headers {
 		f.Headers = append(f.Headers, HeaderFinding{Name: h.Name, Value: h.Value})
+	}
+}
+
+func (c *Compiled) explainCSRF(e *Explanation, p *filterpolicy.Compiled, q Query) {
+	if p.CSRF == nil {
+		return
+	}
+	e.CSRF = &CSRFFinding{
+		Mode: filterpolicy.Enforce, TrustOrigins: c.Filter.Policies[e.Policy].CSRF.TrustOrigins,
+		Answer: "not refused", From: c.from(e.Policy, "csrf"),
+	}
+	if p.CSRFReport {
+		e.CSRF.Mode = filterpolicy.Report
+	}
+	r := csrf.Request{
+		Method: e.Method, Authority: e.Host, TLS: e.TLS, Origins: q.Header.Values("Origin"), Site: q.Header.Values("Sec-Fetch-Site"),
+		Mode: q.Header.Values("Sec-Fetch-Mode"), Dest: q.Header.Values("Sec-Fetch-Dest"),
+	}
+	if p.CORS != nil && !p.CORS.Public() {
+		_, r.Shared = p.CORS.Allowed(r.Origins)
+	}
+	if refusal := p.CSRF.Judge(&r); refusal.Rule != "" {
+		e.CSRF.Answer = "refused with 403: " + refusal.Reason
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	filterpolicy "gatehouse/filter/policy"
 )
 
 const explained = preamble + `policies:
@@ -145,5 +147,43 @@ func TestExplainSaysWhatIsRefusedBeforeAnyPolicy(t *testing.T) {
 		if _, err := mustLoad(t, explained).Explain(Query{Method: "GET", URL: url}); err == nil {
 			t.Errorf("%q was explained", url)
 		}
+	}
+}
+
+func TestExplainTellsWhatAnotherSiteMaySend(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, preamble+`
+policies:
+  base:
+    csrf: {trust_origins: ["https://pay.example.com"]}
+  watched: {extends: base, csrf: report}
+routes:
+  - {path_prefix: /watched, upstream: app, policy: watched}
+  - {path_prefix: /, upstream: app, policy: base}
+`)
+	for _, test := range []struct {
+		name, url, origin, site string
+		mode                    filterpolicy.Mode
+		answer                  string
+	}{
+		{"another site", "https://shop.example/", "https://evil.example", "cross-site", filterpolicy.Enforce, "refused with 403"},
+		{"a trusted origin", "https://shop.example/", "https://pay.example.com", "cross-site", filterpolicy.Enforce, "not refused"},
+		{"what is inherited", "https://shop.example/watched", "https://pay.example.com", "cross-site", filterpolicy.Report, "not refused"},
+		{"what is only watched", "https://shop.example/watched", "https://evil.example", "", filterpolicy.Report, "refused with 403"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			header := http.Header{"Origin": {test.origin}}
+			if test.site != "" {
+				header.Set("Sec-Fetch-Site", test.site)
+			}
+			e, err := c.Explain(Query{Method: "POST", URL: test.url, Header: header})
+			if err != nil || e.CSRF == nil {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			if e.CSRF.Mode != test.mode || !strings.HasPrefix(e.CSRF.Answer, test.answer) {
+				t.Errorf("%+v", e.CSRF)
+			}
+		})
 	}
 }

@@ -73,6 +73,7 @@ func inherit(raw rawFeatures, parent features) features {
 	out := rooted(raw)
 	out.headers = inheritHeaders(raw.headers, parent.headers)
 	out.cors = inheritCORS(raw.cors, parent.cors)
+	out.csrf = inheritCSRF(raw.csrf, parent.csrf)
 	out.session = inheritSession(raw.session, parent.session)
 	out.uploads = inheritUploads(raw.uploads, parent.uploads)
 	out.limits = raw.limits.or(parent.limits)
@@ -113,6 +114,14 @@ func inheritCORS(own, parent value[rawCORS]) value[rawCORS] {
 	c.mode, c.origins, c.methods = c.mode.or(p.mode), c.origins.or(p.origins), c.methods.or(p.methods)
 	c.allow, c.expose, c.credentials = c.allow.or(p.allow), c.expose.or(p.expose), c.credentials.or(p.credentials)
 	c.maxAge, c.privateNetwork = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork)
+	return own
+}
+
+func inheritCSRF(own, parent value[rawCSRF]) value[rawCSRF] {
+	if !own.set || !parent.set {
+		return own.or(parent)
+	}
+	own.v.mode, own.v.trust = own.v.mode.or(parent.v.mode), own.v.trust.or(parent.v.trust)
 	return own
 }
 

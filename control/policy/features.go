@@ -12,6 +12,7 @@ import (
 
 	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/filter/cors"
+	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
 	filterpolicy "gatehouse/filter/policy"
 	"gatehouse/filter/upload"
@@ -101,6 +102,26 @@ func (k *compiler) cors(raw value[rawCORS], t trace) *filterpolicy.CORS {
 	return c
 }
 
+func (k *compiler) csrf(raw value[rawCSRF], t trace) *filterpolicy.CSRF {
+	if !raw.set {
+		return nil
+	}
+	t["csrf"] = raw.at
+	c := &filterpolicy.CSRF{
+		Mode:         filterpolicy.Mode(put(t, "csrf.mode", raw.v.mode)),
+		TrustOrigins: putList(t, "csrf.trust_origins", raw.v.trust),
+	}
+	if c.Mode == filterpolicy.Off {
+		return c
+	}
+	_, err := csrf.Compile(csrf.Config{TrustOrigins: c.TrustOrigins})
+	k.judge(err, "csrf", t)
+	for _, o := range raw.v.trust.v {
+		k.publicSuffix(o)
+	}
+	return c
+}
+
 // publicSuffix refuses wildcards under a domain whose names belong to anybody:
 // https://*.github.io (https://publicsuffix.org).
 func (k *compiler) publicSuffix(origin value[string]) {
@@ -185,6 +206,10 @@ func complaint(err error) (key, offending, reason string) {
 	var c *cors.ConfigError
 	if errors.As(err, &c) {
 		return c.Key, c.Value, c.Reason
+	}
+	var f *csrf.ConfigError
+	if errors.As(err, &f) {
+		return f.Key, f.Value, f.Reason
 	}
 	var h *headers.ConfigError
 	if errors.As(err, &h) {

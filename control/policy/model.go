@@ -50,6 +50,7 @@ type rawRoute struct {
 type rawFeatures struct {
 	headers value[rawHeaders]
 	cors    value[rawCORS]
+	csrf    value[rawCSRF]
 	session value[rawSession]
 	limits  value[[]value[rawLimit]]
 	uploads value[rawUploads]
@@ -66,6 +67,11 @@ type rawCORS struct {
 	origins, methods, allow, expose value[[]value[string]]
 	credentials, privateNetwork     value[bool]
 	maxAge                          value[int]
+}
+
+type rawCSRF struct {
+	mode  value[string]
+	trust value[[]value[string]]
 }
 
 type rawSession struct {

@@ -82,6 +82,8 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 	return []field[T]{
 		key("headers", "security headers of responses", headersKind(), func(t *T) *value[rawHeaders] { return &in(t).headers }),
 		key("cors", "which other sites' pages may read responses (Fetch standard)", corsKind(), func(t *T) *value[rawCORS] { return &in(t).cors }),
+		key("csrf", "what other sites' pages make browsers send is refused: enforce, report or off, or a mapping", csrfKind(),
+			func(t *T) *value[rawCSRF] { return &in(t).csrf }),
 		key("session", "none, optional or required, or a mapping", sessionKind(), func(t *T) *value[rawSession] { return &in(t).session }),
 		key("limits", "how many requests in which time", list(limitKind()), func(t *T) *value[[]value[rawLimit]] { return &in(t).limits }),
 		key("uploads", "which files may be sent", uploadsKind(), func(t *T) *value[rawUploads] { return &in(t).uploads }),
@@ -111,6 +113,25 @@ func corsKind() kind[rawCORS] {
 		key("max_age", "how long a browser keeps a preflight's answer: seconds or 10m", ageSeconds(), func(c *rawCORS) *value[int] { return &c.maxAge }),
 		key("allow_private_network", "whether public sites may reach this private one", boolean(), func(c *rawCORS) *value[bool] { return &c.privateNetwork }),
 	)
+}
+
+// csrfKind takes "csrf: enforce" for "csrf: {mode: enforce}".
+func csrfKind() kind[rawCSRF] {
+	full := object(
+		key("mode", modeDoc, mode(), func(c *rawCSRF) *value[string] { return &c.mode }),
+		key("trust_origins", "origins whose pages may send all the same: https://pay.example.com", list(text()),
+			func(c *rawCSRF) *value[[]value[string]] { return &c.trust }),
+	)
+	return kind[rawCSRF]{
+		schema: schema{"oneOf": []schema{mode().schema, full.schema}},
+		read: func(d *decoder, n *node) (rawCSRF, bool) {
+			if n.kind == mappingNode {
+				return full.read(d, n)
+			}
+			v, ok := mode().read(d, n)
+			return rawCSRF{mode: value[string]{v: v, at: n.at, set: ok}}, ok
+		},
+	}
 }
 
 // sessionKind takes "session: required" for "session: {require: required}".

@@ -46,5 +46,6 @@ func table() []Case {
 	all = append(all, policyCases()...)
 	all = append(all, headerCases()...)
 	all = append(all, corsCases()...)
+	all = append(all, csrfCases()...)
 	return append(all, uploadCases()...)
 }

@@ -75,8 +75,13 @@ type ConfigError struct{ Key, Value, Reason string }
 
 func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " + e.Reason }
 
+const (
+	keyOrigins  = "allow_origins"
+	notAnOrigin = "is no origin to allow: "
+)
+
 func (p *Policy) compileOrigins(c Config, fail func(where, what, why string)) {
-	const key = "allow_origins"
+	const key = keyOrigins
 	p.origins.exact = make(map[string]struct{}, len(c.AllowOrigins))
 	if len(c.AllowOrigins) == 0 {
 		fail(key, "", "is empty: name the origins, or leave cors out")
@@ -88,7 +93,7 @@ func (p *Policy) compileOrigins(c Config, fail func(where, what, why string)) {
 		}
 		seen[s] = struct{}{}
 		if err := p.origins.add(s); err != nil {
-			fail(key, s, "is no origin to allow: "+err.Error())
+			fail(key, s, notAnOrigin+err.Error())
 		}
 	}
 	if p.origins.any && len(c.AllowOrigins) > 1 {

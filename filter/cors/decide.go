@@ -34,6 +34,10 @@ func (p *Policy) Vary() string {
 	return VaryOrigin
 }
 
+// Public says that every origin may read responses, without credentials: that
+// is no reason to trust what every origin sends.
+func (p *Policy) Public() bool { return p.origins.any }
+
 // Request is what the protocol reads of a request. Origins holds every Origin
 // header line as received.
 type Request struct {

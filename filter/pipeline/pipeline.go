@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"gatehouse/filter/cors"
+	"gatehouse/filter/csrf"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/upload"
 	"gatehouse/filter/verdict"
@@ -52,7 +53,11 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	}
 	x.policy = chosen
 	x.verdict.Policy = chosen.Name
-	if x.preflight(); x.reply == nil && !r.EndOfStream {
+	x.preflight()
+	if x.reply == nil {
+		x.crossSite()
+	}
+	if x.reply == nil && !r.EndOfStream {
 		x.beginUpload()
 	}
 	return x
@@ -143,6 +148,29 @@ func (x *Exchange) preflight() {
 	}
 	for _, h := range answer.Headers {
 		x.reply.Headers = append(x.reply.Headers, [2]string{h.Name, h.Value})
+	}
+}
+
+// crossSite refuses what another site makes a browser send.
+func (x *Exchange) crossSite() {
+	p := x.policy.CSRF
+	if p == nil {
+		return
+	}
+	r := csrf.Request{
+		Method: x.head.method, Authority: x.head.authority, TLS: x.head.tls(), Origins: x.head.origins,
+		Site: x.head.fetchSite, Mode: x.head.fetchMode, Dest: x.head.fetchDest,
+	}
+	if c := x.policy.CORS; c != nil && !c.Public() {
+		_, r.Shared = c.Allowed(x.head.origins)
+	}
+	refusal := p.Judge(&r)
+	switch {
+	case refusal.Rule == "":
+	case x.policy.CSRFReport:
+		x.report(verdict.FeatureCSRF, refusal.Rule, refusal.Reason, verdict.Forbidden)
+	default:
+		x.deny(verdict.FeatureCSRF, refusal.Rule, refusal.Reason, verdict.Forbidden)
 	}
 }
 

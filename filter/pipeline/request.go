@@ -23,6 +23,7 @@ type head struct {
 	origins                         []string
 	requestMethod, requestHeaders   []string
 	privateNetwork                  bool
+	fetchSite, fetchMode, fetchDest []string
 	contentType                     []string
 	contentEncoding                 []string
 	contentDisposition              string
@@ -65,6 +66,12 @@ func (h *head) take(name, value string) {
 		h.requestHeaders = append(h.requestHeaders, value)
 	case "access-control-request-private-network":
 		h.privateNetwork = value == "true"
+	case "sec-fetch-site":
+		h.fetchSite = append(h.fetchSite, value)
+	case "sec-fetch-mode":
+		h.fetchMode = append(h.fetchMode, value)
+	case "sec-fetch-dest":
+		h.fetchDest = append(h.fetchDest, value)
 	case "content-type":
 		h.contentType = append(h.contentType, value)
 	case "content-encoding":

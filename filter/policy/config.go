@@ -37,6 +37,7 @@ type Rule struct {
 type Policy struct {
 	Headers *Headers `json:"headers,omitempty"`
 	CORS    *CORS    `json:"cors,omitempty"`
+	CSRF    *CSRF    `json:"csrf,omitempty"`
 	Uploads *Uploads `json:"uploads,omitempty"`
 }
 
@@ -71,6 +72,14 @@ type CORS struct {
 	// MaxAge in seconds; nil sends no header, 0 sends 0.
 	MaxAge              *int `json:"max_age,omitempty"`
 	AllowPrivateNetwork bool `json:"allow_private_network,omitempty"`
+}
+
+// CSRF configures the refusal of what other sites make browsers send (W3C Fetch
+// Metadata, and the Origin field).
+type CSRF struct {
+	Mode Mode `json:"mode,omitempty"`
+	// TrustOrigins may send all the same; what CORS allows is trusted anyway.
+	TrustOrigins []string `json:"trust_origins,omitempty"`
 }
 
 // Uploads configures the inspection of request bodies that carry files. Sizes

@@ -166,6 +166,10 @@ func (r *reader) policy(where string, v gjson.Result) Policy {
 	r.fields(where, v, map[string]field{
 		"headers": func(at string, e gjson.Result) { p.Headers = r.headers(at, e) },
 		"cors":    func(at string, e gjson.Result) { p.CORS = r.cors(at, e) },
+		"csrf": func(at string, e gjson.Result) {
+			p.CSRF = &CSRF{}
+			r.fields(at, e, map[string]field{"mode": r.mode(&p.CSRF.Mode), "trust_origins": r.strings(&p.CSRF.TrustOrigins)})
+		},
 		"uploads": func(at string, e gjson.Result) { p.Uploads = r.uploads(at, e) },
 	})
 	return p

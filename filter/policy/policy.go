@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"gatehouse/filter/cors"
+	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
 	"gatehouse/filter/match"
 	"gatehouse/filter/upload"
@@ -41,6 +42,8 @@ type Compiled struct {
 	HeadersReport bool
 	CORS          *cors.Policy
 	CORSReport    bool
+	CSRF          *csrf.Policy
+	CSRFReport    bool
 	Uploads       *upload.Policy
 	UploadsReport bool
 }
@@ -192,6 +195,11 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 		})
 		k.under(where+".cors", err)
 		out.CORS = compiled
+	}
+	if p.CSRF != nil && k.mode(where+".csrf", p.CSRF.Mode, &out.CSRFReport) {
+		compiled, err := csrf.Compile(csrf.Config{TrustOrigins: p.CSRF.TrustOrigins})
+		k.under(where+".csrf", err)
+		out.CSRF = compiled
 	}
 	if p.Uploads != nil && k.mode(where+".uploads", p.Uploads.Mode, &out.UploadsReport) {
 		compiled, err := upload.Compile(upload.Config{

@@ -32,6 +32,7 @@ const (
 	FeaturePolicy  Feature = "policy"
 	FeatureHeaders Feature = "headers"
 	FeatureCORS    Feature = "cors"
+	FeatureCSRF    Feature = "csrf"
 	FeatureUploads Feature = "uploads"
 )
 
