@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz"
@@ -53,7 +51,7 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 	}
 	closeStore = func() error { return nil }
 	if f.store != "" {
-		users, err := store.Open(ctx, f.store, time.Now)
+		users, err := store.Open(ctx, store.Options{URL: f.store})
 		if err != nil {
 			return o, nil, err
 		}

@@ -102,7 +102,7 @@ func TestUsersAreManagedWithoutAPasswordInAnArgument(t *testing.T) {
 
 func expectPassword(t *testing.T, url, name, password string) {
 	t.Helper()
-	s, err := store.Open(t.Context(), url, time.Now)
+	s, err := store.Open(t.Context(), store.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

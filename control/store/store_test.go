@@ -17,10 +17,10 @@ import (
 func openAt(t *testing.T, url string) *Store {
 	t.Helper()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, err := Open(context.Background(), url, func() time.Time {
+	s, err := Open(context.Background(), Options{URL: url, Now: func() time.Time {
 		at = at.Add(time.Second)
 		return at
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestManyMayOpenANewStoreAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range errs {
 		all.Go(func() {
-			s, err := Open(context.Background(), url, time.Now)
+			s, err := Open(context.Background(), Options{URL: url})
 			if err == nil {
 				_, err = s.AddUser(context.Background(), string(rune('a'+i)), "hash", nil)
 				err = errors.Join(err, s.Close())
@@ -134,12 +134,14 @@ func TestAStoreThatIsNotSupportedIsRefused(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                           "no scheme",
 		"users.db":                   "no scheme",
-		"postgres://u:hunter2@db/x":  `"postgres" is not supported`,
+		"mysql://u:hunter2@db/x":     `"mysql" is not supported`,
+		"postgres://u:hunter2@db/x":  "GATEHOUSE_STORE_PASSWORD_FILE",
+		"postgres://u@db:70000/x":    "cannot be read",
 		"sqlite:":                    "in memory",
 		"sqlite::memory:":            "in memory",
 		"sqlite:/proc/none/users.db": "open the store",
 	} {
-		_, err := Open(context.Background(), url, time.Now)
+		_, err := Open(context.Background(), Options{URL: url})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", url, err)
 		}
