@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -90,19 +89,20 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "gh-pg-"); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir) //nolint:noctx // ends with the test binary
+	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir)
 	cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cmd.SysProcAttr.Credential, err = unprivileged(dir); err != nil {
 		return "", err
 	}
 	// Never written to and never closed: it ends with this process.
-	if keepOpen, err = cmd.StdinPipe(); err != nil {
+	if _, err = cmd.StdinPipe(); err != nil {
 		return "", err
 	}
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start PostgreSQL: %w", err)
 	}
+	go func() { _ = cmd.Wait() }() // also keeps the pipe from being collected, which would close it
 	_, err = poll(postgresWithin, func(context.Context) error { return administer(dir, "SELECT 1") })
 	if err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log")) // what is there is shown
@@ -110,9 +110,6 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 	}
 	return dir, nil
 })
-
-// keepOpen keeps the pipe from being collected, which would close it.
-var keepOpen io.Closer
 
 // unprivileged is another user than root, which PostgreSQL refuses to run as,
 // made the owner of dir. It is nil for everybody else.
