@@ -34,6 +34,9 @@ type Options struct {
 	// Redis says where Redis is; where it is empty, gatehouse.yaml says so.
 	Redis RedisOptions
 
+	// AuditKey signs the audit log's checkpoints (audit.GenerateKey).
+	AuditKey secret.Value
+
 	// WasmPath is the filter's module, as Envoy sees it.
 	WasmPath string
 	// AuthzAddress is authz's listener, as Envoy reaches it: host:port, or
@@ -110,6 +113,7 @@ func (o *Options) validate() error {
 	need(o.XDSListen != "" || o.XDSListener != nil, "control has no address for Envoy: pass --xds-listen 127.0.0.1:9002")
 	need(o.HTTPListen != "" || o.HTTPListener != nil, "control has no HTTP address: pass --http-listen 127.0.0.1:8081")
 	need(o.StateDir != "", "control has no folder for its state: pass --state-dir DIR")
+	need(!o.AuditKey.Empty(), "the audit log has no signing key: make one with `gatehouse audit keygen` and set GATEHOUSE_AUDIT_KEY_FILE to its path")
 	need(o.WasmPath != "", "the filter's module is not named: pass --wasm PATH, as Envoy sees it")
 	need(o.AuthzAddress != "", "authz's address is not named: pass --authz-address 127.0.0.1:9001")
 	return errors.Join(errs...)

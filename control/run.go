@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	redis.SetLogger(redisLog{o.Log})
+	audit.CaptureLog(o.Log)
 	c := &control{o: o, status: &status{}}
 	if err := c.assemble(ctx); err != nil {
 		return errors.Join(err, c.close())
@@ -107,7 +108,9 @@ type closer func() error
 func (f closer) Close() error { return f() }
 
 func (c *control) openAudit(context.Context) error {
-	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), audit.Options{Log: c.o.Log, Now: c.o.Now})
+	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), audit.Options{
+		Key: c.o.AuditKey, Registerer: c.o.Registry, Log: c.o.Log,
+	})
 	if err != nil {
 		return err
 	}

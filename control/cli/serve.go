@@ -26,8 +26,9 @@ func newServeCommand(app *App) *cobra.Command {
 
 const serveHelp = `
 Each flag has a variable: --xds-listen is GATEHOUSE_XDS_LISTEN; the flag goes first.
-Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE and
-GATEHOUSE_PSEUDONYM_KEY_FILE name; given in plain they are refused.`
+Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE,
+GATEHOUSE_PSEUDONYM_KEY_FILE and GATEHOUSE_AUDIT_KEY_FILE name; given in plain
+they are refused.`
 
 func newServeAuthzCommand(app *App) *cobra.Command {
 	var o authzFlags

@@ -84,6 +84,7 @@ func (f *controlFlags) options(s *service) control.Options {
 		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
 		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
 		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
+		AuditKey: s.auditKey,
 		Instance: s.instance, Log: s.log,
 	}
 }

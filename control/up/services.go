@@ -38,9 +38,14 @@ func (p *pack) secretEnvironment() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	audit, err := p.state.auditKeyFile()
+	if err != nil {
+		return nil, err
+	}
 	return []string{
 		"REDIS_PASSWORD_FILE=" + p.redis.passwordFile,
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + key,
+		"GATEHOUSE_AUDIT_KEY_FILE=" + audit,
 	}, nil
 }
 
