@@ -18,7 +18,7 @@ func TestFollowSeesWhatIsAppendedAcrossBundles(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	add(t, l, "before")
-	if err := l.sequencer.publishes(t.Context(), 1); err != nil {
+	if err := awaitPublished(t.Context(), dir, 1); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

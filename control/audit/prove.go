@@ -50,7 +50,7 @@ func (l *Tlog) Proof(ctx context.Context, eventID string) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.sequencer.publishes(ctx, leaf+1); err != nil {
+	if err := awaitPublished(ctx, l.dir, leaf+1); err != nil {
 		return nil, err
 	}
 	return ProveLeaf(ctx, l.dir, leaf)

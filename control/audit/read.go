@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/transparency-dev/tessera/api"
 	"github.com/transparency-dev/tessera/api/layout"
@@ -78,9 +79,16 @@ func reversed(events []event.Event) []event.Event {
 	return events
 }
 
-// At returns the events at the given places of the log, in that order.
+// At returns the events at the given places of the log, in that order. It waits a
+// little for the checkpoint that commits to them, which the index does not.
 func At(ctx context.Context, dir string, leaves []uint64) ([]event.Event, error) {
 	size, err := publishedSize(dir)
+	if err == nil && len(leaves) > 0 && size <= slices.Max(leaves) {
+		wait, cancel := context.WithTimeout(ctx, 10*checkpointEvery)
+		defer cancel()
+		_ = awaitPublished(wait, dir, slices.Max(leaves)+1) // what is missing is told below
+		size, err = publishedSize(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +129,23 @@ func publishedSize(dir string) (uint64, error) {
 		return 0, fmt.Errorf("read the audit log: %w", err)
 	}
 	return sizeOf(text, dir)
+}
+
+// awaitPublished waits until a checkpoint commits to size entries.
+func awaitPublished(ctx context.Context, dir string, size uint64) error {
+	ticker := time.NewTicker(checkpointEvery / 10)
+	defer ticker.Stop()
+	for {
+		published, err := publishedSize(dir)
+		if err == nil && published >= size {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("wait for the checkpoint of %d entries: %w", size, context.Cause(ctx)), err)
+		case <-ticker.C:
+		}
+	}
 }
 
 func sizeOf(checkpoint []byte, dir string) (uint64, error) {

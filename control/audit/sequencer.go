@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -122,23 +121,6 @@ func (q *sequencer) probe() error {
 
 // size is the number of entries that the log has for good.
 func (q *sequencer) size() (uint64, error) { return q.reader.IntegratedSize(q.ctx) }
-
-// publishes waits until a checkpoint commits to size entries.
-func (q *sequencer) publishes(ctx context.Context, size uint64) error {
-	ticker := time.NewTicker(checkpointEvery / 10)
-	defer ticker.Stop()
-	for {
-		published, err := publishedSize(q.dir)
-		if err == nil && published >= size {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("wait for the checkpoint of %d entries: %w", size, context.Cause(ctx)), err)
-		case <-ticker.C:
-		}
-	}
-}
 
 func (q *sequencer) close() {
 	q.stop()

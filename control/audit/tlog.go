@@ -131,7 +131,7 @@ func (l *Tlog) Size() uint64 { return l.size.Load() }
 
 // Published waits until a checkpoint commits to all that is durable now: readers
 // of the folder see no further.
-func (l *Tlog) Published(ctx context.Context) error { return l.sequencer.publishes(ctx, l.size.Load()) }
+func (l *Tlog) Published(ctx context.Context) error { return awaitPublished(ctx, l.dir, l.size.Load()) }
 
 // Close implements Log. It waits for what is being written, and a little for the
 // checkpoint that commits to it.
@@ -149,7 +149,7 @@ func (l *Tlog) Close() error {
 	l.indexed.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), publishFor)
 	defer cancel()
-	if err := l.sequencer.publishes(ctx, l.size.Load()); err != nil {
+	if err := awaitPublished(ctx, l.dir, l.size.Load()); err != nil {
 		l.o.Log.Warn("the audit log was closed before its last checkpoint; the next start writes it", "error", err)
 	}
 	l.sequencer.close()
