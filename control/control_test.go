@@ -30,6 +30,7 @@ import (
 	"gatehouse/control/audit/audittest"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/control/policy"
+	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
 )
 
@@ -88,6 +89,7 @@ func (r *running) options(t *testing.T) Options {
 		Config: filepath.Join(r.dir, "gatehouse.yaml"), StateDir: filepath.Join(r.dir, "state"),
 		XDSListener: listener(t), HTTPListener: listener(t),
 		AuditKey: audittest.Key(t),
+		Store:    store.Options{URL: "sqlite:" + filepath.Join(r.dir, "gatehouse.db")},
 		Redis:    RedisOptions{URL: secret.New([]byte("unix://" + r.redis.Socket()))},
 		WasmPath: "/filter.wasm", AuthzAddress: "127.0.0.1:9001", Instance: "test",
 		Log:    slog.New(slog.NewTextHandler(r.log, nil)),

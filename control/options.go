@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"gatehouse/authz/secret"
+	"gatehouse/control/store"
 )
 
 // Options are what a control is started with. Listeners instead of addresses
@@ -30,6 +31,10 @@ type Options struct {
 	MetricsListener net.Listener
 	// StateDir keeps the audit log, dead letters and the last good policies.
 	StateDir string
+
+	// Store keeps users, and what else must outlive Redis. Without a URL the audit
+	// log cannot be searched.
+	Store store.Options
 
 	// Redis says where Redis is; where it is empty, gatehouse.yaml says so.
 	Redis RedisOptions

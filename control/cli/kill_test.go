@@ -20,6 +20,7 @@ import (
 	"gatehouse/control/audit/audittest"
 	"gatehouse/control/audit/verify"
 	"gatehouse/control/internal/redistest"
+	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
 )
 
@@ -111,11 +112,12 @@ func TestControlKilledTwentyTimesUnderLoadKeepsEachEventOnce(t *testing.T) {
 	if err := os.WriteFile(config, []byte(goodPolicy), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	url := "sqlite:" + filepath.Join(dir, "gatehouse.db")
 	control := &child{
 		log: filepath.Join(dir, "control.log"),
 		args: []string{
 			"serve", "control", "--instance", "control", "--config", config, "--state-dir", filepath.Join(dir, "state"), "--wasm", "filter.wasm",
-			"--redis", "unix://" + server.Socket(), "--xds-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
+			"--redis", "unix://" + server.Socket(), "--xds-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--store", url,
 		},
 		env: []string{"GATEHOUSE_AUDIT_KEY_FILE=" + auditKeyFile(t)},
 	}
@@ -150,6 +152,7 @@ func TestControlKilledTwentyTimesUnderLoadKeepsEachEventOnce(t *testing.T) {
 		}
 		return err
 	})
+	awaitIndexed(t, url, p.sent)
 	control.stop(t)
 
 	times := logged(t, auditDir)
@@ -166,6 +169,27 @@ func TestControlKilledTwentyTimesUnderLoadKeepsEachEventOnce(t *testing.T) {
 		t.Errorf("%+v %v", r, err)
 	}
 	t.Logf("%d events", p.sent)
+}
+
+// awaitIndexed waits until the index has the last of n events, and all before.
+func awaitIndexed(t *testing.T, url string, n int) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	pack.Eventually(t, 60*time.Second, "every event can be searched for", func(ctx context.Context) error {
+		state, err := s.EventIndex(ctx)
+		if err == nil && state.Next < uint64(n) {
+			err = fmt.Errorf("the index has %d of %d", state.Next, n)
+		}
+		return err
+	})
+	ids := []string{"k-0", fmt.Sprintf("k-%d", n/2), fmt.Sprintf("k-%d", n-1)}
+	if known, err := s.KnownEvents(t.Context(), ids); err != nil || len(known) != len(ids) {
+		t.Errorf("of %v the index knows %v: %v", ids, known, err)
+	}
 }
 
 // awaitGrowth waits until the log has n more entries than it had, and returns

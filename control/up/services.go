@@ -59,6 +59,7 @@ func (p *pack) controlService(env []string) *service {
 		"--state-dir", p.state.path("control"),
 		"--wasm", p.tools.wasm,
 		"--authz-address", address(p.Ports.Authz),
+		"--store", p.storeURL(),
 	}
 	if p.listen.overridden {
 		args = append(args, "--envoy-listen", p.listen.http)

@@ -210,6 +210,7 @@ func (p *Pack) control(t TB) *Process {
 		"--state-dir", p.controlState(),
 		"--wasm", Wasm(t),
 		"--authz-address", p.Ports.Addr(portAuthz),
+		"--store", p.store(),
 	}, p.secretsEnv(), readyz(p.Ports.Addr(portControl)))
 }
 
