@@ -148,6 +148,10 @@ envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people c
 bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by side, as ratios
 	@go run ./e2e/bench
 
+.PHONY: bench-audit
+bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
+	@go run ./e2e/benchaudit
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
