@@ -6,14 +6,19 @@ import (
 	"time"
 
 	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/api/layout"
 
 	"gatehouse/authz/event"
 )
 
-// gatherFor is how long a commit waits for as many callers as the one before it
-// had. Those have just been let go and are likely to come again; without the
-// wait the first of them would be committed alone, and the others wait for that.
-const gatherFor = 300 * time.Microsecond
+// A commit waits for as many callers as the one before it had, for a third of the
+// time which that one took, within these bounds. Those callers have just been let
+// go and are likely to come again; without the wait the first of them would be
+// committed alone, and the others wait for that.
+const (
+	minGather = 300 * time.Microsecond
+	maxGather = 5 * time.Millisecond
+)
 
 // ErrClosed says that a log was closed.
 var ErrClosed = errors.New("the audit log is closed")
@@ -69,8 +74,7 @@ func (l *Tlog) commits() {
 	}
 }
 
-// gather takes all that is pending, after a short wait for more if more is
-// likely.
+// gather takes what is pending, after a short wait for more if more is likely.
 func (l *Tlog) gather() (calls []*call, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,15 +83,35 @@ func (l *Tlog) gather() (calls []*call, closed bool) {
 		l.await()
 		l.mu.Lock()
 	}
-	calls, l.pending = l.pending, make([]*call, 0, len(l.pending))
-	if len(calls) > 0 {
-		l.target = len(calls)
+	if len(l.pending) > 0 {
+		l.target = len(l.pending)
 	}
+	n := whole(l.pending, l.size.Load())
+	calls = l.pending[:n:n]
+	l.pending = append(make([]*call, 0, len(l.pending)), l.pending[n:]...)
 	return calls, l.closed
 }
 
+// whole is how many of the calls are committed at a time: all, or so many that
+// they fill the last bundle where that leaves less than half behind. A bundle that
+// is not full costs four files more (with its tiles), and they are written again
+// with the next entries.
+func whole(calls []*call, size uint64) int {
+	entries := make([]uint64, len(calls)+1)
+	for i, c := range calls {
+		entries[i+1] = entries[i] + uint64(len(c.entries))
+	}
+	total := entries[len(calls)]
+	for n := len(calls); n > 0 && 2*entries[n] > total; n-- {
+		if (size+entries[n])%layout.EntryBundleWidth == 0 {
+			return n
+		}
+	}
+	return len(calls)
+}
+
 func (l *Tlog) await() {
-	timer := time.NewTimer(gatherFor)
+	timer := time.NewTimer(min(max(l.took/3, minGather), maxGather))
 	defer timer.Stop()
 	for {
 		select {
@@ -111,7 +135,8 @@ func (l *Tlog) commit(calls []*call) {
 	if err == nil {
 		err = l.write(calls)
 	}
-	l.metrics.committed(time.Since(begin), err)
+	l.took = time.Since(begin)
+	l.metrics.committed(l.took, err)
 	l.mu.Lock()
 	for _, c := range calls {
 		c.err = err

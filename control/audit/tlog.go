@@ -66,9 +66,10 @@ type Tlog struct {
 	wake    chan struct{} // pending has grown
 	grown   chan struct{} // the log has
 	written chan struct{} // closed when nothing is written any more
-	// doubt says that a write failed and may have left something. The goroutine
-	// that commits has it.
+	// doubt says that a write failed and may have left something. It belongs to
+	// the goroutine that commits.
 	doubt bool
+	took  time.Duration // by the last commit; of the same goroutine
 
 	stopIndex context.CancelFunc
 	indexed   sync.WaitGroup

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/transparency-dev/tessera"
 
 	"gatehouse/authz/event"
 	"gatehouse/authz/secret"
@@ -334,4 +335,43 @@ func mustSign(t *testing.T) interface {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func TestACommitEndsWithABundleWhereThatLeavesLessThanHalfBehind(t *testing.T) {
+	t.Parallel()
+	calls := func(entries ...int) []*call {
+		var out []*call
+		for _, n := range entries {
+			out = append(out, &call{entries: make([]*tessera.Entry, n)})
+		}
+		return out
+	}
+	many := func(n int) []*call {
+		var out []*call
+		for range n {
+			out = append(out, calls(1)...)
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		calls []*call
+		size  uint64
+		want  int
+	}{
+		"nothing":                      {nil, 7, 0},
+		"one":                          {many(1), 7, 1},
+		"one that fills a bundle":      {many(1), 255, 1},
+		"a few in the middle":          {many(64), 10, 64},
+		"a bundle and a few":           {many(300), 0, 256},
+		"a rest that is too large":     {many(512), 256 - 10, 266},
+		"a rest of half":               {many(500), 6, 500},
+		"a rest below half":            {many(500), 5, 251},
+		"four bundles, near enough":    {many(1023), 0, 768},
+		"batches that end in a bundle": {calls(512, 512, 100), 0, 2},
+		"batches that do not":          {calls(512, 512, 100), 3, 3},
+	} {
+		if got := whole(c.calls, c.size); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
 }
