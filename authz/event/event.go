@@ -4,8 +4,8 @@
 // It promises that an event, once Append has returned, gets into the stream at
 // least once, or is counted as lost, out loud; Append itself never waits. An
 // event that gets in twice has the same ID both times. It carries people only as
-// keyed pseudonyms (see Pseudonymizer); a raw user id or client address never
-// enters an Event. It does not store, search or alert: control does. What waits
+// keyed pseudonyms (see Pseudonymizer), and what must stay readable only sealed
+// (see Transit). It does not store, search or alert: control does. What waits
 // in the queue does not survive the process being killed.
 package event
 
@@ -32,7 +32,49 @@ const (
 	PolicyRejected        Type = "policy_rejected"
 	PolicyDisagreement    Type = "policy_disagreement" // Envoy and authz work by different versions
 	EventsLost            Type = "events_lost"
+
+	SecretDetected Type = "secret_detected" // in a log line, or in the environment
+	UserChanged    Type = "user_changed"    // an account was added, disabled, or got another password
+	OperatorAction Type = "operator_action" // a call of control's API, or a command on its state
+	APIRefused     Type = "api_refused"     // such a call without the right to it
+
+	AlertRaised      Type = "alert_raised"
+	AlertResolved    Type = "alert_resolved"
+	AlertUndelivered Type = "alert_undelivered" // a sink did not take it for good: it is a dead letter
+
+	ConsentGiven     Type = "consent_given"
+	ConsentWithdrawn Type = "consent_withdrawn"
+	ConsentMissing   Type = "consent_missing" // a route requires it (GDPR Art. 6(1)(a)), Check refused
+
+	SubjectRequestReceived  Type = "subject_request_received" // Art. 15 to 22
+	SubjectRequestVerified  Type = "subject_request_verified" // the person is who they say
+	SubjectRequestStep      Type = "subject_request_step"     // one system was done, or failed
+	SubjectRequestExtended  Type = "subject_request_extended" // Art. 12(3): two further months
+	SubjectRequestCompleted Type = "subject_request_completed"
+	SubjectRequestRefused   Type = "subject_request_refused"
+	SubjectRequestCancelled Type = "subject_request_cancelled"
+	SubjectDataExported     Type = "subject_data_exported"
+	SubjectErased           Type = "subject_erased" // the tombstone: the key of their readable fields is gone
+	DeadlineWarning         Type = "deadline_warning"
+
+	BreachRecorded Type = "breach_recorded" // Art. 33(5)
+	BreachUpdated  Type = "breach_updated"
+	BreachNotified Type = "breach_notified" // Art. 33(1), 34(1)
 )
+
+// Types are all of the above: what a reader that counts by type may meet.
+func Types() []Type {
+	return []Type{
+		AuthenticationAttempt, RateLimitExceeded, FileUploadRejected, FileUploadAccepted, CORSRefused,
+		RequestAllowed, RequestDenied, SessionRefused, CheckUnavailable, PolicyUnknown,
+		SessionCreated, SessionRevoked, SessionExpired, PolicyChanged, PolicyRejected, PolicyDisagreement, EventsLost,
+		SecretDetected, UserChanged, OperatorAction, APIRefused, AlertRaised, AlertResolved, AlertUndelivered,
+		ConsentGiven, ConsentWithdrawn, ConsentMissing,
+		SubjectRequestReceived, SubjectRequestVerified, SubjectRequestStep, SubjectRequestExtended, SubjectRequestCompleted,
+		SubjectRequestRefused, SubjectRequestCancelled, SubjectDataExported, SubjectErased, DeadlineWarning,
+		BreachRecorded, BreachUpdated, BreachNotified,
+	}
+}
 
 // Severity as the seed writes it.
 type Severity string
@@ -84,6 +126,11 @@ type Event struct {
 	Feature string `json:"feature,omitempty"` // uploads, cors, session, limits, ...
 	Rule    string `json:"rule,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// Detail holds what only this type has, e.g. "filename", "detected", "limit".
+	// Detail holds what only this type has, e.g. "detected", "limit".
 	Detail map[string]string `json:"detail,omitempty"`
+
+	// Personal is what names a person in clear: "name", "ip", "filename",
+	// "user_agent". It leaves the process only as Sealed.
+	Personal map[string]string `json:"-"`
+	Sealed   string            `json:"sealed,omitempty"`
 }

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz"
@@ -53,7 +51,7 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 	}
 	closeStore = func() error { return nil }
 	if f.store != "" {
-		users, err := store.Open(ctx, f.store, time.Now)
+		users, err := store.Open(ctx, store.Options{URL: f.store})
 		if err != nil {
 			return o, nil, err
 		}
@@ -68,6 +66,7 @@ type controlFlags struct {
 	xdsListen, httpListen, metricsListen string
 	stateDir, wasm, authzAddress         string
 	envoyListen, envoyTLSListen          string
+	store                                string
 }
 
 func (f *controlFlags) add(cmd *cobra.Command) {
@@ -86,6 +85,8 @@ func (f *controlFlags) options(s *service) control.Options {
 		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
 		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
 		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
+		AuditKey: s.auditKey,
+		Store:    store.Options{URL: f.store},
 		Instance: s.instance, Log: s.log,
 	}
 }

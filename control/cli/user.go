@@ -55,7 +55,7 @@ func (u *userFlags) with(app *App, run func(context.Context, *store.Store, []str
 		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
 			return misuse("%w", err)
 		}
-		s, err := store.Open(cmd.Context(), u.store, time.Now)
+		s, err := store.Open(cmd.Context(), store.Options{URL: u.store})
 		if err != nil {
 			return wrong("%w", err)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/control/audit"
+	"gatehouse/control/audit/audittest"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/e2e/pack"
 )
@@ -46,13 +47,9 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{server: s, redis: s.Client(), dir: t.TempDir()}
 }
 
-func (f *fixture) log(t *testing.T) *audit.Lines {
+func (f *fixture) log(t *testing.T) *audit.Tlog {
 	t.Helper()
-	l, err := audit.Open(filepath.Join(f.dir, "audit"), audit.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return audittest.Open(t, filepath.Join(f.dir, "audit"))
 }
 
 // start runs an intake until the returned function is called.
@@ -335,9 +332,12 @@ func TestOldEntriesLeaveTheStream(t *testing.T) {
 		}
 		return nil
 	})
-	if got := f.kept(t); len(got) != 301 {
-		t.Errorf("the log has %d events", len(got))
-	}
+	pack.Eventually(t, within, "the log has all", func(context.Context) error {
+		if got := f.kept(t); len(got) != 301 {
+			return fmt.Errorf("the log has %d events", len(got))
+		}
+		return nil
+	})
 }
 
 func FuzzParse(f *testing.F) {

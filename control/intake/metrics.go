@@ -76,12 +76,7 @@ func (m *metrics) labels(e event.Event) (kind, outcome string) {
 
 func knownTypes() map[event.Type]bool {
 	known := map[event.Type]bool{}
-	for _, t := range []event.Type{
-		event.AuthenticationAttempt, event.RateLimitExceeded, event.FileUploadRejected, event.FileUploadAccepted,
-		event.CORSRefused, event.RequestAllowed, event.RequestDenied, event.SessionRefused, event.CheckUnavailable,
-		event.PolicyUnknown, event.SessionCreated, event.SessionRevoked, event.SessionExpired, event.PolicyChanged,
-		event.PolicyRejected, event.PolicyDisagreement, event.EventsLost,
-	} {
+	for _, t := range event.Types() {
 		known[t] = true
 	}
 	return known

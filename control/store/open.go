@@ -7,104 +7,84 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"gatehouse/authz/secret"
 )
 
 //go:embed migrations
 var migrations embed.FS
 
-const (
-	schemeSQLite = "sqlite"
-	fileMode     = 0o600
-	dirMode      = 0o700
-)
+// Options of Open.
+type Options struct {
+	// URL is sqlite:PATH or postgres://user@host:port/database; never with a password.
+	URL string
+	// Password of the PostgreSQL user.
+	Password secret.Value
+	Now      func() time.Time // nil means time.Now
+}
 
 // Store is an open store. It is safe for concurrent use.
 type Store struct {
+	conn
 	db  *sql.DB
 	now func() time.Time
 }
 
-// Open opens the store that url names, made if absent, and brings its schema up
-// to date.
-func Open(ctx context.Context, url string, now func() time.Time) (*Store, error) {
-	scheme, rest, ok := strings.Cut(url, ":")
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("store %q has no scheme: write sqlite:PATH", url)
-	case scheme != schemeSQLite:
+// Open opens the store that o names, a file made if absent, and brings its
+// schema up to date.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	scheme, rest, ok := strings.Cut(o.URL, ":")
+	if !ok {
+		return nil, fmt.Errorf("store %q has no scheme: write sqlite:PATH or postgres://user@host/database", o.URL)
+	}
+	var db *sql.DB
+	var err error
+	switch scheme {
+	case "sqlite":
+		if db, err = openSQLite(ctx, strings.TrimPrefix(rest, "//")); err != nil {
+			return nil, fmt.Errorf("open the store %s: %w", o.URL, err)
+		}
+	case "postgres", "postgresql":
+		if HasPassword(o.URL) {
+			return nil, errors.New("the store's URL holds a password: write it to a file with mode 0600, set GATEHOUSE_STORE_PASSWORD_FILE to its path, and replace the password, since it was exposed")
+		}
+		if db, err = openPostgres(ctx, o.URL, o.Password); err != nil {
+			return nil, fmt.Errorf("open the PostgreSQL store: %w", err)
+		}
+	default:
 		// Not the URL itself: that of a server may hold a password.
-		return nil, fmt.Errorf("a store of the kind %q is not supported: write sqlite:PATH", scheme)
+		return nil, fmt.Errorf("a store of the kind %q is not supported: write sqlite:PATH or postgres://user@host/database", scheme)
 	}
-	db, err := openSQLite(ctx, strings.TrimPrefix(rest, "//"))
+	return &Store{conn: conn{q: db, postgres: scheme != "sqlite"}, db: db, now: o.Now}, nil
+}
+
+// HasPassword says whether a store's URL carries a password.
+func HasPassword(text string) bool {
+	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("open the store %s: %w", url, err)
+		return strings.Contains(text, "@")
 	}
-	return &Store{db: db, now: now}, nil
+	_, set := u.User.Password()
+	return set || u.Query().Has("password")
 }
 
 // Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 
-func openSQLite(ctx context.Context, path string) (*sql.DB, error) {
-	if path == "" || strings.HasPrefix(path, ":memory:") {
-		return nil, errors.New("users in memory would be gone with the process: write sqlite:PATH")
-	}
-	if err := createPrivate(path); err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", dsn(path))
-	if err != nil {
-		return nil, err
-	}
-	if err := migrate(ctx, db, path); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
-// createPrivate makes the file before SQLite would, which would let everybody
-// read it. The files beside it get its mode.
-func createPrivate(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
+func migrateWith(ctx context.Context, dialect goose.Dialect, db *sql.DB, folder string, options ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, folder)
 	if err != nil {
 		return err
 	}
-	return f.Close()
-}
-
-// dsn waits for another writer instead of failing, and takes the write lock at
-// the begin of a transaction, where waiting is possible.
-func dsn(path string) string {
-	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	return "file:" + escaped + "?" + strings.Join([]string{
-		"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
-		"_pragma=foreign_keys(1)", "_txlock=immediate",
-	}, "&")
-}
-
-// migrate lets one program at a time change the schema.
-func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
-	unlock, err := lock(path + ".lock")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	files, err := fs.Sub(migrations, "migrations/sqlite")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	provider, err := goose.NewProvider(dialect, db, files, options...)
 	if err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
@@ -112,15 +92,4 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	return nil
-}
-
-func lock(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil { // #nosec G115 -- a file descriptor
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
 }

@@ -36,7 +36,7 @@ const selectUser = `SELECT id, name, password_hash, disabled, roles, created_ms,
 
 // UserByName implements login.UserStore.
 func (s *Store) UserByName(ctx context.Context, name string) (login.User, error) {
-	u, err := scanUser(s.db.QueryRowContext(ctx, selectUser+` WHERE name_key = ?`, nameKey(name)))
+	u, err := scanUser(s.queryRow(ctx, selectUser+` WHERE name_key = ?`, nameKey(name)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return login.User{}, login.ErrNoUser
 	}
@@ -45,7 +45,7 @@ func (s *Store) UserByName(ctx context.Context, name string) (login.User, error)
 
 // Users lists all users by name.
 func (s *Store) Users(ctx context.Context) (users []User, err error) {
-	rows, err := s.db.QueryContext(ctx, selectUser+` ORDER BY name_key`)
+	rows, err := s.query(ctx, selectUser+` ORDER BY name_key`)
 	if err != nil {
 		return nil, fmt.Errorf("list the users: %w", err)
 	}
@@ -90,7 +90,7 @@ func (s *Store) AddUser(ctx context.Context, name, passwordHash string, roles []
 	}
 	now := s.now().UTC().Truncate(time.Millisecond)
 	u := User{User: login.User{ID: event.NewID(), Name: name, PasswordHash: passwordHash, Roles: roles}, Created: now, Updated: now}
-	result, err := s.db.ExecContext(ctx, `INSERT INTO users
+	result, err := s.exec(ctx, `INSERT INTO users
 		(id, name, name_key, password_hash, disabled, roles, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name_key) DO NOTHING`,
 		u.ID, name, nameKey(name), passwordHash, false, string(text), now.UnixMilli(), now.UnixMilli())
@@ -121,7 +121,7 @@ func (s *Store) SetDisabled(ctx context.Context, name string, disabled bool) err
 
 func (s *Store) update(ctx context.Context, name, column string, value any) error {
 	// #nosec G202 -- the column is one of two constants above
-	result, err := s.db.ExecContext(ctx, `UPDATE users SET `+column+` = ?, updated_ms = ? WHERE name_key = ?`,
+	result, err := s.exec(ctx, `UPDATE users SET `+column+` = ?, updated_ms = ? WHERE name_key = ?`,
 		value, s.now().UnixMilli(), nameKey(name))
 	if err != nil {
 		return fmt.Errorf("change a user: %w", err)

@@ -245,7 +245,7 @@ func TestTheDemoUserGetsANewPasswordEachTime(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		users, err := store.Open(t.Context(), "sqlite:"+filepath.Join(report.StateDir, "gatehouse.db"), time.Now)
+		users, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(report.StateDir, "gatehouse.db")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"gatehouse/authz/login"
 	"gatehouse/control/store"
@@ -30,7 +29,7 @@ func setPassword(ctx context.Context, url string, who Credentials) (err error) {
 	if err != nil {
 		return err
 	}
-	users, err := store.Open(ctx, url, time.Now)
+	users, err := store.Open(ctx, store.Options{URL: url})
 	if err != nil {
 		return err
 	}
