@@ -249,4 +249,3 @@ func drain(t *testing.T, body io.Reader) string {
 func operation(id, method, path string) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: id}
 }
-
