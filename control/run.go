@@ -17,8 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/authz/event"
+	"gatehouse/control/api"
 	"gatehouse/control/audit"
 	"gatehouse/control/intake"
+	"gatehouse/control/store"
 	"gatehouse/control/xds"
 )
 
@@ -42,6 +44,8 @@ type control struct {
 	status *status
 
 	publisher *publisher
+	store     *store.Store // nil if none is named
+	web       web
 }
 
 // Run serves until ctx ends, or something on which all depends fails. It
@@ -63,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openRedis, c.openEvents, c.openAudit, c.openPublisher,
+		c.bind, c.load, c.openStore, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -106,14 +110,17 @@ type closer func() error
 
 func (f closer) Close() error { return f() }
 
+func (c *control) auditDir() string { return filepath.Join(c.o.StateDir, "audit") }
+
 func (c *control) openAudit(context.Context) error {
-	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), audit.Options{Log: c.o.Log, Now: c.o.Now})
+	log, err := audit.Open(c.auditDir(), audit.Options{Log: c.o.Log, Now: c.o.Now})
 	if err != nil {
 		return err
 	}
 	c.owned = append(c.owned, log)
+	c.web.hub = api.NewHub()
 	c.intake, err = intake.New(intake.Options{
-		Redis: c.redis, Log: log, Consumer: c.o.Instance,
+		Redis: c.redis, Log: log, Observe: c.web.hub.Publish, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
 		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
 	})
@@ -128,7 +135,8 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
+		configure: func(e edition) error { return c.web.configure(c.o.apiSettings(e.compiled)) },
+		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
 	c.publisher.xds = c.xds
@@ -152,6 +160,7 @@ func (c *control) run(ctx context.Context) error {
 		behind.Go(func() { work(background) })
 	}
 
+	defer context.AfterFunc(ctx, c.web.hub.Close)()
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.xds.Serve(serving, c.o.XDSListener) })
 	group.Go(func() error { return serveHTTP(serving, c.o.HTTPListener, c.handler()) })

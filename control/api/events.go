@@ -28,6 +28,8 @@ type EventQuery struct {
 // Events searches the audit log, the newest event first.
 type Events interface {
 	Search(ctx context.Context, q EventQuery) (found []event.Event, nextCursor string, err error)
+	// Event is ErrNotFound if the log has none of that id.
+	Event(ctx context.Context, id string) (event.Event, error)
 }
 
 // Verification says what was checked of one event, at the moment of the call.
@@ -62,17 +64,52 @@ type eventsInput struct {
 	From      time.Time `query:"from" doc:"RFC 3339; included."`
 	To        time.Time `query:"to" doc:"RFC 3339; not included."`
 	Text      string    `query:"q" maxLength:"200" doc:"Text anywhere in an event."`
+	Verify    bool      `query:"verify" doc:"Check each event of the page against the signed log, too; of 50 at most."`
 }
 
-type eventsOutput struct{ Body Page[event.Event] }
+// EventPage is a page of events, with what was checked of each if that was
+// asked for.
+type EventPage struct {
+	Page[event.Event]
+	Verifications map[string]Verification `json:"verifications,omitempty" doc:"By event id; only with verify."`
+}
 
-func registerEvents(a huma.API, events Events) {
+type eventsOutput struct{ Body EventPage }
+
+type eventOutput struct{ Body event.Event }
+
+// maxVerified bounds the proofs that one call makes.
+const maxVerified = 50
+
+func registerEvents(a huma.API, events Events, v Verifier) {
+	registerSearch(a, events, v)
+	huma.Register(a, Roles(huma.Operation{
+		OperationID: "get-event", Method: http.MethodGet, Path: "/v1/events/{id}", Tags: []string{"Events"}, Summary: "One event",
+	}, Auditor, Operator, DPO), func(ctx context.Context, in *eventID) (*eventOutput, error) {
+		e, err := events.Event(ctx, in.ID)
+		if errors.Is(err, ErrNotFound) {
+			return nil, noEvent()
+		}
+		return &eventOutput{readable(e)}, err
+	})
+}
+
+type eventID struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+func noEvent() *Problem { return NewProblem(http.StatusNotFound, "", "the log has no such event") }
+
+func registerSearch(a huma.API, events Events, v Verifier) {
 	huma.Register(a, Roles(huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/v1/events", Tags: []string{"Events"},
 		Summary: "Search the audit log, the newest event first",
 	}, Auditor, Operator, DPO), func(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
 		if !in.From.IsZero() && !in.To.IsZero() && !in.From.Before(in.To) {
 			return nil, NewProblem(http.StatusUnprocessableEntity, "", "from must be before to")
+		}
+		if in.Verify && (v == nil || in.Limit > maxVerified) {
+			return nil, NewProblem(http.StatusUnprocessableEntity, "", "verify: not served here, or of more than 50 events at once")
 		}
 		position, err := DecodeCursor(in.Cursor)
 		if err != nil {
@@ -88,8 +125,29 @@ func registerEvents(a huma.API, events Events) {
 		for i := range found {
 			found[i] = readable(found[i])
 		}
-		return &eventsOutput{NewPage(found, EncodeCursor(next))}, nil
+		out := &eventsOutput{EventPage{Page: NewPage(found, EncodeCursor(next))}}
+		if in.Verify {
+			out.Body.Verifications, err = verifyAll(ctx, v, found)
+		}
+		return out, err
 	})
+}
+
+// verifyAll leaves out what the log does not have yet: it is being appended.
+func verifyAll(ctx context.Context, v Verifier, events []event.Event) (map[string]Verification, error) {
+	out := make(map[string]Verification, len(events))
+	for _, e := range events {
+		found, err := v.Verify(ctx, e.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found.Proof = nil // of one event at a time
+		out[e.ID] = found
+	}
+	return out, nil
 }
 
 // readable leaves out what nobody can read here.
@@ -104,12 +162,10 @@ func registerVerification(a huma.API, v Verifier) {
 	huma.Register(a, Roles(huma.Operation{
 		OperationID: "verify-event", Method: http.MethodGet, Path: "/v1/events/{id}/verification", Tags: []string{"Events"},
 		Summary: "Check an event against the signed log",
-	}, Auditor, Operator, DPO), func(ctx context.Context, in *struct {
-		ID string `path:"id" maxLength:"64"`
-	}) (*verificationOutput, error) {
+	}, Auditor, Operator, DPO), func(ctx context.Context, in *eventID) (*verificationOutput, error) {
 		found, err := v.Verify(ctx, in.ID)
 		if errors.Is(err, ErrNotFound) {
-			return nil, NewProblem(http.StatusNotFound, "", "the log has no such event")
+			return nil, noEvent()
 		}
 		if err != nil {
 			return nil, err

@@ -16,12 +16,13 @@ const (
 
 // Hub hands events on to those who watch. Publish never waits.
 type Hub struct {
+	closed      chan struct{}
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
 }
 
 // NewHub returns a Hub that nobody watches yet.
-func NewHub() *Hub { return &Hub{subscribers: map[*subscriber]struct{}{}} }
+func NewHub() *Hub { return &Hub{closed: make(chan struct{}), subscribers: map[*subscriber]struct{}{}} }
 
 type subscriber struct {
 	types  []string // empty means all
@@ -62,6 +63,17 @@ func (s *subscriber) takeLost() int {
 	n := s.lost
 	s.lost = 0
 	return n
+}
+
+// Close ends what watches, once: control stops, and does not wait for readers.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.closed:
+	default:
+		close(h.closed)
+	}
 }
 
 // subscribe is false when too many watch already.

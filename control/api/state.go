@@ -135,7 +135,7 @@ type Sources struct {
 // Serve registers the operations on Sources.
 func (s *Server) Serve(from Sources) {
 	if from.Events != nil {
-		registerEvents(s.api, from.Events)
+		registerEvents(s.api, from.Events, from.Verifier)
 	}
 	if from.Verifier != nil {
 		registerVerification(s.api, from.Verifier)

@@ -53,7 +53,7 @@ func (s *Server) registerStream(hub *Hub) {
 				caller, err := s.authenticate(request)
 				return err == nil && caller.Role == role && may(&op, caller.Role)
 			}
-			if err := out.run(ctx, watching, still); err != nil {
+			if err := out.run(ctx, watching, hub.closed, still); err != nil {
 				s.log.DebugContext(ctx, "a stream of events ended", "error", err)
 			}
 		}}, nil
@@ -66,7 +66,7 @@ type stream struct {
 }
 
 // run ends with ctx, with the reader, or with their right to read.
-func (s stream) run(ctx context.Context, from *subscriber, still func() bool) error {
+func (s stream) run(ctx context.Context, from *subscriber, closed <-chan struct{}, still func() bool) error {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	if err := s.write(": watching\nretry: 2000\n\n"); err != nil {
@@ -76,6 +76,8 @@ func (s stream) run(ctx context.Context, from *subscriber, still func() bool) er
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-closed:
+			return nil
 		case e := <-from.events:
 			if err := s.event(e, from.takeLost()); err != nil {
 				return err
