@@ -35,6 +35,9 @@ func (c *console) parse() error {
 func (c *console) functions() template.FuncMap {
 	return template.FuncMap{
 		"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+		"dateof":  func(t time.Time) string { return t.UTC().Format("2006-01-02") },
+		"timeof":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"count":   func(n int64, unit string) string { return plural(int(n), unit) },
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"ago":     func(t time.Time) string { return ago(c.now().Sub(t)) },

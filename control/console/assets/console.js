@@ -42,10 +42,11 @@
   const row = (e) => {
     const tr = element("tr", "fresh");
     tr.id = "e-" + e.id;
-    const time = element("time", "", e.time.slice(0, 19).replace("T", " "));
+    const time = element("time");
     time.dateTime = e.time;
+    time.append(element("span", "date", e.time.slice(0, 10) + " "), e.time.slice(11, 19));
     const verdict = [element("span", "pill " + tone(e.outcome), words(e.outcome))];
-    if (e.severity !== "INFO") verdict.push(" ", element("span", "pill " + tone(e.severity), words(e.severity)));
+    if (e.severity === "CRITICAL") verdict.push(" ", element("span", "pill " + tone(e.severity), words(e.severity)));
     const request = [element("code", "", (e.method || "") + " " + (e.path || ""))];
     if (e.status) request.push(" ", element("span", "dim", String(e.status)));
     const why = e.rule ? [element("code", "", e.rule), " "] : [];
@@ -54,9 +55,9 @@
       cell("Time", "", time),
       cell("What", "", link("/console/events/" + encodeURIComponent(e.id), "", words(e.type))),
       cell("Verdict", "", ...verdict),
-      cell("Request", "wide", ...request),
-      cell("Why", "wide", ...why),
-      cell("Client", "", e.client
+      cell("Request", e.method || e.path ? "wide" : "wide blank", ...request),
+      cell("Why", e.rule || e.reason ? "wide" : "wide blank", ...why),
+      cell("Client", e.client ? "client" : "client blank", e.client
         ? link("/console/events?client=" + encodeURIComponent(e.client), "mono", short(e.client), e.client)
         : element("span", "dim", "none")),
     );
