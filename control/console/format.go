@@ -53,7 +53,9 @@ func (c *console) functions() template.FuncMap {
 }
 
 // words makes a type readable: file_upload_rejected, rate-limit.
-func words(name string) string { return strings.NewReplacer("_", " ", "-", " ").Replace(name) }
+func words(name string) string {
+	return strings.NewReplacer("cors_", "CORS ", "api_", "API ", "_", " ", "-", " ").Replace(name)
+}
 
 // tone is the class of a severity, an outcome or a state; a fixed set, whatever
 // the text is.

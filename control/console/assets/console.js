@@ -23,7 +23,7 @@
     if (text) e.textContent = text;
     return e;
   };
-  const words = (text) => String(text || "").replace(/[_-]/g, " ");
+  const words = (text) => String(text || "").replace(/^(cors|api)_/, (s) => s.toUpperCase()).replace(/[_-]/g, " ");
   const tone = (text) => tones[String(text).toLowerCase()] || "calm";
   const short = (text) => (text.length > 12 ? text.slice(0, 12) + "…" : text);
   const cell = (label, className, ...parts) => {
