@@ -44,7 +44,8 @@ func clientIP(r *http.Request) string {
 // guard does what must be done for every request, whatever it asks for.
 func (s *Server) guard(mux *http.ServeMux) http.Handler {
 	origin := http.NewCrossOriginProtection()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		w := &tracked{ResponseWriter: plain}
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, takeRequestID(r)))
 		SecureHeaders(w.Header())
 		w.Header().Set("X-Request-Id", requestID(r.Context()))
@@ -86,7 +87,7 @@ func SecureHeaders(h http.Header) {
 
 // recovered answers for a handler that panicked. What it was about to say is
 // lost; that it happened is not.
-func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
+func (s *Server) recovered(w *tracked, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -96,7 +97,29 @@ func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.ErrorContext(r.Context(), "a call panicked", "request_id", requestID(r.Context()),
 		"cause", cause, "stack", string(debug.Stack()))
+	if w.begun { // half an answer must not look like a whole one
+		panic(http.ErrAbortHandler)
+	}
 	writeProblem(w, r, NewProblem(http.StatusInternalServerError, "", "the call could not be carried out; the log knows why under this request_id"))
+}
+
+// tracked knows whether an answer has begun.
+type tracked struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func (t *tracked) WriteHeader(status int) {
+	t.begun = true
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracked) Write(b []byte) (int, error) {
+	t.begun = true
+	return t.ResponseWriter.Write(b)
 }
 
 // notFound turns what the mux would answer, 404 or 405, into a problem.
