@@ -104,7 +104,7 @@ func newRig(t *testing.T, change func(*Options), register ...func(huma.API)) *ri
 	t.Helper()
 	g := &rig{t: t, events: &recorder{}, clock: &clock{at: time.Now().Truncate(time.Second)}, dir: t.TempDir(), tokens: map[Role]string{}, log: &bytes.Buffer{}}
 	g.redis = redistest.Start(t)
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: g.redis.Socket(), ContextTimeoutEnabled: true})
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: g.redis.Socket(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
 	t.Cleanup(func() { _ = client.Close() })
 	var err error
 	g.store, err = store.Open(context.Background(), store.Options{URL: "sqlite:" + filepath.Join(g.dir, "g.db"), Now: g.clock.now})

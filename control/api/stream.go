@@ -48,7 +48,9 @@ func (s *Server) registerStream(hub *Hub) {
 			c.SetHeader("Content-Type", "text/event-stream")
 			c.SetHeader("X-Accel-Buffering", "no")
 			c.SetStatus(http.StatusOK)
-			out := stream{w: w, control: http.NewResponseController(w)}
+			beat := time.NewTicker(beatEvery)
+			defer beat.Stop()
+			out := stream{w: w, control: http.NewResponseController(w), beat: beat.C}
 			still := func() bool {
 				caller, err := s.authenticate(request)
 				return err == nil && caller.Role == role && may(&op, caller.Role)
@@ -63,12 +65,11 @@ func (s *Server) registerStream(hub *Hub) {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	beat    <-chan time.Time
 }
 
 // run ends with ctx, with the reader, or with their right to read.
 func (s stream) run(ctx context.Context, from *subscriber, closed <-chan struct{}, still func() bool) error {
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
 	if err := s.write(": watching\nretry: 2000\n\n"); err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (s stream) run(ctx context.Context, from *subscriber, closed <-chan struct{
 			if err := s.event(e, from.takeLost()); err != nil {
 				return err
 			}
-		case <-beat.C:
+		case <-s.beat:
 			if !still() {
 				return s.write("event: end\ndata: {}\n\n")
 			}

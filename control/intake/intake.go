@@ -39,7 +39,7 @@ type Options struct {
 	TakeOverAfter time.Duration
 	// TidyEvery is how often abandoned entries are looked for and the stream is
 	// trimmed; 0 means 2 s.
-	TidyEvery  time.Duration
+	TidyEvery time.Duration
 	// Observe is given what is new in the log; it must not wait. May be nil.
 	Observe    func([]event.Event)
 	Registerer prometheus.Registerer
