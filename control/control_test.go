@@ -53,6 +53,7 @@ type running struct {
 	http  string
 	log   *lockedBuffer
 	stop  func() error
+	web   func(*Options) // what a test adds; nil adds nothing
 }
 
 type lockedBuffer struct {
@@ -110,6 +111,9 @@ func start(t *testing.T, config string) *running {
 func (r *running) start(t *testing.T) {
 	t.Helper()
 	o := r.options(t)
+	if r.web != nil {
+		r.web(&o)
+	}
 	r.http = "http://" + o.HTTPListener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
