@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -234,16 +233,6 @@ type echoOutput struct {
 		Text  string `json:"text"`
 		Count int64  `json:"count"`
 	}
-}
-
-// drain reads a body to its end.
-func drain(t *testing.T, body io.Reader) string {
-	t.Helper()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func operation(id, method, path string) huma.Operation {

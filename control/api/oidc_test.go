@@ -66,6 +66,13 @@ func newIDP(t *testing.T) *idp {
 	return p
 }
 
+// count is how often it was asked so far.
+func (p *idp) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
 func (p *idp) set(away bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,11 +214,11 @@ func TestAProviderThatIsAwayIsNoWrongToken(t *testing.T) {
 	}
 	token := p.token(storage.CustomScope)
 	p.set(true)
-	before := p.asked
+	before := p.count()
 	for range 5 {
 		g.call("GET", "/v1/me", "", "Authorization", "Bearer "+token).problem(http.StatusServiceUnavailable)
 	}
-	if asked := p.asked - before; asked != 1 {
+	if asked := p.count() - before; asked != 1 {
 		t.Errorf("a provider that is away was asked %d times", asked)
 	}
 	p.set(false)

@@ -100,7 +100,11 @@ func (c *apiClient) send(ctx context.Context, in call) (*http.Response, error) {
 		}
 		body = bytes.NewReader(text)
 	}
-	at := c.base.JoinPath(in.path)
+	// Not JoinPath, which would resolve what an id brings along.
+	at, err := url.Parse(c.base.String() + in.path)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", c.base, err)
+	}
 	at.RawQuery = in.query.Encode()
 	r, err := http.NewRequestWithContext(ctx, in.method, at.String(), body)
 	if err != nil {

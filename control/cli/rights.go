@@ -90,6 +90,9 @@ func (f *fields) body() (map[string]any, error) {
 // on makes the call for one thing that an argument names.
 func on(method, path, tail string, f *fields) func([]string) (call, error) {
 	return func(args []string) (call, error) {
+		if strings.Trim(args[0], ".") == "" {
+			return call{}, fmt.Errorf("%q is no number of one: `list` shows them", args[0])
+		}
 		in := call{method: method, path: path + "/" + url.PathEscape(args[0]) + tail}
 		if f == nil {
 			return in, nil

@@ -184,6 +184,7 @@ func TestATokenIsNotSentWhereOthersHearIt(t *testing.T) {
 		{"subject request erasure --identity mail", "--identity"},
 		{"subject request rectification --change mail=x", "--change"},
 		{"breach draft b1 --article 35", "33 or 34"},
+		{"breach show ..", "is no number"},
 		{"consent give --purpose news", "--subject is missing"},
 	} {
 		cmd := command{env: map[string]string{"GATEHOUSE_CONTROL": c.url}}
