@@ -55,6 +55,7 @@ type running struct {
 	http  string
 	log   *lockedBuffer
 	stop  func() error
+	web   func(*Options) // what a test adds; nil adds nothing
 }
 
 type lockedBuffer struct {
@@ -114,6 +115,9 @@ func start(t *testing.T, config string) *running {
 func (r *running) start(t *testing.T) {
 	t.Helper()
 	o := r.options(t)
+	if r.web != nil {
+		r.web(&o)
+	}
 	r.http = "http://" + o.HTTPListener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

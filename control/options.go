@@ -23,7 +23,7 @@ type Options struct {
 	// XDSListen serves Envoy; it belongs on loopback or on a network of its own.
 	XDSListen   string
 	XDSListener net.Listener
-	// HTTPListen serves /healthz, /readyz and /metrics.
+	// HTTPListen serves /healthz, /readyz and /metrics, the API and the console.
 	HTTPListen   string
 	HTTPListener net.Listener
 	// MetricsListen serves /metrics, too; empty serves none.
@@ -32,9 +32,16 @@ type Options struct {
 	// StateDir keeps the audit log, dead letters and the last good policies.
 	StateDir string
 
+	// Version of this program, as the API tells it.
+	Version string
 	// Store keeps users, and what else must outlive Redis. Without a URL the audit
-	// log cannot be searched.
+	// log cannot be searched, and neither API nor console is served.
 	Store store.Options
+	// PseudonymKey is the one that authz has.
+	PseudonymKey secret.Value
+	// AdminTokenFile holds the token of a caller with the role admin, besides
+	// those of the policy file; empty names none.
+	AdminTokenFile string
 
 	// Redis says where Redis is; where it is empty, gatehouse.yaml says so.
 	Redis RedisOptions

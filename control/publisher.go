@@ -25,6 +25,8 @@ type publisher struct {
 	status  *status
 	metrics *metrics
 	log     *slog.Logger
+	// configure brings what a policy says of control itself into force.
+	configure func(edition) error
 
 	live edition // zero before the first
 	// known is live's policy with the policies of earlier ones beside its own,
@@ -180,6 +182,9 @@ func (p *publisher) accept(e edition, former string) {
 	version := e.compiled.Version
 	p.live = e
 	p.watch(e)
+	if err := p.configure(e); err != nil {
+		p.log.Error("the callers of the API stay those of the policy before", "error", err)
+	}
 	p.status.accepted(version, now)
 	p.metrics.accepted(now)
 	for _, w := range e.compiled.Warnings {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/authz/event"
+	"gatehouse/control/api"
 	"gatehouse/control/audit"
 	"gatehouse/control/intake"
 	"gatehouse/control/store"
@@ -44,6 +45,7 @@ type control struct {
 
 	publisher *publisher
 	store     *store.Store // nil if none is named
+	web       web
 }
 
 // Run serves until ctx ends, or something on which all depends fails. It
@@ -66,7 +68,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openStore, c.openRedis, c.openEvents, c.openAudit, c.openPublisher,
+		c.bind, c.load, c.openStore, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -78,19 +80,6 @@ func (c *control) assemble(ctx context.Context) error {
 func (c *control) load(context.Context) (err error) {
 	c.first, err = c.o.load()
 	return err
-}
-
-// openStore opens what must outlive Redis, if it is named.
-func (c *control) openStore(ctx context.Context) (err error) {
-	if c.o.Store.URL == "" {
-		c.o.Log.Warn("no store is named (--store): the audit log cannot be searched")
-		return nil
-	}
-	if c.store, err = store.Open(ctx, c.o.Store); err != nil {
-		return err
-	}
-	c.owned = append(c.owned, c.store)
-	return nil
 }
 
 func (c *control) openRedis(context.Context) error {
@@ -122,18 +111,21 @@ type closer func() error
 
 func (f closer) Close() error { return f() }
 
+func (c *control) auditDir() string { return filepath.Join(c.o.StateDir, "audit") }
+
 func (c *control) openAudit(context.Context) error {
 	o := audit.Options{Key: c.o.AuditKey, Registerer: c.o.Registry, Log: c.o.Log}
 	if c.store != nil {
 		o.Index = c.store
 	}
-	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), o)
+	log, err := audit.Open(c.auditDir(), o)
 	if err != nil {
 		return err
 	}
 	c.owned = append(c.owned, log)
+	c.web.hub = api.NewHub()
 	c.intake, err = intake.New(intake.Options{
-		Redis: c.redis, Log: log, Consumer: c.o.Instance,
+		Redis: c.redis, Log: log, Observe: c.web.hub.Publish, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
 		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
 	})
@@ -148,7 +140,8 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
+		configure: func(e edition) error { return c.web.configure(c.o.apiSettings(e.compiled)) },
+		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
 	c.publisher.xds = c.xds
@@ -172,6 +165,7 @@ func (c *control) run(ctx context.Context) error {
 		behind.Go(func() { work(background) })
 	}
 
+	defer context.AfterFunc(ctx, c.web.hub.Close)()
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.xds.Serve(serving, c.o.XDSListener) })
 	group.Go(func() error { return serveHTTP(serving, c.o.HTTPListener, c.handler()) })

@@ -88,6 +88,7 @@ func (c *control) handler() http.Handler {
 		_ = json.NewEncoder(w).Encode(r) // the client is gone, then
 	})
 	mux.Handle("GET /metrics", metricsHandler(c.o.Metrics))
+	c.web.routes(mux)
 	return mux
 }
 

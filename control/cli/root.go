@@ -30,6 +30,9 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newSubjectCommand(app),
+		newConsentCommand(app),
+		newBreachCommand(app),
 		newVersionCommand(app),
 	}
 }

@@ -68,7 +68,7 @@ func newServeControlCommand(app *App) *cobra.Command {
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.metricsListen, "metrics-listen", "", "address that serves /metrics besides --http-listen")
 	cmd.Flags().StringVar(&o.authzAddress, "authz-address", "127.0.0.1:9001", "authz as Envoy reaches it: host:port or unix:///PATH")
-	cmd.Flags().StringVar(&o.store, "store", "", "store of the index of the audit log: sqlite:PATH or postgres://USER@HOST/DATABASE")
+	cmd.Flags().StringVar(&o.store, "store", "", "store of users, keys, requests and the index of the audit log: sqlite:PATH or postgres://USER@HOST/DATABASE; empty serves neither API nor console")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", filepath.Join(defaultState, "control"), "folder of the audit log and the last good policies")
 	cmd.RunE = app.serving(&c, func(ctx context.Context, s *service) error {
 		return control.Run(ctx, o.options(s))

@@ -66,14 +66,15 @@ type controlFlags struct {
 	xdsListen, httpListen, metricsListen string
 	stateDir, wasm, authzAddress         string
 	envoyListen, envoyTLSListen          string
-	store                                string
+	store, adminTokenFile                string
 }
 
 func (f *controlFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.config, "config", "gatehouse.yaml", "policy file")
 	flags.StringVar(&f.xdsListen, "xds-listen", "127.0.0.1:9002", "address for Envoy; whoever reaches it is given the TLS key")
-	flags.StringVar(&f.httpListen, "http-listen", "127.0.0.1:8081", "address of /healthz, /readyz and /metrics")
+	flags.StringVar(&f.httpListen, "http-listen", "127.0.0.1:8081", "address of the console, the API, /healthz, /readyz and /metrics")
+	flags.StringVar(&f.adminTokenFile, "admin-token-file", "", "file with the token of an administrator of the API, besides those of the policy file")
 	flags.StringVar(&f.wasm, "wasm", "bin/gatehouse.wasm", "the filter's module, as Envoy sees it")
 	flags.StringVar(&f.envoyListen, "envoy-listen", "", "Envoy's address instead of the policy file's envoy.listen")
 	flags.StringVar(&f.envoyTLSListen, "envoy-tls-listen", "", "Envoy's address instead of the policy file's envoy.tls.listen")
@@ -87,6 +88,7 @@ func (f *controlFlags) options(s *service) control.Options {
 		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
 		AuditKey: s.auditKey,
 		Store:    store.Options{URL: f.store},
+		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, AdminTokenFile: f.adminTokenFile,
 		Instance: s.instance, Log: s.log,
 	}
 }

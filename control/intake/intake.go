@@ -43,7 +43,9 @@ type Options struct {
 	TakeOverAfter time.Duration
 	// TidyEvery is how often abandoned entries are looked for and the stream is
 	// trimmed; 0 means 2 s.
-	TidyEvery  time.Duration
+	TidyEvery time.Duration
+	// Observe is given what is new in the log; it must not wait. May be nil.
+	Observe    func([]event.Event)
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	Now        func() time.Time
@@ -203,6 +205,9 @@ func (i *Intake) take(ctx context.Context, entries []redis.XMessage) error {
 		return fmt.Errorf("append to the audit log: %w", err)
 	}
 	i.metrics.took(batch, fresh, i.o.Now())
+	if i.o.Observe != nil && len(fresh) > 0 {
+		i.o.Observe(fresh)
+	}
 	acknowledge, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandFor)
 	defer cancel()
 	if err := i.o.Redis.XAck(acknowledge, event.StreamKey, Group, batch.ids...).Err(); err != nil {

@@ -27,6 +27,7 @@ func (k *compiler) compile() {
 	k.redis()
 	k.signIn()
 	k.auth()
+	k.control()
 	k.routes()
 	k.unused()
 	if len(k.d.errs) == 0 {

@@ -37,6 +37,7 @@ type Compiled struct {
 	Redis     RedisSettings
 	// AuthPolicy is the policy of AuthPrefix.
 	AuthPolicy string
+	Control    ControlSettings
 
 	// Warnings are about what is allowed and probably not meant.
 	Warnings []Error

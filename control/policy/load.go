@@ -73,7 +73,8 @@ func fingerprint(c *Compiled) (string, error) {
 		Routes     []Route
 		Redis      RedisSettings
 		AuthPolicy string
-	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy})
+		Control    ControlSettings `json:",omitzero"`
+	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control})
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)
 	}

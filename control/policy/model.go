@@ -12,6 +12,7 @@ type rawFile struct {
 	redis     value[rawRedis]
 	signIn    value[rawSignIn]
 	auth      value[rawAuth]
+	control   value[rawControl]
 	policies  value[[]named[rawPolicy]]
 	routes    value[[]value[rawRoute]]
 }

@@ -64,6 +64,7 @@ func (k *compiler) joinFiles() {
 	if t := k.out.Envoy.TLS; t != nil {
 		names = append(names, &t.CertFile, &t.KeyFile)
 	}
+	names = append(names, k.out.Control.tokenFiles()...)
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(dir, *name)

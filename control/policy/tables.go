@@ -14,6 +14,7 @@ func fileKind() kind[rawFile] {
 		key("redis", "where sessions, limits and events are kept", redisKind(), func(f *rawFile) *value[rawRedis] { return &f.redis }),
 		key("sign_in", "how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
 		key("auth", "the sign-in endpoints under /auth/", authKind(), func(f *rawFile) *value[rawAuth] { return &f.auth }),
+		key("control", "control itself: its API and console", controlKind(), func(f *rawFile) *value[rawControl] { return &f.control }),
 		required(key("policies", "the policies by name", dictionary(policyKind()), func(f *rawFile) *value[[]named[rawPolicy]] { return &f.policies })),
 		required(key("routes", "which request goes where under which policy; the first match wins", list(routeKind()),
 			func(f *rawFile) *value[[]value[rawRoute]] { return &f.routes })),

@@ -15,13 +15,15 @@ const reportVersion = 1
 type Report struct {
 	Version     int               `json:"version"`
 	PID         int               `json:"pid"`
-	Addresses   map[string]string `json:"addresses"` // http, https, admin, authz, xds, control, metrics, demo
+	Addresses   map[string]string `json:"addresses"` // http, https, admin, authz, xds, control, console, metrics, demo
 	Credentials *Credentials      `json:"credentials,omitempty"`
-	CAFile      string            `json:"ca_file,omitempty"`
-	ConfigFile  string            `json:"config_file"`
-	StateDir    string            `json:"state_dir"`
-	Processes   map[string]int    `json:"processes"`
-	Commands    []Try             `json:"commands,omitempty"`
+	// TokenFile holds the token of the API's administrator; the console takes it, too.
+	TokenFile  string         `json:"token_file,omitempty"`
+	CAFile     string         `json:"ca_file,omitempty"`
+	ConfigFile string         `json:"config_file"`
+	StateDir   string         `json:"state_dir"`
+	Processes  map[string]int `json:"processes"`
+	Commands   []Try          `json:"commands,omitempty"`
 }
 
 // Credentials of the demo user, made anew at each start.
@@ -106,7 +108,7 @@ func (r Report) panel(out io.Writer, auditCommand string) error {
 		{"http", "the protected site"},
 		{"https", "the same over TLS"},
 		{"admin", "Envoy's admin interface"},
-		{"control", "control"},
+		{"console", "the console; its administrator's token is in " + r.TokenFile},
 		{"metrics", "metrics of authz"},
 		{"demo", "the demo application, unprotected"},
 	} {

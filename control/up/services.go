@@ -21,6 +21,9 @@ func (p *pack) services() ([][]*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.adminTokenFile, err = p.state.secretFile("admin_token"); err != nil {
+		return nil, err
+	}
 	var stages [][]*service
 	if p.redis.service != nil {
 		stages = append(stages, []*service{p.redis.service})
@@ -60,6 +63,7 @@ func (p *pack) controlService(env []string) *service {
 		"--wasm", p.tools.wasm,
 		"--authz-address", address(p.Ports.Authz),
 		"--store", p.storeURL(),
+		"--admin-token-file", p.adminTokenFile,
 	}
 	if p.listen.overridden {
 		args = append(args, "--envoy-listen", p.listen.http)

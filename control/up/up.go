@@ -74,6 +74,8 @@ type pack struct {
 	login      *Credentials // nil without the demo
 	redis      *redisPlace
 	stages     [][]*service
+	// adminTokenFile holds the token of the API's administrator.
+	adminTokenFile string
 }
 
 func (p *pack) demo() bool { return p.Config == "" }
@@ -180,9 +182,11 @@ func (p *pack) report() Report {
 			"authz":   address(p.Ports.Authz),
 			"xds":     address(p.Ports.XDS),
 			"control": "http://" + address(p.Ports.Control),
+			"console": "http://" + address(p.Ports.Control) + "/console",
 			"metrics": "http://" + address(p.Ports.Metrics) + "/metrics",
 		},
 		Credentials: p.login,
+		TokenFile:   p.adminTokenFile,
 		ConfigFile:  p.policyFile,
 		StateDir:    p.state.dir,
 		Processes:   map[string]int{},
