@@ -55,28 +55,7 @@ func (f *fixture) log(t *testing.T) *audit.Tlog {
 // start runs an intake until the returned function is called.
 func (f *fixture) start(t *testing.T, consumer string, log audit.Log) (*Intake, func()) {
 	t.Helper()
-	i, err := New(Options{
-		Redis: f.redis, Log: log, Consumer: consumer, DeadLetters: filepath.Join(f.dir, "dead-letters.jsonl"),
-		TakeOverAfter: 50 * time.Millisecond, TidyEvery: 20 * time.Millisecond,
-		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		i.Run(ctx)
-	}()
-	stop := func() {
-		cancel()
-		<-done
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	return i, stop
+	return f.startWith(t, log, func(o *Options) { o.Consumer = consumer })
 }
 
 func (f *fixture) send(t *testing.T, ids ...string) {
