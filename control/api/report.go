@@ -73,7 +73,7 @@ func refused(status int) bool {
 func (s *Server) event(r *http.Request, t event.Type) event.Event {
 	e := event.Event{
 		Type: t, Severity: event.Info, Outcome: event.Success, Feature: feature,
-		RequestID: requestID(r.Context()), Method: r.Method, Host: r.Host,
+		RequestID: RequestIDFrom(r.Context()), Method: r.Method, Host: r.Host,
 		Client: s.o.Pseudonyms.Client(clientIP(r)), Detail: map[string]string{}, Personal: map[string]string{},
 	}
 	if ip := clientIP(r); ip != "" {

@@ -31,6 +31,8 @@ type SignIn interface {
 	Authenticate(ctx context.Context, name, password string) (login.User, error)
 }
 
+const signInPath = "/v1/sign-in"
+
 // Lifetimes of a session that begins here: shorter than on the site, since more
 // can be done with it.
 const (
@@ -67,7 +69,7 @@ func (s *Server) registerOwn() {
 		return &meOutput{Body: meOf(CallerFrom(ctx))}, nil
 	})
 	huma.Register(s.api, Public(huma.Operation{
-		OperationID: "sign-in", Method: http.MethodPost, Path: "/v1/sign-in", Tags: []string{"Callers"},
+		OperationID: "sign-in", Method: http.MethodPost, Path: signInPath, Tags: []string{"Callers"},
 		Summary: "Begin a browser's session", MaxBodyBytes: 16 << 10,
 		Description: "With an API token, or with a Gatehouse user's name and password. The session is in a cookie that only pages of this origin can use.",
 	}), s.signIn)
@@ -110,12 +112,18 @@ func signInFailed() *Problem {
 		with("WWW-Authenticate", `Bearer realm="gatehouse"`)
 }
 
+// attempt is the event of a sign-in that succeeds, until it does not.
+func (s *Server) attempt(ctx context.Context, rule string) event.Event {
+	e := s.event(requestOf(ctx), event.AuthenticationAttempt)
+	e.Path, e.Rule = signInPath, rule
+	return e
+}
+
 // signInToken begins a session that ends when the token is replaced.
 func (s *Server) signInToken(ctx context.Context, token string) (*meOutput, error) {
 	c := callOf(ctx)
 	setting, ok := s.credentials.Load().tokens.find(token)
-	e := s.event(requestOf(ctx), event.AuthenticationAttempt)
-	e.Rule = "api_token"
+	e := s.attempt(ctx, "api_token")
 	if !ok || s.o.TokenSessions == nil {
 		c.reason = "unknown_token"
 		e.Severity, e.Outcome, e.Reason = event.Warning, event.Failure, c.reason
@@ -137,8 +145,7 @@ func (s *Server) signInUser(ctx context.Context, name, password, userAgent strin
 		return nil, signInFailed()
 	}
 	user, err := s.o.SignIn.Authenticate(ctx, name, password)
-	e := s.event(requestOf(ctx), event.AuthenticationAttempt)
-	e.Rule = "password"
+	e := s.attempt(ctx, "password")
 	var failure *login.Failure
 	if errors.As(err, &failure) {
 		callOf(ctx).reason = string(failure.Reason)

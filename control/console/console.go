@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,6 +125,11 @@ type content func(r *http.Request, who me) (name string, v view, err error)
 // page asks who looks, and sends whom nobody knows to sign in.
 func (c *console) page(make content) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		// Who brings nothing is nobody, and nobody was refused: they begin here.
+		if !bringsSession(r) {
+			c.fail(w, r, me{}, &problem{Status: http.StatusUnauthorized})
+			return
+		}
 		var who me
 		if err := c.api.get(r, "/v1/me", nil, &who); err != nil {
 			c.fail(w, r, me{}, err)
@@ -136,6 +143,11 @@ func (c *console) page(make content) http.HandlerFunc {
 		v.Me = who
 		c.render(w, r, http.StatusOK, name, v)
 	}
+}
+
+// bringsSession says whether a request has a cookie of ours, right or wrong.
+func bringsSession(r *http.Request) bool {
+	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, "__Host-gatehouse") })
 }
 
 func (c *console) fail(w http.ResponseWriter, r *http.Request, who me, err error) {

@@ -48,6 +48,7 @@ func (c *console) functions() template.FuncMap {
 		"short":   short,
 		"sorted":  sortedPairs,
 		"dict":    dict,
+		"live":    func() string { return "/v1/events/stream?" + url.Values{"type": {liveTypes}}.Encode() },
 		"search":  func(key, value string) string { return Root + "/events?" + url.Values{key: {value}}.Encode() },
 	}
 }

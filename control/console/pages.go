@@ -15,6 +15,12 @@ const (
 	searchRows = "50"
 )
 
+// liveTypes are the verdicts, and what changes them. What people read here is
+// an event of its own (operator_action), and would drown the rest.
+const liveTypes = "request_allowed,request_denied,authentication_attempt,rate_limit_exceeded,file_upload_rejected,file_upload_accepted," +
+	"cors_refused,session_refused,session_created,session_revoked,session_expired,consent_missing,check_unavailable,policy_unknown," +
+	"policy_changed,policy_rejected,policy_disagreement,events_lost,secret_detected,user_changed,api_refused,alert_raised,alert_undelivered"
+
 // optional asks for what this control may not serve, or the person may not see:
 // then a part of the page is left out.
 func (c *console) optional(r *http.Request, path string, query url.Values, into any) (shown bool, err error) {
@@ -48,7 +54,7 @@ func (c *console) overview(r *http.Request, who me) (string, view, error) {
 		shown *bool
 	}{
 		{"/v1/status", nil, &d.Status, &d.HasStatus},
-		{"/v1/events", url.Values{"limit": {liveRows}}, &d.Events, &d.HasEvents},
+		{"/v1/events", url.Values{"limit": {liveRows}, "type": {liveTypes}}, &d.Events, &d.HasEvents},
 		{"/v1/alerts", url.Values{"limit": {"10"}, "state": {"firing"}}, &d.Alerts, &d.HasAlerts},
 		{"/v1/subject-requests", url.Values{"limit": {"10"}}, &d.Requests, &d.HasRequests},
 	} {
