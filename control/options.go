@@ -39,6 +39,9 @@ type Options struct {
 	Store store.Options
 	// PseudonymKey is the one that authz has.
 	PseudonymKey secret.Value
+	// MasterKey wraps the keys under which readable fields are kept; without it
+	// they are dropped.
+	MasterKey secret.Value
 	// AdminTokenFile holds the token of a caller with the role admin, besides
 	// those of the policy file; empty names none.
 	AdminTokenFile string

@@ -19,6 +19,7 @@ import (
 	"gatehouse/authz/event"
 	"gatehouse/control/api"
 	"gatehouse/control/audit"
+	"gatehouse/control/audit/seal"
 	"gatehouse/control/intake"
 	"gatehouse/control/store"
 	"gatehouse/control/xds"
@@ -45,6 +46,9 @@ type control struct {
 
 	publisher *publisher
 	store     *store.Store // nil if none is named
+	log       *audit.Tlog
+	transit   *event.Transit // nil without a pseudonym key
+	keys      *seal.Keyring  // nil without a store or a master key
 	web       web
 }
 
@@ -68,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openStore, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openWeb,
+		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -94,7 +98,7 @@ func (c *control) openRedis(context.Context) error {
 
 func (c *control) openEvents(context.Context) (err error) {
 	c.events, err = event.NewWriter(event.Options{
-		Redis: c.redis, Source: "control", Instance: c.o.Instance,
+		Redis: c.redis, Source: "control", Instance: c.o.Instance, Transit: c.transit,
 		Registerer: c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
 	})
 	if err == nil {
@@ -122,13 +126,17 @@ func (c *control) openAudit(context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.owned = append(c.owned, log)
+	c.owned, c.log = append(c.owned, log), log
 	c.web.hub = api.NewHub()
-	c.intake, err = intake.New(intake.Options{
-		Redis: c.redis, Log: log, Observe: c.web.hub.Publish, Consumer: c.o.Instance,
+	from := intake.Options{
+		Redis: c.redis, Log: log, Transit: c.transit, Observe: c.web.hub.Publish, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
 		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
-	})
+	}
+	if c.keys != nil {
+		from.Seal = c.keys
+	}
+	c.intake, err = intake.New(from)
 	return err
 }
 
@@ -158,7 +166,7 @@ func (c *control) run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}
 	for _, work := range []func(context.Context){
-		c.authz.run, c.intake.Run,
+		c.authz.run, c.intake.Run, c.expireKeys,
 		func(ctx context.Context) { files.run(ctx, changed) },
 		func(ctx context.Context) { c.publisher.run(ctx, changed) },
 	} {

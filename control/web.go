@@ -11,10 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"gatehouse/authz/event"
 	"gatehouse/authz/login"
 	"gatehouse/authz/session"
 	"gatehouse/control/api"
+	"gatehouse/control/audit"
+	"gatehouse/control/audit/verify"
 	"gatehouse/control/console"
 	"gatehouse/control/policy"
 	"gatehouse/control/store"
@@ -63,13 +67,27 @@ func (c *control) openWeb(context.Context) error {
 	if err := server.Configure(c.o.apiSettings(c.first.compiled)); err != nil {
 		return err
 	}
-	server.Serve(api.Sources{Events: lineSearch{c.auditDir()}, Hub: c.web.hub, State: c})
+	verifier, err := c.auditVerifier()
+	if err != nil {
+		return err
+	}
+	found := evidence{dir: c.auditDir(), log: c.log, store: c.store, verifier: verifier, now: c.o.Now}
+	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, State: c})
 	pages, err := console.New(console.Options{API: server.Handler(), Now: c.o.Now, Log: c.o.Log})
 	if err != nil {
 		return err
 	}
 	c.web.api, c.web.console = server, pages
 	return nil
+}
+
+// auditVerifier is the public half of the key that signs the log.
+func (c *control) auditVerifier() (note.Verifier, error) {
+	public, err := audit.Verifier(c.o.AuditKey)
+	if err != nil {
+		return nil, err
+	}
+	return verify.ParseKey(public)
 }
 
 // pseudonymizer gives a person the same pseudonym as authz does; without the

@@ -88,7 +88,7 @@ func (f *controlFlags) options(s *service) control.Options {
 		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
 		AuditKey: s.auditKey,
 		Store:    store.Options{URL: f.store},
-		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, AdminTokenFile: f.adminTokenFile,
+		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, MasterKey: s.masterKey, AdminTokenFile: f.adminTokenFile,
 		Instance: s.instance, Log: s.log,
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gatehouse/authz/secret"
+	"gatehouse/control/audit/seal"
 )
 
 // service is what every service is given.
@@ -21,7 +22,7 @@ type service struct {
 	log                                   *slog.Logger
 	instance                              string
 	redisURL, redisPassword, pseudonymKey secret.Value
-	auditKey                              secret.Value
+	auditKey, masterKey                   secret.Value
 }
 
 // serving makes the RunE of a service: flags from the environment, secrets from
@@ -73,7 +74,7 @@ func (app *App) service(c *commonFlags) (*service, error) {
 	var errs []error
 	for name, into := range map[string]*secret.Value{
 		"REDIS_PASSWORD": &s.redisPassword, "GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey,
-		"GATEHOUSE_AUDIT_KEY": &s.auditKey,
+		"GATEHOUSE_AUDIT_KEY": &s.auditKey, seal.MasterKeyName: &s.masterKey,
 	} {
 		var err error
 		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {
@@ -90,7 +91,7 @@ func (app *App) service(c *commonFlags) (*service, error) {
 // stands in the environment all the same.
 func (app *App) refusePlainSecrets() error {
 	var errs []error
-	for _, name := range []string{"REDIS_URL", "REDIS_PASSWORD", "GATEHOUSE_PSEUDONYM_KEY", "GATEHOUSE_AUDIT_KEY"} {
+	for _, name := range []string{"REDIS_URL", "REDIS_PASSWORD", "GATEHOUSE_PSEUDONYM_KEY", "GATEHOUSE_AUDIT_KEY", seal.MasterKeyName} {
 		if app.Env(name) != "" {
 			errs = append(errs, secret.PlainError{Name: name})
 		}

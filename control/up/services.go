@@ -41,6 +41,10 @@ func (p *pack) secretEnvironment() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	master, err := p.state.secretFile("master_key")
+	if err != nil {
+		return nil, err
+	}
 	audit, err := p.state.auditKeyFile()
 	if err != nil {
 		return nil, err
@@ -49,6 +53,7 @@ func (p *pack) secretEnvironment() ([]string, error) {
 		"REDIS_PASSWORD_FILE=" + p.redis.passwordFile,
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + key,
 		"GATEHOUSE_AUDIT_KEY_FILE=" + audit,
+		"GATEHOUSE_MASTER_KEY_FILE=" + master,
 	}, nil
 }
 

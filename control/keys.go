@@ -1,0 +1,62 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/authz/event"
+	"gatehouse/control/audit/seal"
+)
+
+// expireEvery is how often months are looked for whose retention is over.
+const expireEvery = time.Hour
+
+// openKeys opens what readable fields of events are sealed with: for their way
+// through Redis the key that authz and control share, and for good the keys of
+// the subjects, in the store, under the master key.
+func (c *control) openKeys(ctx context.Context) (err error) {
+	if !c.o.PseudonymKey.Empty() {
+		if c.transit, err = event.NewTransit(c.o.PseudonymKey.Reveal()); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.store == nil:
+		return nil
+	case c.o.MasterKey.Empty():
+		c.o.Log.Warn("no master key is set: names, addresses and file names of events are dropped; set " + seal.MasterKeyName + "_FILE")
+		return nil
+	}
+	master, err := seal.ParseMaster(c.o.MasterKey)
+	if err != nil {
+		return err
+	}
+	if c.keys, err = seal.New(ctx, seal.Options{Store: c.store, Master: master, Now: c.o.Now}); err != nil {
+		return fmt.Errorf("open the keys of subjects: %w", err)
+	}
+	return nil
+}
+
+// expireKeys destroys the keys of months whose retention is over, until ctx ends.
+func (c *control) expireKeys(ctx context.Context) {
+	if c.keys == nil {
+		return
+	}
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
+	for {
+		expired, err := c.keys.Expire(ctx, c.o.Now())
+		if err != nil && ctx.Err() == nil {
+			c.o.Log.Error("keys whose retention is over could not be destroyed; they will be, within the hour", "error", err)
+		}
+		if len(expired) > 0 {
+			c.o.Log.Info("the readable fields of events without a subject have expired", "months", expired)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
