@@ -260,7 +260,9 @@ func TestTheConsoleIsForThoseWhoHaveSignedIn(t *testing.T) {
 }
 
 func TestWithoutAStoreThereIsNoAPI(t *testing.T) {
-	r := start(t, good(1))
+	r := prepare(t, good(1))
+	r.web = func(o *Options) { o.Store = store.Options{} }
+	r.start(t)
 	r.await(t, "control is ready", func(s readiness) bool { return s.Ready })
 	if code := r.ask(t, webToken, "/v1/status", nil); code != http.StatusNotFound {
 		t.Errorf("%d", code)

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/control/audit"
+	"gatehouse/control/store"
 )
 
 func newAuditCommand(app *App) *cobra.Command {
@@ -57,9 +58,10 @@ func (app *App) auditing(run func(ctx context.Context, args []string) error) fun
 
 // tailFlags are those of audit tail.
 type tailFlags struct {
-	logFolder
+	indexFlags
 
 	follow    bool
+	reveal    bool
 	lines     int
 	types     []string
 	requestID string
@@ -77,20 +79,31 @@ func newAuditTail(app *App) *cobra.Command {
 	cmd.Flags().IntVarP(&f.lines, "lines", "n", 20, "how many of the newest events to print first")
 	cmd.Flags().StringSliceVar(&f.types, "type", nil, "only events of this type (file_upload_rejected); may be repeated")
 	cmd.Flags().StringVar(&f.requestID, "request-id", "", "only events of this request")
+	addReveal(cmd, &f.reveal)
 	format := addOutputFlag(cmd)
 	cmd.RunE = app.auditing(func(ctx context.Context, _ []string) error {
 		if f.lines < 0 {
 			return misuse("-n is %d: write 0 or more", f.lines)
 		}
-		return f.tail(ctx, newEventPrinter(app.Stdout, *format))
+		p := newEventPrinter(app.Stdout, *format)
+		if !f.reveal {
+			return f.tail(ctx, p)
+		}
+		return f.with(ctx, app, func(s *store.Store) (err error) {
+			if p.reveal, err = openRevealer(ctx, app, f.stateDir, s); err != nil {
+				return err
+			}
+			return f.tail(ctx, p)
+		})
 	})
 	return cmd
 }
 
 func (f *tailFlags) tail(ctx context.Context, p *eventPrinter) error {
 	dir := f.path()
+	print := func(e event.Event) error { return p.print(ctx, e) }
 	if !f.follow {
-		return f.newest(ctx, dir, p.print)
+		return f.newest(ctx, dir, print)
 	}
 	// The newest are printed once nothing can be missed any more; what is
 	// appended meanwhile comes twice and is printed once.
@@ -98,7 +111,7 @@ func (f *tailFlags) tail(ctx context.Context, p *eventPrinter) error {
 	return audit.Follow(ctx, dir, func() error {
 		err := f.newest(ctx, dir, func(e event.Event) error {
 			printed[e.ID] = true
-			return p.print(e)
+			return print(e)
 		})
 		if errors.Is(err, audit.ErrNoLog) {
 			return nil // there will be one
@@ -108,7 +121,7 @@ func (f *tailFlags) tail(ctx context.Context, p *eventPrinter) error {
 		if printed[e.ID] || !f.match(e) {
 			return nil
 		}
-		return p.print(e)
+		return print(e)
 	})
 }
 

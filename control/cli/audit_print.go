@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ type eventPrinter struct {
 	out    io.Writer
 	format output
 	header bool
+	reveal *revealer // nil leaves sealed what is sealed
 }
 
 func newEventPrinter(out io.Writer, format output) *eventPrinter {
@@ -24,11 +26,17 @@ func newEventPrinter(out io.Writer, format output) *eventPrinter {
 
 const eventColumns = "%-24s  %-8s  %-23s  %-8s  %-6s  %-28s  %-14s  %s\n"
 
-func (p *eventPrinter) print(e event.Event) error {
+func (p *eventPrinter) print(ctx context.Context, e event.Event) error {
+	if err := p.reveal.open(ctx, &e); err != nil {
+		return fmt.Errorf("open the sealed fields of event %s: %w", e.ID, err)
+	}
 	if p.format == outputJSON {
 		enc := json.NewEncoder(p.out)
 		enc.SetEscapeHTML(false)
-		return enc.Encode(e)
+		return enc.Encode(struct {
+			event.Event
+			Personal map[string]string `json:"personal,omitempty"`
+		}{e, e.Personal})
 	}
 	if !p.header {
 		p.header = true
@@ -57,6 +65,9 @@ func why(e event.Event) string {
 		if part != "" {
 			parts = append(parts, part)
 		}
+	}
+	if revealed := personal(e); revealed != "" {
+		parts = append(parts, revealed)
 	}
 	if len(parts) == 0 && e.PolicyVersion != "" {
 		parts = append(parts, "policy "+strings.TrimSpace(e.Policy+" "+e.PolicyVersion))

@@ -46,6 +46,7 @@ func (f *indexFlags) with(ctx context.Context, app *App, run func(*store.Store) 
 type searchFlags struct {
 	indexFlags
 
+	reveal   bool
 	query    store.EventQuery
 	from, to string
 }
@@ -72,6 +73,7 @@ func newAuditSearch(app *App) *cobra.Command {
 	flags.StringVar(&f.to, "to", "", "before this time")
 	flags.IntVarP(&f.query.Limit, "lines", "n", 50, "how many to print at most, up to 500")
 	flags.StringVar(&f.query.Cursor, "cursor", "", "go on behind the page that gave this cursor")
+	addReveal(cmd, &f.reveal)
 	format := addOutputFlag(cmd)
 	cmd.RunE = app.auditing(func(ctx context.Context, args []string) (err error) {
 		if f.query.From, f.query.To, err = period(f.from, f.to); err != nil {
@@ -105,11 +107,16 @@ func (f *searchFlags) search(ctx context.Context, app *App, s *store.Store, form
 		return fmt.Errorf("%w: is the index (--store) that of this log? `gatehouse audit reindex` makes it so", err)
 	}
 	p := newEventPrinter(app.Stdout, format)
+	if f.reveal {
+		if p.reveal, err = openRevealer(ctx, app, f.stateDir, s); err != nil {
+			return err
+		}
+	}
 	for i, e := range events {
 		if e.ID != page.Events[i].ID {
 			return fmt.Errorf("the index says that entry %d is event %s, and the log has %s there: run `gatehouse audit reindex`", leaves[i], printable(page.Events[i].ID), printable(e.ID))
 		}
-		if err := p.print(e); err != nil {
+		if err := p.print(ctx, e); err != nil {
 			return err
 		}
 	}
