@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -18,6 +19,7 @@ import (
 	"gatehouse/authz/login"
 	"gatehouse/authz/secret"
 	"gatehouse/control/store"
+	"gatehouse/e2e/pack"
 )
 
 const webToken = "the-administrators-token-0123456789"
@@ -103,15 +105,15 @@ func TestTheAPITellsWhatControlKnows(t *testing.T) {
 		t.Errorf("%d", code)
 	}
 	// The call itself is an event that can be searched for.
-	deadline := time.Now().Add(within)
 	var found struct {
 		Items []event.Event `json:"items"`
 	}
-	for len(found.Items) == 0 && time.Now().Before(deadline) {
-		if code := r.ask(t, webToken, "/v1/events?type=operator_action&q=get-policy&limit=1", &found); code != http.StatusOK {
-			t.Fatal(code)
+	pack.Eventually(t, within, "the call is found", func(context.Context) error {
+		if code := r.ask(t, webToken, "/v1/events?type=operator_action&q=get-policy&limit=1", &found); code != http.StatusOK || len(found.Items) == 0 {
+			return fmt.Errorf("status %d, %d events", code, len(found.Items))
 		}
-	}
+		return nil
+	})
 	if len(found.Items) != 1 || found.Items[0].Detail["caller"] != "gatehouse-admin" || found.Items[0].Source != "control" {
 		t.Fatalf("%+v", found.Items)
 	}
