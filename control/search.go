@@ -22,10 +22,15 @@ import (
 // in the store, read from the log itself, and checked as an auditor would.
 type evidence struct {
 	dir      string
-	log      *audit.Tlog
+	log      prover
 	store    *store.Store
 	verifier note.Verifier
 	now      func() time.Time
+}
+
+// prover makes inclusion proofs; *audit.Tlog does.
+type prover interface {
+	Proof(ctx context.Context, eventID string) (*audit.Proof, error)
 }
 
 // Search implements api.Events.

@@ -120,6 +120,19 @@ func TestTheAPITellsWhatControlKnows(t *testing.T) {
 	if code := r.ask(t, webToken, "/v1/events/"+found.Items[0].ID, nil); code != http.StatusOK {
 		t.Errorf("%d", code)
 	}
+	var verified struct {
+		Signature bool   `json:"checkpoint_signature"`
+		Inclusion bool   `json:"inclusion"`
+		Reason    string `json:"reason"`
+		Proof     string `json:"proof"`
+	}
+	if code := r.ask(t, webToken, "/v1/events/"+found.Items[0].ID+"/verification", &verified); code != http.StatusOK || !verified.Signature || !verified.Inclusion ||
+		!strings.HasPrefix(verified.Proof, "c2sp.org/tlog-proof@v1\n") {
+		t.Errorf("%d %+v", code, verified)
+	}
+	if code := r.ask(t, webToken, "/v1/events/none/verification", nil); code != http.StatusNotFound {
+		t.Errorf("%d", code)
+	}
 	if code := r.ask(t, webToken, "/v1/events/none", nil); code != http.StatusNotFound {
 		t.Errorf("%d", code)
 	}
