@@ -30,6 +30,7 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newRollbackCommand(app),
 		newVersionCommand(app),
 	}
 }
