@@ -31,6 +31,7 @@ func (app *App) commands() []*cobra.Command {
 		newAuditCommand(app),
 		newUserCommand(app),
 		newRollbackCommand(app),
+		newPostureCommand(app),
 		newVersionCommand(app),
 	}
 }
