@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -98,7 +97,7 @@ func (app *App) postureTarget(f *postureFlags) (posture.Target, error) {
 	target, config, err := posture.FromUp(f.stateDir)
 	if errors.Is(err, posture.ErrNotUp) && (f.envoy != "" || f.envoyTLS != "") {
 		target, err = posture.Target{}, nil
-		if _, err := filepath.Abs(f.stateDir); err == nil && f.stateDir != defaultState {
+		if f.stateDir != defaultState {
 			target.StateDir = f.stateDir
 		}
 	}

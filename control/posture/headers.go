@@ -129,8 +129,10 @@ func foreignOrigin(ctx context.Context, p *probe, t *trial) {
 			continue
 		}
 		asked = true
-		a, ok := p.ask(ctx, t, request{base: p.target.HTTP, route: route, header: map[string]string{"Origin": foreign}})
-		if !ok {
+		// A limited answer would do, too.
+		a, err := p.send(ctx, request{base: p.target.HTTP, route: route, header: map[string]string{"Origin": foreign}})
+		if err != nil {
+			t.unknown("%s%s: %v", p.target.HTTP, route.Path, err)
 			continue
 		}
 		got := t.field(p.target.HTTP+" with Origin "+foreign+" ", route, a, "Access-Control-Allow-Origin")

@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 )
 
 const (
-	// eventWithin is how long an event may take from the request into the log.
 	eventWithin = 10 * time.Second
 	lookEvery   = 100 * time.Millisecond
 )
@@ -42,11 +42,13 @@ func recordedRefusal(ctx context.Context, p *probe, t *trial) {
 		return
 	}
 	t.saw("events of request "+requestID, strings.Join(types, ", "), p.target.Events.Where())
-	t.want(len(types) > 0, "no event of it within %s", eventWithin)
+	t.want(len(types) > 0, "no event of it within %s", p.target.eventWithin())
 }
 
+func (t Target) eventWithin() time.Duration { return cmp.Or(t.EventWithin, eventWithin) }
+
 func (p *probe) awaitEvents(ctx context.Context, requestID string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, eventWithin)
+	ctx, cancel := context.WithTimeout(ctx, p.target.eventWithin())
 	defer cancel()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()

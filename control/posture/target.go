@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gatehouse/authz/secret"
 )
@@ -31,9 +32,12 @@ type Target struct {
 	// policy file.
 	Routes Routes
 	// Rooms of control that are asked within the process; nil if there is none.
-	Events   Events
-	Verifier Verifier
-	Alerts   AlertRules
+	Events Events
+	// EventWithin is how long an event may take from the request into the log;
+	// 0 means 10 s.
+	EventWithin time.Duration
+	Verifier    Verifier
+	Alerts      AlertRules
 }
 
 // Routes are one of each kind. One without a path is not there.
