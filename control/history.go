@@ -12,6 +12,9 @@ import (
 // keptPolicies is how many good policies are kept to go back to.
 const keptPolicies = 20
 
+// historyStamp is how the names begin; they sort by time.
+const historyStamp = "20060102T150405.000Z"
+
 // history keeps the sources of the last good policies, by the time at which
 // they went live: "20260102T030405.000Z-0123456789abcdef.yaml".
 type history struct{ dir string }
@@ -55,7 +58,7 @@ func (h history) keep(version string, source []byte, now time.Time) error {
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return fmt.Errorf("keep the policy: %w", err)
 	}
-	name := filepath.Join(h.dir, now.UTC().Format("20060102T150405.000Z")+"-"+version+".yaml")
+	name := filepath.Join(h.dir, now.UTC().Format(historyStamp)+"-"+version+".yaml")
 	if err := os.WriteFile(name+".new", source, 0o600); err != nil {
 		return fmt.Errorf("keep the policy: %w", err)
 	}

@@ -33,6 +33,8 @@ func (app *App) commands() []*cobra.Command {
 		newSubjectCommand(app),
 		newConsentCommand(app),
 		newBreachCommand(app),
+		newRollbackCommand(app),
+		newPostureCommand(app),
 		newVersionCommand(app),
 	}
 }
