@@ -256,7 +256,7 @@ type byName struct{}
 func (byName) Find(text string) (found []Found) {
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), " = "); ok && strings.Contains(name, "secret") && !strings.Contains(value, "[redacted") {
-			found = append(found, Found{Rule: "generic-api-key", Line: 1, Secret: New([]byte(strings.Trim(value, `"`)))})
+			found = append(found, Found{Rule: "generic-api-key", Line: 1, Secret: New([]byte(strings.Trim(value, `" `)))})
 		}
 	}
 	return found

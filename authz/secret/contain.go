@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -29,4 +31,21 @@ func Contain(place string, work func() error) (err error) {
 		}
 	}()
 	return work()
+}
+
+// ContainLoop runs a loop that has no error to return; fail, such as a
+// context.CancelCauseFunc, is called with its panic, and only then.
+func ContainLoop(place string, fail func(error), loop func()) {
+	if err := Contain(place, func() error { loop(); return nil }); err != nil {
+		fail(err)
+	}
+}
+
+// Crash is the *PanicError that ended ctx through its cause, or nil.
+func Crash(ctx context.Context) error {
+	var p *PanicError
+	if errors.As(context.Cause(ctx), &p) {
+		return p
+	}
+	return nil
 }

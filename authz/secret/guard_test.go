@@ -143,12 +143,31 @@ func TestWhatAGuardKeepsIsBounded(t *testing.T) {
 	}
 }
 
+func TestARuleThatFailsOrNoTimeHidesTheText(t *testing.T) {
+	t.Parallel()
+	g := NewGuard(broken{}, nil)
+	for range 2 {
+		if got := g.Clean("here", "/a/"+rare); got != Unscanned {
+			t.Errorf("%q", got)
+		}
+	}
+	g = NewGuard(findsMark(rare), nil)
+	g.Clean("here", "/known/0123456789abcdef")
+	for text, want := range map[string]string{
+		"/known/0123456789abcdef": "/known/0123456789abcdef", "/other/0123456789abcdef": Unscanned, "/plain/path": "/plain/path",
+	} {
+		if got := g.Hurry(text); got != want {
+			t.Errorf("in a hurry: %q", got)
+		}
+	}
+}
+
 func TestNoGuardLetsEverythingThrough(t *testing.T) {
 	t.Parallel()
 	var g *Guard
 	g.Report("a", "b")
 	g.Listen(nil)()
-	if g.Clean("here", rare) != rare || g.Finder() != nil {
+	if g.Clean("here", rare) != rare || g.Hurry(rare) != rare || g.Finder() != nil {
 		t.Error("it did something")
 	}
 }

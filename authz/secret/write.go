@@ -75,7 +75,7 @@ func (c *core) inspect(r slog.Record) slog.Record {
 		if c.clean.has(text) {
 			return r
 		}
-		hits := c.real(r, c.guard.finder.Find(text))
+		hits := c.real(r, c.guard.finder.Find(lookAt(text)))
 		if len(hits) == 0 {
 			c.clean.add(text)
 			c.clean.add(r.Message) // on its own: a line without its other texts may keep it

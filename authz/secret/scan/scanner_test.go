@@ -30,7 +30,7 @@ func TestEveryKindIsFoundByARuleOrByForm(t *testing.T) {
 	t.Parallel()
 	guard := secret.NewGuard(scanner(t), nil)
 	for _, s := range planted.New(4 * planted.Kinds()) {
-		for _, frame := range []string{"%s", "the upstream said: %s (retrying)", `{"detail":"%s"}`, "look up: dial: %s"} {
+		for _, frame := range []string{"%s", "the upstream said: %s (retrying)", `{"detail":"%s"}`, "look up: dial: %s", "/files/%s/x", "%s.pdf", "/a?t=%s&x=y", "(%s)", "got %s.", "[%s]", "<%s>", "x,%s,y"} {
 			got := guard.Clean("test", secret.Scrub(fmt.Sprintf(frame, s.Text)))
 			if strings.Contains(got, s.Needle) {
 				t.Errorf("%s in %q came out: %s", s.Kind, frame, got)
