@@ -1,6 +1,9 @@
 package secret
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // lookAt is what is given to a Finder for text. Rules are written for code and
 // want a quote, a space or the end of a line after a secret. In a path, a file's
@@ -13,11 +16,14 @@ func lookAt(text string) string {
 	return text + "\n" + loosened(text)
 }
 
+// marks are what stands in the place of secrets; their words are none.
+var marks = regexp.MustCompile(`\[redacted[a-z0-9:-]*\]`)
+
 // loosened puts a space in the place of what is in no token, and before what
 // looks like a file's extension or the end of a sentence. It changes no length
 // within a word: what is found in it is found in text.
 func loosened(text string) string {
-	out := []byte(text)
+	out := []byte(marks.ReplaceAllString(text, " "))
 	for i, c := range out {
 		if (!ofSecret[c] || c == '%' || c == '~') && c != '\n' {
 			out[i] = ' '
