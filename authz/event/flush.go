@@ -26,8 +26,20 @@ func (w *Writer) run(ctx context.Context) {
 	}
 }
 
-// batch takes what is there, without waiting for more.
+// batch takes what is there, without waiting for more, looks at it, and seals
+// what names a person.
 func (w *Writer) batch(first *Event) []*Event {
+	batch := w.taken(first)
+	for _, e := range batch {
+		w.clean(e)
+		if err := w.transit.Seal(e); err != nil {
+			w.log.Error("an event goes without its personal fields", "event", e.ID, "error", err)
+		}
+	}
+	return batch
+}
+
+func (w *Writer) taken(first *Event) []*Event {
 	batch := []*Event{first}
 	for len(batch) < maxBatch {
 		select {

@@ -25,14 +25,14 @@ func transit(t *testing.T, key string) *Transit {
 	return tr
 }
 
-var planted = map[string]string{
+var personalFields = map[string]string{
 	PersonalName: "Wilhelmina Testfrau-Überlingen", PersonalIP: "203.0.113.77",
 	PersonalFilename: "diagnosis-of-wilhelmina.pdf", PersonalUserAgent: "PlantedAgent/7.0",
 }
 
 func TestPersonalFieldsTravelSealedAndArriveReadable(t *testing.T) {
 	t.Parallel()
-	e := Event{ID: "id-1", Personal: maps.Clone(planted)}
+	e := Event{ID: "id-1", Personal: maps.Clone(personalFields)}
 	if err := transit(t, "0123456789abcdef").Seal(&e); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestPersonalFieldsTravelSealedAndArriveReadable(t *testing.T) {
 	if err := json.Unmarshal(text, &arrived); err != nil {
 		t.Fatal(err)
 	}
-	if err := transit(t, "0123456789abcdef").Open(&arrived); err != nil || !maps.Equal(arrived.Personal, planted) || arrived.Sealed != "" {
+	if err := transit(t, "0123456789abcdef").Open(&arrived); err != nil || !maps.Equal(arrived.Personal, personalFields) || arrived.Sealed != "" {
 		t.Errorf("%+v %v", arrived, err)
 	}
 }
@@ -55,7 +55,7 @@ func TestPersonalFieldsTravelSealedAndArriveReadable(t *testing.T) {
 func TestWhatDoesNotOpenGoesNoFurther(t *testing.T) {
 	t.Parallel()
 	key := transit(t, "0123456789abcdef")
-	good := Event{ID: "id-1", Personal: maps.Clone(planted)}
+	good := Event{ID: "id-1", Personal: maps.Clone(personalFields)}
 	if err := key.Seal(&good); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestWhatDoesNotOpenGoesNoFurther(t *testing.T) {
 
 func TestWithoutAKeyPersonalFieldsAreDropped(t *testing.T) {
 	t.Parallel()
-	e := Event{ID: "id-1", Personal: maps.Clone(planted), Sealed: "made up by the caller"}
+	e := Event{ID: "id-1", Personal: maps.Clone(personalFields), Sealed: "made up by the caller"}
 	var none *Transit
 	if err := none.Seal(&e); err != nil || e.Personal != nil || e.Sealed != "" {
 		t.Errorf("%+v %v", e, err)
@@ -118,7 +118,7 @@ func TestNoPersonalFieldReachesRedisOrALogInClear(t *testing.T) {
 			o.Transit, o.Logger = key, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
 		for range 50 {
-			w.Append(Event{Type: AuthenticationAttempt, Subject: "u:x", Personal: planted})
+			w.Append(Event{Type: AuthenticationAttempt, Subject: "u:x", Personal: personalFields})
 		}
 		closed(t, w)
 	}
@@ -144,7 +144,7 @@ func TestNoPersonalFieldReachesRedisOrALogInClear(t *testing.T) {
 		seen.Write(files)
 	}
 	seen.Write(log.Bytes())
-	for name, value := range planted {
+	for name, value := range personalFields {
 		for _, part := range strings.FieldsFunc(value, func(r rune) bool { return r == ' ' }) {
 			if bytes.Contains(seen.Bytes(), []byte(part)) {
 				t.Errorf("%s %q is there in clear", name, part)

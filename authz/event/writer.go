@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/secret"
 )
 
 // The stream, and the field of its entries that holds the event's JSON.
@@ -42,6 +44,8 @@ type Options struct {
 	Registerer prometheus.Registerer // may be nil
 	Logger     *slog.Logger          // nil means slog.Default()
 	Now        func() time.Time      // nil means time.Now
+	// Guard looks at what others wrote before it leaves the process; nil does not.
+	Guard *secret.Guard
 }
 
 // Writer appends events to the stream in the background. It is safe for
@@ -52,6 +56,7 @@ type Writer struct {
 	transit          *Transit
 	log              *slog.Logger
 	now              func() time.Time
+	guard            *secret.Guard
 	metrics          *metrics
 
 	mu     sync.RWMutex // guards closed against a send on queue
@@ -69,7 +74,7 @@ type Writer struct {
 func NewWriter(o Options) (*Writer, error) {
 	w := &Writer{
 		redis: o.Redis, source: o.Source, instance: o.Instance,
-		transit: o.Transit, log: o.Logger, now: o.Now,
+		transit: o.Transit, log: o.Logger, now: o.Now, guard: o.Guard,
 		queue: make(chan *Event, cmp.Or(o.Queue, DefaultQueue)),
 		done:  make(chan struct{}),
 	}
@@ -91,7 +96,7 @@ func NewWriter(o Options) (*Writer, error) {
 }
 
 // Append queues e, with ID, Time, Source and Instance filled where they are
-// empty, long texts cut, and Personal sealed. It never waits. With the queue full, or after
+// empty, long texts cut, what looks like a secret hidden, and Personal sealed. It never waits. With the queue full, or after
 // Close, the event is dropped and counted; an events_lost event tells how many
 // as soon as Redis takes events again.
 func (w *Writer) Append(e Event) {
@@ -104,9 +109,7 @@ func (w *Writer) Append(e Event) {
 	}
 	e.Source = cmp.Or(e.Source, w.source)
 	e.Instance = cmp.Or(e.Instance, w.instance)
-	if err := w.transit.Seal(&e); err != nil {
-		w.log.Error("an event goes without its personal fields", "event", e.ID, "error", err)
-	}
+	scrub(&e)
 	if !w.enqueue(&e) {
 		w.lose(1)
 	}
