@@ -81,13 +81,30 @@ func (c *core) inspect(r slog.Record) slog.Record {
 			c.clean.add(r.Message) // on its own: a line without its other texts may keep it
 			return r
 		}
-		for _, hit := range hits {
-			var place string
-			r, place = take(r, hit)
-			c.guard.Report(hit.Rule, place)
-		}
+		r = c.takeAll(r, hits)
 	}
 	return replaced(r, Redacted)
+}
+
+// takeAll takes the hits of one look out of r. One that is not there any more was
+// part of another, or the same found twice; if none was there, it is hidden in a
+// way that only the finder understands, and all texts go.
+func (c *core) takeAll(r slog.Record, hits []Found) slog.Record {
+	took := false
+	for _, hit := range hits {
+		without, place := take(r, hit)
+		if place == "" {
+			continue
+		}
+		took = true
+		r = without
+		c.guard.Report(hit.Rule, place)
+	}
+	if !took {
+		c.guard.Report(hits[0].Rule, "log line"+source(r))
+		return replaced(r, Mark(hits[0].Rule))
+	}
+	return r
 }
 
 // real drops what is known not to be a secret: a trace's id under a key that
@@ -163,12 +180,12 @@ func texts(v slog.Value) []string {
 	return nil
 }
 
-// take takes a secret out of r and says where it was. One that stands nowhere as
-// it was found, encoded or across two texts, takes all texts with it.
+// take takes a secret out of r and says where it was; "" if it stands nowhere as
+// it was found.
 func take(r slog.Record, hit Found) (clean slog.Record, place string) {
 	text, mark := hit.Secret.RevealString(), Mark(hit.Rule)
-	if text == "" || strings.Contains(mark, text) {
-		return replaced(r, mark), "log line" + source(r)
+	if text == "" || strings.Contains(mark, text) { // the mark would hold it again
+		return r, ""
 	}
 	clean = slog.NewRecord(r.Time, r.Level, strings.ReplaceAll(r.Message, text, mark), r.PC)
 	if clean.Message != r.Message {
@@ -183,7 +200,7 @@ func take(r slog.Record, hit Found) (clean slog.Record, place string) {
 		return true
 	})
 	if place == "" {
-		return replaced(r, mark), "log line" + source(r)
+		return r, ""
 	}
 	return clean, place + source(r)
 }
