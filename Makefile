@@ -37,7 +37,7 @@ DEPCHECK := $(GOTOOLS)/depcheck
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
 WASM_SOURCES := go.mod go.sum $(shell find filter -type f -name '*.go' ! -name '*_test.go' 2>/dev/null)
-SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* deploy/docker/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* .githooks/* deploy/docker/* 2>/dev/null)
 # Test data is broken on purpose.
 YAML_FILES = $(shell git ls-files --cached --others --exclude-standard '*.yaml' '*.yml' ':!:*/testdata/*')
 DOCKERFILES = $(shell git ls-files --cached --others --exclude-standard 'Dockerfile' '*/Dockerfile')
@@ -132,6 +132,11 @@ gosec: $(STAMPS)/gosec-$(GOSEC_VERSION) ## gosec
 gitleaks: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in the tree or in its history
 	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn .
 	@echo "gitleaks: clean"
+
+.PHONY: gitleaks-staged
+gitleaks-staged: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in what is about to be committed
+	@$(GOTOOLS)/gitleaks git --staged --no-banner --redact --verbose --log-level warn .
+	@echo "gitleaks: nothing staged is a secret"
 
 hadolint: $(STAMPS)/hadolint ## Dockerfiles
 	@$(HADOLINT) $(DOCKERFILES)
