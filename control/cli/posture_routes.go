@@ -42,6 +42,7 @@ func (f *postureFlags) routes(target *posture.Target, config string) error {
 // uploads, reaches.
 func sampleRoutes(c *policy.Compiled) posture.Routes {
 	var found posture.Routes
+	var limited posture.Route // a page whose budget should be left to others
 	take := func(into *posture.Route, r policy.Route, ok bool) {
 		if ok && into.Path == "" {
 			*into = sample(r)
@@ -51,12 +52,17 @@ func sampleRoutes(c *policy.Compiled) posture.Routes {
 		decided, seen := c.Authz.Policies[r.Policy], c.Filter.Policies[r.Policy]
 		open := decided.Session.Require != authzpolicy.SessionRequired
 		get := allows(r, "GET")
-		take(&found.Page, r, open && get && enforced(seen.Headers))
+		page := open && get && enforced(seen.Headers)
+		take(&found.Page, r, page && len(decided.Limits) == 0)
+		take(&limited, r, page)
 		take(&found.Protected, r, get && !open && decided.Session.Mode != authzpolicy.Report && decided.Session.Mode != authzpolicy.Off)
 		take(&found.Upload, r, open && allows(r, "POST") && takesPDF(seen.Uploads))
 		take(&found.ByIP, r, open && get && limitedBy(decided, "ip"))
 		take(&found.ByUser, r, get && limitedBy(decided, "user"))
 		take(&found.CORS, r, open && get && seen.CORS != nil && seen.CORS.Mode != filterpolicy.Off)
+	}
+	if !found.Page.Known() {
+		found.Page = limited
 	}
 	return found
 }

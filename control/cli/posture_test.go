@@ -42,7 +42,7 @@ func TestPostureFindsARouteOfEachKindInThePolicy(t *testing.T) {
 	}
 	api := posture.Route{Host: "posture.example.com", Path: "/api"}
 	want := posture.Routes{
-		Page: api, Protected: posture.Route{Path: "/me"}, Upload: posture.Route{Path: "/papers"},
+		Page: posture.Route{Path: "/images"}, Protected: posture.Route{Path: "/me"}, Upload: posture.Route{Path: "/papers"},
 		ByIP: api, ByUser: posture.Route{Path: "/me"}, CORS: api,
 	}
 	if got := sampleRoutes(c); got != want {
@@ -125,7 +125,7 @@ func TestPostureOfARunningPackTakesWhatUpWrote(t *testing.T) {
 		}
 	}
 	r := run(t, nil, "posture", "--state-dir", dir, "-v")
-	if !hasLine(r.stdout, []string{"GET http://127.0.0.1:", "/api -> X-Content-Type-Options: nosniff"}) {
+	if !hasLine(r.stdout, []string{"GET http://127.0.0.1:", "/images -> X-Content-Type-Options: nosniff"}) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -14,7 +14,7 @@ const leastTransportSecurity = 180 * 24 * 60 * 60
 
 // pages asks for the page over each listener that there is.
 func (p *probe) pages(ctx context.Context, t *trial, see func(base string, a answered)) {
-	if !p.target.Routes.Page.there() {
+	if !p.target.Routes.Page.Known() {
 		t.unknown("no page without a session is known: pass --page")
 		return
 	}
@@ -125,7 +125,7 @@ const foreign = "https://posture.invalid"
 func foreignOrigin(ctx context.Context, p *probe, t *trial) {
 	asked := false
 	for _, route := range []Route{p.target.Routes.CORS, p.target.Routes.Page} {
-		if !route.there() || p.target.HTTP == "" {
+		if !route.Known() || p.target.HTTP == "" {
 			continue
 		}
 		asked = true

@@ -22,7 +22,7 @@ func (p *probe) limited(ctx context.Context, t *trial, base string, route Route,
 }
 
 func limitFields(ctx context.Context, p *probe, t *trial) {
-	if !p.target.Routes.ByIP.there() {
+	if !p.target.Routes.ByIP.Known() {
 		t.fail("no route is limited by address")
 		return
 	}
@@ -47,7 +47,7 @@ func remaining(field string) (int, bool) {
 
 // countedInRedis looks for the counter and for its effect.
 func countedInRedis(ctx context.Context, p *probe, t *trial) {
-	if !p.target.Routes.ByIP.there() {
+	if !p.target.Routes.ByIP.Known() {
 		t.unknown("no route is limited by address")
 		return
 	}
@@ -78,7 +78,7 @@ func countedInRedis(ctx context.Context, p *probe, t *trial) {
 }
 
 func limitedByUser(ctx context.Context, p *probe, t *trial) {
-	if !p.target.Routes.ByUser.there() {
+	if !p.target.Routes.ByUser.Known() {
 		t.absent("no route is limited by user")
 		return
 	}

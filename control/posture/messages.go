@@ -67,7 +67,7 @@ func plainRefusals(ctx context.Context, p *probe, t *trial) {
 			header: map[string]string{"Content-Type": "application/json"}, body: []byte("{"),
 		}},
 	}
-	if p.target.Routes.Protected.there() {
+	if p.target.Routes.Protected.Known() {
 		questions = append(questions, question{"no session", false, request{base: p.target.HTTP, route: p.target.Routes.Protected}})
 	}
 	for _, q := range questions {

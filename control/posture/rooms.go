@@ -22,7 +22,7 @@ func recordedRefusal(ctx context.Context, p *probe, t *trial) {
 		t.unknown("no audit log is known: pass --state-dir")
 		return
 	}
-	if !p.target.Routes.Protected.there() {
+	if !p.target.Routes.Protected.Known() {
 		t.unknown("no route is known that refuses: pass --protected")
 		return
 	}

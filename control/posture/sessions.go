@@ -167,7 +167,7 @@ func expiringSessions(ctx context.Context, p *probe, t *trial) {
 
 // state asks the protected endpoint with the given header.
 func (p *probe) protected(ctx context.Context, t *trial, what string, header map[string]string) (answered, bool) {
-	if !p.target.Routes.Protected.there() {
+	if !p.target.Routes.Protected.Known() {
 		t.absent("no route requires a session: pass --protected if one does")
 		return answered{}, false
 	}
@@ -214,7 +214,7 @@ func foreignIdentity(ctx context.Context, p *probe, t *trial) {
 	for _, name := range []string{"x-gatehouse-subject", "X-Gatehouse-Assertion", "x_gatehouse_subject"} {
 		a, err := p.send(ctx, request{base: p.site(), route: p.target.Routes.Protected, header: map[string]string{name: "posture"}})
 		switch {
-		case !p.target.Routes.Protected.there():
+		case !p.target.Routes.Protected.Known():
 			t.absent("no route requires a session: pass --protected if one does")
 			return
 		case err != nil:

@@ -55,7 +55,8 @@ type Route struct {
 	Host, Path string // Host is empty where any will do
 }
 
-func (r Route) there() bool { return r.Path != "" }
+// Known tells whether there is such a route.
+func (r Route) Known() bool { return r.Path != "" }
 
 // Events finds events in the audit log.
 type Events interface {

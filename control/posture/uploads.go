@@ -35,7 +35,7 @@ func document() []byte {
 
 func upload(ctx context.Context, p *probe, t *trial, name, contentType string, content []byte) (answered, bool) {
 	route := p.target.Routes.Upload
-	if !route.there() {
+	if !route.Known() {
 		t.absent("no route takes uploads of PDF without a session: pass --upload if one does")
 		return answered{}, false
 	}

@@ -1,0 +1,3 @@
+module depcheck
+
+go 1.26.0
