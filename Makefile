@@ -32,11 +32,8 @@ HADOLINT := $(GOTOOLS)/hadolint
 SHELLCHECK := $(GOTOOLS)/shellcheck
 YAMLLINT := PYTHONPATH=$(TOOLS)/yamllint python3 -m yamllint
 COMPOSECHECK := $(GOTOOLS)/composecheck
-<<<<<<< HEAD
 TLOGCHECK := $(GOTOOLS)/tlogcheck
-=======
 DEPCHECK := $(GOTOOLS)/depcheck
->>>>>>> h-posture
 
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
