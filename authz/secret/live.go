@@ -67,8 +67,22 @@ func OpenLive(file File, log *slog.Logger) (*Live, error) {
 	return l, nil
 }
 
-// Value is the last good secret. It does not look at the file.
-func (l *Live) Value() Value { return *l.value.Load() }
+// Fixed is a Live that never changes, for what comes from no file.
+func Fixed(text []byte) *Live {
+	v := New(text)
+	l := &Live{log: slog.New(slog.DiscardHandler)}
+	l.value.Store(&v)
+	return l
+}
+
+// Value is the last good secret; empty of a nil Live. It does not look at the
+// file.
+func (l *Live) Value() Value {
+	if l == nil {
+		return Value{}
+	}
+	return *l.value.Load()
+}
 
 // Fresh is Value after a look at the file. It is for what happens seldom, such
 // as a new connection, and takes a system call, or the reading of a small file.
@@ -118,6 +132,9 @@ func (l *Live) look() stamp {
 }
 
 func (l *Live) refresh() {
+	if l.file.Path == "" {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.look()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -135,14 +136,11 @@ func (app *App) postureSecrets(f *postureFlags, target *posture.Target) error {
 		}
 		target.Password = v
 	}
-	url, err := app.redisURL(&f.redis)
-	if err != nil {
+	url, err := app.redisURL(&f.redis, slog.New(slog.DiscardHandler)) // read once: nothing is followed
+	if err != nil || url == nil {
 		return err
 	}
-	if url.Empty() {
-		return nil
-	}
-	target.RedisURL = url
+	target.RedisURL = url.Value()
 	target.RedisPassword, err = secret.Load(app.Env, "REDIS_PASSWORD")
 	if err != nil && !errors.Is(err, secret.ErrNotSet) {
 		return wrong("%w", err)
