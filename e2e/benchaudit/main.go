@@ -11,10 +11,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -22,10 +24,11 @@ import (
 )
 
 type settings struct {
-	rounds int
-	turn   time.Duration
-	rate   int
-	probes int
+	rounds  int
+	turn    time.Duration
+	writers []int
+	rate    int
+	probes  int
 }
 
 func main() {
@@ -34,6 +37,15 @@ func main() {
 	flag.DurationVar(&s.turn, "turn", time.Second, "length of one turn")
 	flag.IntVar(&s.rate, "rate", 2000, "events a second while the search is measured")
 	flag.IntVar(&s.probes, "probes", 300, "events whose way into the index is timed")
+	s.writers = []int{1, 64, 1024}
+	flag.Func("writers", "one number of writers instead of 1, 64 and 1024", func(text string) error {
+		n, err := strconv.Atoi(text)
+		if err == nil && n < 1 {
+			err = errors.New("write at least 1")
+		}
+		s.writers = []int{n}
+		return err
+	})
 	dir := flag.String("dir", "", "folder on the disk to measure (default: a temporary one)")
 	flag.Parse()
 	if err := run(context.Background(), s, *dir); err != nil {
@@ -52,7 +64,7 @@ func run(ctx context.Context, s settings, parent string) error {
 
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "writers\ttessera events/s\tours events/s\tratio\tp50\tp99\t")
-	for _, writers := range []int{1, 64, 1024} {
+	for _, writers := range s.writers {
 		r, err := compare(ctx, s, dir, writers)
 		if err != nil {
 			return fmt.Errorf("%d writers: %w", writers, err)
