@@ -361,12 +361,12 @@ func TestFromUpReadsWhatUpWrites(t *testing.T) {
 	write("secrets/redis_password", "secret of redis\n")
 	socket := filepath.Join(dir, "redis.sock")
 	write("redis/redis.conf", fmt.Sprintf("port 0\nunixsocket %q\nappendonly yes\n", socket))
-	target, config, err := FromUp(dir)
+	target, _, err := FromUp(dir)
 	if err != nil || !target.RedisURL.Empty() {
 		t.Errorf("%v: a socket that is not there is taken for a Redis", err)
 	}
 	write("redis.sock", "")
-	target, config, err = FromUp(dir)
+	target, config, err := FromUp(dir)
 	if err != nil || config != "/g.yaml" || target.HTTPS != "https://s" || target.Authz != "http://a:1" || target.Username != "demo" ||
 		target.Password.RevealString() != "pw" || target.RedisURL.RevealString() != "unix://"+socket ||
 		target.RedisPassword.RevealString() != "secret of redis" || target.TokenFile != "/t" || target.Processes["authz"] != 7 {
