@@ -53,6 +53,7 @@ type rawFeatures struct {
 	cors    value[rawCORS]
 	csrf    value[rawCSRF]
 	session value[rawSession]
+	consent value[rawConsent]
 	limits  value[[]value[rawLimit]]
 	uploads value[rawUploads]
 }
