@@ -101,3 +101,17 @@ func (s *Store) AttestStep(ctx context.Context, id string, p RequestStep, told .
 		return c.emit(ctx, told)
 	})
 }
+
+// HurryRequest makes what waits for another attempt due now.
+func (s *Store) HurryRequest(ctx context.Context, id string) error {
+	return s.tx(ctx, func(c conn) error {
+		_, err := c.exec(ctx, `UPDATE subject_request_steps SET next_ms = 0 WHERE request_id = ?`, id)
+		if err == nil {
+			_, err = c.exec(ctx, `UPDATE subject_requests SET next_ms = 0 WHERE id = ?`, id)
+		}
+		if err != nil {
+			return fmt.Errorf("make a request due: %w", err)
+		}
+		return nil
+	})
+}

@@ -24,6 +24,29 @@ func (s *Store) SetDisabledByID(ctx context.Context, id string, disabled bool) (
 	return s.touched(ctx, "change a user", `UPDATE users SET disabled = ?, updated_ms = ? WHERE id = ?`, disabled, s.now().UnixMilli(), id)
 }
 
+// RenameUser gives a user another name. login.ErrNoUser if there is no such user,
+// ErrUserExists if the name is another's.
+func (s *Store) RenameUser(ctx context.Context, id, name string) error {
+	name, err := checkName(name)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(c conn) error {
+		var others int
+		if err := c.queryRow(ctx, `SELECT COUNT(*) FROM users WHERE name_key = ? AND id <> ?`, nameKey(name), id).Scan(&others); err != nil {
+			return fmt.Errorf("read whose a name is: %w", err)
+		}
+		if others > 0 {
+			return ErrUserExists
+		}
+		result, err := c.exec(ctx, `UPDATE users SET name = ?, name_key = ?, updated_ms = ? WHERE id = ?`, name, nameKey(name), s.now().UnixMilli(), id)
+		if err != nil {
+			return fmt.Errorf("rename a user: %w", err)
+		}
+		return one(result, login.ErrNoUser)
+	})
+}
+
 // DeleteUser removes a user with name and credentials, and says whether there
 // was one. Their sessions are for whoever has Redis.
 func (s *Store) DeleteUser(ctx context.Context, id string) (bool, error) {

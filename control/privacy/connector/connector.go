@@ -118,6 +118,7 @@ type Plan struct {
 // Result is what was done. Called again after it was done, a connector may
 // count 0.
 type Result struct {
+	Read    int64  `json:"read,omitempty"` // records handed over
 	Deleted int64  `json:"deleted,omitempty"`
 	Changed int64  `json:"changed,omitempty"` // nulled, masked, pseudonymised, corrected
 	Kept    int64  `json:"kept,omitempty"`

@@ -48,11 +48,11 @@ CREATE TRIGGER consents_remain BEFORE DELETE ON consents BEGIN SELECT RAISE(ABOR
 
 -- Events that are not yet known to be in the audit log.
 CREATE TABLE privacy_outbox (
-    id         TEXT PRIMARY KEY,
-    event      TEXT NOT NULL,
-    created_ms BIGINT NOT NULL
+    id     TEXT PRIMARY KEY,
+    event  TEXT NOT NULL,
+    due_ms BIGINT NOT NULL
 );
-CREATE INDEX privacy_outbox_created ON privacy_outbox (created_ms);
+CREATE INDEX privacy_outbox_due ON privacy_outbox (due_ms);
 
 -- +goose Down
 DROP TABLE privacy_outbox;
