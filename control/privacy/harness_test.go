@@ -51,6 +51,7 @@ type recorder struct {
 	mu     sync.Mutex
 	events []event.Event
 	lose   bool
+	twice  bool // tell events that were sent twice as two
 }
 
 func (r *recorder) Append(e event.Event) {
@@ -74,7 +75,8 @@ func (r *recorder) of(t event.Type) (found []event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		if e.Type == t {
+		again := slices.ContainsFunc(found, func(f event.Event) bool { return f.ID == e.ID })
+		if e.Type == t && (r.twice || !again) {
 			found = append(found, e)
 		}
 	}
@@ -332,3 +334,5 @@ func rowsOf(n int, collection string) (rows []connector.Record) {
 }
 
 func has(types []event.Type, t event.Type) bool { return slices.Contains(types, t) }
+
+var noDemand session.Demand

@@ -177,6 +177,9 @@ func (s *Service) write(ctx context.Context, r *Request) error {
 		return fmt.Errorf("write the words of a request: %w", err)
 	}
 	r.Sealed, err = s.o.Sealer.Seal(ctx, r.Pseudonym, map[string]string{"words": string(words)})
+	if s.o.Shredded != nil && errors.Is(err, s.o.Shredded) {
+		return told(store.ErrErased)
+	}
 	if err != nil {
 		return fmt.Errorf("seal what belongs to a request: %w", err)
 	}
