@@ -23,6 +23,7 @@ import (
 	"gatehouse/control/audit"
 	"gatehouse/control/audit/seal"
 	"gatehouse/control/intake"
+	"gatehouse/control/privacy"
 	"gatehouse/control/store"
 	"gatehouse/control/xds"
 )
@@ -49,8 +50,9 @@ type control struct {
 	publisher *publisher
 	store     *store.Store // nil if none is named
 	log       *audit.Tlog
-	transit   *event.Transit // nil without a pseudonym key
-	keys      *seal.Keyring  // nil without a store or a master key
+	transit   *event.Transit   // nil without a pseudonym key
+	keys      *seal.Keyring    // nil without a store or a master key
+	rights    *privacy.Service // nil without the keys
 	web       web
 }
 
@@ -74,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openWeb,
+		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openRights, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -172,7 +174,7 @@ func (c *control) run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}
 	for _, work := range []func(context.Context){
-		c.authz.run, c.intake.Run, c.expireKeys,
+		c.authz.run, c.intake.Run, c.expireKeys, c.runRights,
 		func(ctx context.Context) { files.run(ctx, changed) },
 		func(ctx context.Context) { c.publisher.run(ctx, changed) },
 	} {
