@@ -27,7 +27,7 @@ func (s *Service) registerAnswers(a huma.API) {
 	add(a, api.Roles(huma.Operation{
 		OperationID: "plan-subject-request", Method: http.MethodGet, Path: "/v1/subject-requests/{id}/plan", Tags: tagRequests,
 		Summary: "What carrying a request out would do; nothing is done",
-	}, api.DPO, api.Auditor), func(ctx context.Context, in *requestID) (*planOutput, error) {
+	}, api.DPO, api.Auditor), func(ctx context.Context, in *RequestPath) (*planOutput, error) {
 		plans, err := s.Plan(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -43,7 +43,7 @@ func (s *Service) registerAnswers(a huma.API) {
 	}, api.Subject, api.DPO)), s.exportRequest)
 }
 
-func (s *Service) exportRequest(ctx context.Context, in *requestID) (*huma.StreamResponse, error) {
+func (s *Service) exportRequest(ctx context.Context, in *RequestPath) (*huma.StreamResponse, error) {
 	if _, err := s.theirs(ctx, in.ID); err != nil {
 		return nil, err
 	}

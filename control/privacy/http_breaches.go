@@ -11,7 +11,8 @@ import (
 	"gatehouse/control/api"
 )
 
-type factsBody struct {
+// FactsBody is what is known of a breach; exported, or huma would not see it.
+type FactsBody struct {
 	Title        string    `json:"title,omitempty" maxLength:"4000" doc:"What happened, in a line."`
 	Aware        time.Time `json:"aware,omitzero" doc:"When it became known: the 72 hours run from then."`
 	Nature       string    `json:"nature,omitempty" maxLength:"4000"`
@@ -25,7 +26,7 @@ type factsBody struct {
 	Exemption    string    `json:"exemption,omitempty" maxLength:"4000" doc:"Why the persons need not be told (Art. 34(3))."`
 }
 
-func (b factsBody) facts() Facts {
+func (b FactsBody) facts() Facts {
 	return Facts{
 		Title: b.Title, Nature: b.Nature, Categories: b.Categories, Persons: b.Persons, Records: b.Records,
 		Consequences: b.Consequences, Measures: b.Measures, Risk: b.Risk, Reason: b.Reason, Exemption: b.Exemption,
@@ -41,7 +42,7 @@ type breachEntry struct {
 type breachRow struct {
 	ID    string `json:"id"`
 	State string `json:"state" enum:"recorded,assessed,contained,notified,closed"`
-	factsBody
+	FactsBody
 	Due               time.Time     `json:"due" doc:"72 hours after awareness."`
 	Contained         time.Time     `json:"contained,omitzero"`
 	AuthorityNotified time.Time     `json:"authority_notified,omitzero"`
@@ -56,7 +57,7 @@ func breachRowOf(b Breach) breachRow {
 	row := breachRow{
 		ID: b.ID, State: string(b.State), Due: b.Due, Contained: f.Contained, AuthorityNotified: f.AuthorityNotified,
 		Reference: f.Reference, PersonsNotified: f.PersonsNotified, Changed: b.Changed,
-		factsBody: factsBody{
+		FactsBody: FactsBody{
 			Title: f.Title, Aware: b.Aware, Nature: f.Nature, Categories: f.Categories, Persons: f.Persons, Records: f.Records,
 			Consequences: f.Consequences, Measures: f.Measures, Risk: f.Risk, Reason: f.Reason, Exemption: f.Exemption,
 		},
@@ -68,25 +69,26 @@ func breachRowOf(b Breach) breachRow {
 }
 
 type (
-	breachInput  struct{ Body factsBody }
+	breachInput  struct{ Body FactsBody }
 	breachOutput struct{ Body breachRow }
 	breachesIn   struct {
 		api.Paging
 		State string `query:"state" enum:"recorded,assessed,contained,notified,closed"`
 	}
 	breachesOut struct{ Body api.Page[breachRow] }
-	breachID    struct {
+	// BreachPath names a breach; exported, or huma would not see it.
+	BreachPath struct {
 		ID string `path:"id" maxLength:"64"`
 	}
 	updateInput struct {
-		breachID
+		BreachPath
 		Body struct {
-			factsBody
+			FactsBody
 			State string `json:"state,omitempty" enum:"assessed,contained,closed"`
 		}
 	}
 	notifyInput struct {
-		breachID
+		BreachPath
 		Body struct {
 			Whom      string    `json:"whom" enum:"authority,persons"`
 			Time      time.Time `json:"time,omitzero" doc:"Now unless told."`
@@ -95,8 +97,8 @@ type (
 		}
 	}
 	draftInput struct {
-		breachID
-		Article int `query:"article" enum:"33,34" default:"33"`
+		BreachPath
+		Article int `query:"article" minimum:"33" maximum:"34" default:"33"`
 	}
 	textOutput struct {
 		ContentType string `header:"Content-Type"`
@@ -117,7 +119,9 @@ func (s *Service) registerBreaches(a huma.API) {
 	})
 	add(a, op("list-breaches", http.MethodGet, "", "The register, the newest first", api.Operator, api.DPO, api.Auditor), s.listBreaches)
 	add(a, op("get-breach", http.MethodGet, "/{id}", "A breach with all that was written down", api.Operator, api.DPO, api.Auditor),
-		func(ctx context.Context, in *breachID) (*breachOutput, error) { return breached(s.Breach(ctx, in.ID)) })
+		func(ctx context.Context, in *BreachPath) (*breachOutput, error) {
+			return breached(s.Breach(ctx, in.ID))
+		})
 	add(a, op("update-breach", http.MethodPatch, "/{id}", "Write down what else is known, or a new state", api.DPO),
 		func(ctx context.Context, in *updateInput) (*breachOutput, error) {
 			b := in.Body

@@ -11,19 +11,19 @@ import (
 
 type (
 	verifyInput struct {
-		requestID
+		RequestPath
 		Body struct {
 			How string `json:"how,omitempty" maxLength:"4000" doc:"How the identity was checked; not needed by the person themselves."`
 		}
 	}
 	reasonInput struct {
-		requestID
+		RequestPath
 		Body struct {
 			Reason string `json:"reason" minLength:"1" maxLength:"4000" doc:"As it is told to the person."`
 		}
 	}
 	attestInput struct {
-		requestID
+		RequestPath
 		Body struct {
 			System string `json:"system" minLength:"1" maxLength:"128"`
 			Note   string `json:"note" minLength:"1" maxLength:"4000" doc:"What was done, and how."`
@@ -55,7 +55,7 @@ func (s *Service) registerDecisions(a huma.API) {
 	}
 	run := op("run-subject-request", "run", "Have a verified request carried out, or look at once at one that waits", api.DPO)
 	run.DefaultStatus = http.StatusAccepted
-	add(a, run, func(ctx context.Context, in *requestID) (*requestOutput, error) {
+	add(a, run, func(ctx context.Context, in *RequestPath) (*requestOutput, error) {
 		return shown(ctx)(s.Start(ctx, in.ID, s.caller(ctx)))
 	})
 	add(a, op("attest-subject-request", "attest", "Record that a person has done by hand what a system could not", api.DPO),

@@ -115,7 +115,8 @@ type (
 		Subject string `query:"subject" maxLength:"128"`
 	}
 	listOutput struct{ Body api.Page[requestRow] }
-	requestID  struct {
+	// RequestPath names a request; exported, or huma would not see it.
+	RequestPath struct {
 		ID string `path:"id" maxLength:"64"`
 	}
 )
@@ -134,7 +135,7 @@ func (s *Service) registerRequests(a huma.API) {
 	add(a, api.Roles(huma.Operation{
 		OperationID: "get-subject-request", Method: http.MethodGet, Path: "/v1/subject-requests/{id}", Tags: tagRequests,
 		Summary: "A request, system by system",
-	}, api.Subject, api.Operator, api.DPO, api.Auditor), func(ctx context.Context, in *requestID) (*requestOutput, error) {
+	}, api.Subject, api.Operator, api.DPO, api.Auditor), func(ctx context.Context, in *RequestPath) (*requestOutput, error) {
 		return shown(ctx)(s.theirs(ctx, in.ID))
 	})
 }
