@@ -333,6 +333,4 @@ func rowsOf(n int, collection string) (rows []connector.Record) {
 	return rows
 }
 
-func has(types []event.Type, t event.Type) bool { return slices.Contains(types, t) }
-
 var noDemand session.Demand
