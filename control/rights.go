@@ -46,6 +46,15 @@ func (c *control) openRights(context.Context) error {
 	return nil
 }
 
+// observe hands new events to those who watch. Rights are opened after the log,
+// and before anything is taken in.
+func (c *control) observe(events []event.Event) {
+	c.web.hub.Publish(events)
+	if c.rights != nil {
+		c.rights.Observe(events)
+	}
+}
+
 // runRights does what is due for people's rights, until ctx ends.
 func (c *control) runRights(ctx context.Context) {
 	if c.rights != nil {

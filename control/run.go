@@ -135,7 +135,7 @@ func (c *control) openAudit(context.Context) error {
 	c.owned, c.log = append(c.owned, log), log
 	c.web.hub = api.NewHub()
 	from := intake.Options{
-		Redis: c.redis, Log: log, Transit: c.transit, Observe: c.web.hub.Publish, Consumer: c.o.Instance,
+		Redis: c.redis, Log: log, Transit: c.transit, Observe: c.observe, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
 		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
 	}

@@ -5,13 +5,17 @@ import (
 )
 
 // rawConsent is a demand for the user's consent.
-type rawConsent struct{ mode, purpose value[string] }
+type rawConsent struct {
+	mode, purpose value[string]
+	gpc           value[bool]
+}
 
 // consentKind takes "require_consent: news" for "require_consent: {purpose: news}".
 func consentKind() kind[rawConsent] {
 	full := object(
 		key("mode", modeDoc, mode(), func(c *rawConsent) *value[string] { return &c.mode }),
 		key("purpose", "what the consent must be for: newsletter", text(), func(c *rawConsent) *value[string] { return &c.purpose }),
+		key("gpc", "whether Global Privacy Control (Sec-GPC: 1) is an objection to it", boolean(), func(c *rawConsent) *value[bool] { return &c.gpc }),
 	)
 	return kind[rawConsent]{
 		schema: schema{"oneOf": []schema{text().schema, full.schema}},
@@ -29,7 +33,7 @@ func inheritConsent(own, parent value[rawConsent]) value[rawConsent] {
 	if !own.set || !parent.set {
 		return own.or(parent)
 	}
-	own.v.mode, own.v.purpose = own.v.mode.or(parent.v.mode), own.v.purpose.or(parent.v.purpose)
+	own.v.mode, own.v.purpose, own.v.gpc = own.v.mode.or(parent.v.mode), own.v.purpose.or(parent.v.purpose), own.v.gpc.or(parent.v.gpc)
 	return own
 }
 
@@ -41,6 +45,7 @@ func consent(raw value[rawConsent], t trace) authzpolicy.Consent {
 	return authzpolicy.Consent{
 		Mode:    authzpolicy.Mode(put(t, "consent.mode", raw.v.mode)),
 		Purpose: put(t, "consent.purpose", raw.v.purpose),
+		GPC:     put(t, "consent.gpc", raw.v.gpc),
 	}
 }
 

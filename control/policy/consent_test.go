@@ -11,7 +11,7 @@ const consentPolicy = preamble + `
 policies:
   base: {session: required, require_consent: {purpose: news, mode: report}}
   strict: {extends: base, require_consent: ads}
-  mode: {extends: base, require_consent: {mode: enforce}}
+  mode: {extends: base, require_consent: {mode: enforce, gpc: true}}
 routes:
   - {name: a, path: /a, upstream: app, policy: base}
   - {name: b, path: /b, upstream: app, policy: strict}
@@ -26,7 +26,7 @@ func TestConsentIsInheritedFieldByField(t *testing.T) {
 	for policy, want := range map[string]authzpolicy.Consent{
 		"base":   {Purpose: "news", Mode: "report"},
 		"strict": {Purpose: "ads", Mode: "report"},
-		"mode":   {Purpose: "news", Mode: "enforce"},
+		"mode":   {Purpose: "news", Mode: "enforce", GPC: true},
 		"base@d": {Purpose: "profiling", Mode: "report"},
 		"base@e": {Purpose: "news", Mode: "off"},
 	} {

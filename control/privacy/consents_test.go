@@ -1,14 +1,19 @@
 package privacy
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/control/privacy/connector"
 	"gatehouse/control/store"
+	"gatehouse/e2e/pack"
 )
 
 func TestTheNewestEntryOfALedgerHoldsAndReachesAuthz(t *testing.T) {
@@ -184,6 +189,44 @@ func TestConsentsFromBeforeAPersonWasAUserAreInForceAfterwards(t *testing.T) {
 		}
 		if !f.given(id, "news") {
 			f.t.Error("the consent is not in force")
+		}
+	})
+}
+
+func TestAnObjectionThatAuthzMetIsEnteredOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(f *fixture) {
+		ctx, cancel := context.WithCancel(f.t.Context())
+		id, _ := f.user("ann")
+		p, err := f.Enter(ctx, Who{ID: id})
+		if err == nil {
+			_, err = f.Record(ctx, p, Entry{Purpose: "ads", State: store.ConsentGiven, NoticeVersion: "1"})
+		}
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		met := func(pseudonym, rule, purpose string) event.Event {
+			return event.Event{Type: event.ConsentMissing, Rule: rule, Subject: pseudonym, Detail: map[string]string{"purpose": purpose}}
+		}
+		f.Observe([]event.Event{
+			met(p.Pseudonym, "consent_missing", "ads"), // no objection: only no consent
+			met("", gpcRule, "ads"), met("u:stranger", gpcRule, "ads"), met(p.Pseudonym, gpcRule, "news"),
+			met(p.Pseudonym, gpcRule, "ads"), met(p.Pseudonym, gpcRule, "ads"),
+		})
+		f.Observe(slices.Repeat([]event.Event{met("u:flood", gpcRule, "ads")}, 10*signals)) // does not wait
+		var running sync.WaitGroup
+		running.Go(func() { f.enter(ctx) })
+		pack.Eventually(f.t, 20*time.Second, "all is entered", func(context.Context) error {
+			if n := len(f.signals); n > 0 {
+				return fmt.Errorf("%d wait", n)
+			}
+			return nil
+		})
+		cancel()
+		running.Wait()
+		history, _, err := f.o.Store.ConsentHistory(f.t.Context(), store.ConsentQuery{SubjectID: p.ID, Limit: 10})
+		if err != nil || len(history) != 2 || history[0].Channel != ChannelGPC || f.given(id, "ads") {
+			f.t.Errorf("%+v %v", history, err)
 		}
 	})
 }

@@ -138,6 +138,35 @@ func (s *Service) registerRequests(a huma.API) {
 	}, api.Subject, api.Operator, api.DPO, api.Auditor), func(ctx context.Context, in *RequestPath) (*requestOutput, error) {
 		return shown(ctx)(s.theirs(ctx, in.ID))
 	})
+	add(a, api.Roles(huma.Operation{
+		OperationID: "get-subject", Method: http.MethodGet, Path: "/v1/subjects/{id}", Tags: tagRequests,
+		Summary: "Whether a person's data may be used",
+	}, api.Operator, api.DPO, api.Auditor), s.getPerson)
+}
+
+type (
+	personInput struct {
+		ID string `path:"id" maxLength:"128" doc:"The person's id here, a pseudonym of events, or a Gatehouse user's id."`
+	}
+	personOutput struct {
+		Body struct {
+			ID         string    `json:"id"`
+			Pseudonym  string    `json:"pseudonym" doc:"As events have it."`
+			Restricted bool      `json:"restricted" doc:"The data may only be kept (Art. 18)."`
+			Since      time.Time `json:"since" doc:"When the person became known here."`
+			Erased     time.Time `json:"erased,omitzero"`
+		}
+	}
+)
+
+func (s *Service) getPerson(ctx context.Context, in *personInput) (*personOutput, error) {
+	p, err := s.Person(ctx, Who{ID: in.ID})
+	if err != nil {
+		return nil, told(err)
+	}
+	out := &personOutput{}
+	out.Body.ID, out.Body.Pseudonym, out.Body.Restricted, out.Body.Since, out.Body.Erased = p.ID, p.Pseudonym, p.Restricted, p.Created, p.Erased
+	return out, nil
 }
 
 func (s *Service) createRequest(ctx context.Context, in *createInput) (*requestOutput, error) {

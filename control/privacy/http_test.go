@@ -130,6 +130,7 @@ func TestEachRoleMayDoItsPartAndNoMore(t *testing.T) {
 		"POST /v1/subject-requests":          {"subject", "operator", "dpo", "admin"},
 		"GET /v1/subject-requests":           everybody,
 		"GET /v1/subject-requests/x":         everybody,
+		"GET /v1/subjects/x":                 {"operator", "dpo", "auditor", "admin"},
 		"POST /v1/subject-requests/x/verify": {"subject", "operator", "dpo", "admin"},
 		"POST /v1/subject-requests/x/extend": {"dpo", "admin"},
 		"POST /v1/subject-requests/x/refuse": {"dpo", "admin"},
@@ -228,6 +229,27 @@ func TestAnOldSignInDoesNotProveWhoSomebodyIs(t *testing.T) {
 	}
 	if got := v.call("ann", "GET", "/v1/subject-requests/"+id, ""); strings.Contains(got.body, "passport") {
 		t.Errorf("she sees how she was checked: %s", got.body)
+	}
+}
+
+func TestWhetherAPersonsDataMayBeUsedCanBeAsked(t *testing.T) {
+	t.Parallel()
+	v := serve(t, nil)
+	ask := func() answer { return v.call("operator", "GET", "/v1/subjects/"+v.ann, "") }
+	if got := ask(); got.status != http.StatusNotFound {
+		t.Errorf("somebody of whom nothing was recorded: %d %s", got.status, got.body)
+	}
+	id := v.create("ann", `{"kind":"restriction"}`)
+	if got := ask(); got.status != http.StatusOK || !strings.Contains(got.body, `"restricted":false`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	v.call("dpo", "POST", "/v1/subject-requests/"+id+"/run", "")
+	v.work()
+	if got := ask(); !strings.Contains(got.body, `"restricted":true`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := v.call("operator", "GET", "/v1/subjects/nobody", ""); got.status != http.StatusNotFound {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }
 

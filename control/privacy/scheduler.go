@@ -18,6 +18,7 @@ const atOnce = 100
 func (s *Service) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
+	workers.Go(func() { s.enter(ctx) })
 	// Requests are worked on apart: one may take long, and clocks do not wait.
 	workers.Go(func() {
 		s.every(ctx, s.wake, func(ctx context.Context) {

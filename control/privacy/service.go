@@ -122,6 +122,8 @@ type Service struct {
 	log  *slog.Logger
 	now  func() time.Time
 	wake chan struct{}
+	// signals are objections that wait to be entered.
+	signals chan signal
 }
 
 // New makes a Service; Run does its work.
@@ -134,7 +136,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.Join(fmt.Errorf("people's identities need a pseudonym key of at least %d bytes", event.MinPseudonymKey), err)
 	}
 	o.fill()
-	return &Service{o: o, key: key, log: o.Logger, now: o.Now, wake: make(chan struct{}, 1)}, nil
+	return &Service{o: o, key: key, log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), signals: make(chan signal, signals)}, nil
 }
 
 func (o *Options) fill() {

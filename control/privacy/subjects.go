@@ -76,7 +76,7 @@ func (s *Service) resolve(ctx context.Context, who Who, enter bool) (store.Subje
 	if err != nil {
 		return store.Subject{}, err
 	}
-	found, err := s.findAll(ctx, who, identities)
+	found, err := s.findAll(ctx, who, identities, enter)
 	switch {
 	case err != nil:
 		return store.Subject{}, err
@@ -126,10 +126,10 @@ func checkIdentities(who *Who) ([]connector.Identity, error) {
 
 // findAll finds the one person whom all that is known belongs to; the zero
 // Subject if nobody is known.
-func (s *Service) findAll(ctx context.Context, who Who, identities []connector.Identity) (found store.Subject, err error) {
+func (s *Service) findAll(ctx context.Context, who Who, identities []connector.Identity, enter bool) (found store.Subject, err error) {
 	var lookups []func() (store.Subject, error)
 	if who.ID != "" {
-		lookups = append(lookups, func() (store.Subject, error) { return s.byID(ctx, who.ID) })
+		lookups = append(lookups, func() (store.Subject, error) { return s.byID(ctx, who.ID, enter) })
 	}
 	if who.UserID != "" {
 		lookups = append(lookups, func() (store.Subject, error) { return s.o.Store.SubjectOfUser(ctx, who.UserID) })
@@ -152,15 +152,18 @@ func (s *Service) findAll(ctx context.Context, who Who, identities []connector.I
 	return found, nil
 }
 
-// byID takes the id here, the pseudonym, or the id of a Gatehouse user, who
-// becomes known here with that.
-func (s *Service) byID(ctx context.Context, id string) (store.Subject, error) {
+// byID takes the id here, the pseudonym, or the id of a Gatehouse user; with
+// enter, one of whom nothing was recorded yet becomes known here with that.
+func (s *Service) byID(ctx context.Context, id string, enter bool) (store.Subject, error) {
 	for _, look := range []func(context.Context, string) (store.Subject, error){
 		s.o.Store.Subject, s.o.Store.SubjectOfUser, s.o.Store.SubjectByPseudonym,
 	} {
 		if p, err := look(ctx, id); !errors.Is(err, store.ErrNoSubject) {
 			return p, err
 		}
+	}
+	if !enter {
+		return store.Subject{}, store.ErrNoSubject
 	}
 	if _, err := s.o.Store.UserByID(ctx, id); errors.Is(err, login.ErrNoUser) {
 		return store.Subject{}, store.ErrNoSubject
