@@ -116,11 +116,12 @@ func (s *Service) copyNew(ctx context.Context) error {
 	if s.o.Copy == nil {
 		return nil
 	}
-	head, err := s.o.Store.ConsentHead(ctx)
+	// The mark first: it was a head once, and so is never after one that is read later.
+	mark, ok, err := s.o.Copy.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	mark, ok, err := s.o.Copy.Mark(ctx)
+	head, err := s.o.Store.ConsentHead(ctx)
 	switch {
 	case err != nil:
 		return err

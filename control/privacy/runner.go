@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -75,7 +76,7 @@ func (s *Service) carryOut(ctx context.Context, id, owner string) error {
 	if err != nil {
 		return err
 	}
-	if !p.Erased.IsZero() && r.Kind != connector.Erasure {
+	if !p.Erased.IsZero() && !s.erases(r) {
 		return s.overtaken(held, r)
 	}
 	open, earliest, err := s.steps(held, &r, p, owner)
@@ -87,6 +88,14 @@ func (s *Service) carryOut(ctx context.Context, id, owner string) error {
 		return nil
 	}
 	return s.finish(held, r)
+}
+
+// erases says whether it is this request that has erased the person: it began
+// with Gatehouse's own part.
+func (s *Service) erases(r Request) bool {
+	return r.Kind == connector.Erasure && slices.ContainsFunc(r.Steps, func(p store.RequestStep) bool {
+		return p.System == s.o.Own.Name() && p.Attempts > 0
+	})
 }
 
 // hold keeps the lease while the work goes on, and ends the work when it is lost.

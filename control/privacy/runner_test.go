@@ -5,14 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/authz/event"
 	"gatehouse/control/privacy/connector"
 	"gatehouse/control/store"
+	"gatehouse/e2e/pack"
 )
 
 var errAway = errors.New("the shop's database is away")
@@ -372,6 +377,58 @@ func TestAStopIsNoFailure(t *testing.T) {
 	f.work()
 	if got := f.request(r.ID); got.State != Completed || len(f.shop.calls) != 1 {
 		t.Errorf("%s, the shop was asked %d times", got.State, len(f.shop.calls))
+	}
+}
+
+func TestOneSlowSystemHoldsNobodyElseUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", func(o *Options) { o.Timing.Tick = 20 * time.Millisecond })
+	slow := f.started(f.person("slow@example.com"), Ask{Kind: connector.Access})
+	hold, reached := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	f.shop.hook = func(string) {
+		if first.CompareAndSwap(false, true) {
+			close(reached)
+			<-hold
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { f.Run(ctx) })
+	<-reached
+	quick := f.started(f.person("quick@example.com"), Ask{Kind: connector.Access})
+	pack.Eventually(t, 20*time.Second, "the other is completed", func(context.Context) error {
+		if got := f.request(quick.ID); got.State != Completed {
+			return fmt.Errorf("%s %v", got.State, states(got))
+		}
+		return nil
+	})
+	if got := f.request(slow.ID); got.State != InProgress {
+		t.Errorf("%s", got.State)
+	}
+	close(hold)
+	cancel()
+	running.Wait()
+}
+
+func TestTheSecondOfTwoErasuresHasNothingToDo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", nil)
+	p := f.person("ann@example.com")
+	first := f.started(p, Ask{Kind: connector.Erasure})
+	f.clock.move(time.Second)
+	second := f.verified(p, Ask{Kind: connector.Erasure})
+	f.crm.fail = []error{errAway}
+	if _, err := f.Start(t.Context(), second.ID, "dpo"); err != nil {
+		t.Fatal(err)
+	}
+	f.work() // one of the two comes to its end, and the other waits
+	f.clock.move(time.Hour)
+	f.work()
+	got := []State{f.request(first.ID).State, f.request(second.ID).State}
+	slices.Sort(got)
+	if !slices.Equal(got, []State{Cancelled, Completed}) || len(f.events.of(event.SubjectErased)) != 1 {
+		t.Errorf("%v", got)
 	}
 }
 

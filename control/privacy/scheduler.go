@@ -10,8 +10,12 @@ import (
 	"gatehouse/authz/event"
 )
 
-// atOnce bounds what one look takes on.
-const atOnce = 100
+const (
+	// atOnce bounds what one look takes on.
+	atOnce = 100
+	// atATime is how many requests one control works on side by side.
+	atATime = 4
+)
 
 // Run does what is due until ctx ends: requests in progress, warnings and
 // reminders, authz's copy of consents, and events that have not reached the log.
@@ -19,14 +23,17 @@ func (s *Service) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	workers.Go(func() { s.enter(ctx) })
-	// Requests are worked on apart: one may take long, and clocks do not wait.
-	workers.Go(func() {
-		s.every(ctx, s.wake, func(ctx context.Context) {
-			if _, err := s.Work(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("requests of people could not be worked on; it is tried again", "error", err)
-			}
+	// Requests are worked on apart: one may take long, and neither clocks nor the
+	// others wait for it.
+	for range atATime {
+		workers.Go(func() {
+			s.every(ctx, s.wake, func(ctx context.Context) {
+				if _, err := s.Work(ctx); err != nil && ctx.Err() == nil {
+					s.log.Error("requests of people could not be worked on; it is tried again", "error", err)
+				}
+			})
 		})
-	})
+	}
 	s.every(ctx, nil, func(ctx context.Context) {
 		if err := s.Tick(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("clocks and copies of people's rights could not be looked after; it is tried again", "error", err)

@@ -217,9 +217,7 @@ const (
 // Error implements error.
 func (e *Error) Error() string { return e.Text }
 
-func notFound(format string, args ...any) error {
-	return &Error{NotFound, fmt.Sprintf(format, args...)}
-}
+func notFound(text string) error               { return &Error{NotFound, text} }
 func invalid(format string, args ...any) error { return &Error{Invalid, fmt.Sprintf(format, args...)} }
 func conflict(format string, args ...any) error {
 	return &Error{Conflict, fmt.Sprintf(format, args...)}
