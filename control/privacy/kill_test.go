@@ -193,6 +193,12 @@ func TestErasureWorker(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		t.Fatal(err)
 	}
+	j.work(t)
+}
+
+// work does all that there is to do, in this process.
+func (j job) work(t *testing.T) {
+	t.Helper()
 	s, events, _ := j.service(t)
 	_, err := s.Work(t.Context())
 	if err := errors.Join(err, s.Tick(t.Context()), events.err); err != nil {
@@ -371,11 +377,9 @@ func TestAnErasureThatIsKilledAnywhereEndsTheSame(t *testing.T) {
 				killed := j.run(t)
 				j.KillAt = 0
 				j.Now = j.Now.Add(2 * time.Minute) // the lease of the dead is over
-				if killed {
-					j.run(t)
-				}
+				j.work(t)
 				j.Now = j.Now.Add(2 * time.Minute) // and so is the time for events to arrive
-				j.run(t)
+				j.work(t)
 				got := j.state(t, request, userID)
 				switch {
 				case at == 0:
