@@ -33,7 +33,7 @@ func (s *Service) draft33(b Breach) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# Notification of a personal data breach (GDPR Art. 33)\n\n")
 	fmt.Fprintf(&out, "- Breach: %s (%s)\n- Controller: %s\n- Aware since: %s\n- The 72 hours end: %s\n- Drafted: %s\n",
-		plain(f.Title), b.ID, plain(orUnknown(c.Name)), stamp(b.Aware), stamp(b.Due), stamp(s.now()))
+		plain(f.Title), b.ID, plain(orNone(c.Name)), stamp(b.Aware), stamp(b.Due), stamp(s.now()))
 	parts := []part{
 		{"Nature of the breach (Art. 33(3)(a))", f.Nature},
 		{"Categories of persons and records concerned (Art. 33(3)(a))", f.Categories},
