@@ -330,3 +330,30 @@ func TestAUserIsManagedByID(t *testing.T) {
 		}
 	})
 }
+
+func TestAPartThatComesLaterWithALowerNumberIsAdded(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s.db")
+	for driver, url := range map[string]string{"sqlite": "sqlite:" + path, "pgx": pgtest.Start(t)} {
+		first, err := store.Open(t.Context(), store.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := sql.Open(driver, strings.TrimPrefix(url, "sqlite:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As a store is that knew of no breaches yet, and of what has a higher number.
+		for _, statement := range []string{`DROP TABLE breach_entries`, `DROP TABLE breaches`, `DELETE FROM goose_db_version WHERE version_id = 7`} {
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(first.Close(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := storetest.Open(t, url).Breaches(t.Context(), "", 1, ""); err != nil {
+			t.Errorf("%s: %v", driver, err)
+		}
+	}
+}
