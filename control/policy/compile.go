@@ -29,6 +29,7 @@ func (k *compiler) compile() {
 	k.auth()
 	k.control()
 	k.routes()
+	k.privacy()
 	k.unused()
 	if len(k.d.errs) == 0 {
 		k.seal()

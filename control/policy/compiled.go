@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	authzpolicy "gatehouse/authz/policy"
+	"gatehouse/control/privacy/datamap"
 	filterpolicy "gatehouse/filter/policy"
 )
 
@@ -38,6 +39,9 @@ type Compiled struct {
 	// AuthPolicy is the policy of AuthPrefix.
 	AuthPolicy string
 	Control    ControlSettings
+	// Privacy is the data map. Relative file names are relative to
+	// gatehouse.yaml's folder; Load has already joined the two.
+	Privacy datamap.Map
 
 	// Warnings are about what is allowed and probably not meant.
 	Warnings []Error

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	authzpolicy "gatehouse/authz/policy"
+	"gatehouse/control/privacy/datamap"
 	filterpolicy "gatehouse/filter/policy"
 )
 
@@ -74,7 +75,8 @@ func fingerprint(c *Compiled) (string, error) {
 		Redis      RedisSettings
 		AuthPolicy string
 		Control    ControlSettings `json:",omitzero"`
-	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control})
+		Privacy    datamap.Map     `json:",omitzero"`
+	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control, c.Privacy})
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)
 	}

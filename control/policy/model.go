@@ -13,6 +13,7 @@ type rawFile struct {
 	signIn    value[rawSignIn]
 	auth      value[rawAuth]
 	control   value[rawControl]
+	privacy   value[rawPrivacy]
 	policies  value[[]named[rawPolicy]]
 	routes    value[[]value[rawRoute]]
 }

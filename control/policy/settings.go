@@ -65,6 +65,7 @@ func (k *compiler) joinFiles() {
 		names = append(names, &t.CertFile, &t.KeyFile)
 	}
 	names = append(names, k.out.Control.tokenFiles()...)
+	names = append(names, privacyFiles(&k.out.Privacy)...)
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(dir, *name)

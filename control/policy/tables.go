@@ -19,7 +19,7 @@ func fileKind() kind[rawFile] {
 		required(key("routes", "which request goes where under which policy; the first match wins", list(routeKind()),
 			func(f *rawFile) *value[[]value[rawRoute]] { return &f.routes })),
 		refused[rawFile]("alerts"),
-		refused[rawFile]("privacy"),
+		key("privacy", "the data map: what is held about people, where and why (GDPR)", privacyKind(), func(f *rawFile) *value[rawPrivacy] { return &f.privacy }),
 	)
 }
 
