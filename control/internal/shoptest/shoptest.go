@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	_ "embed"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -229,4 +230,19 @@ func (s *Shop) Mentions(t testing.TB, text string) (n int) {
 		n += in
 	}
 	return n
+}
+
+// As has the connector come as another role, which has no password.
+func (s *Shop) As(t testing.TB, role string) {
+	t.Helper()
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("user", role)
+	u.User, u.RawQuery = nil, q.Encode()
+	if err := os.WriteFile(s.URLFile, []byte(u.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -23,7 +23,8 @@ func (e *erasure) change(ctx context.Context, s *set) error {
 		return nil
 	}
 	plain, replaced := s.by(connector.Null, connector.Mask), s.by(connector.Pseudonymise)
-	n, err := int64(0), error(nil)
+	var n int64
+	var err error
 	switch {
 	case len(replaced) > 0:
 		n, err = e.replace(ctx, s, plain, replaced)
@@ -86,7 +87,7 @@ func (s *set) assignment(fields []datamap.Field, number int) (set, differs []str
 func (e *erasure) overwrite(ctx context.Context, s *set, fields []datamap.Field) (int64, error) {
 	assign, differs, args := s.assignment(fields, 1)
 	return e.exec(ctx, "change rows of "+s.Name, fmt.Sprintf("UPDATE %s t SET %s FROM %s k WHERE %s AND (%s)",
-		s.table.quoted(), strings.Join(assign, ", "), s.name, s.table.same("t", "k"), strings.Join(differs, " OR ")), args...)
+		s.table.quoted(), strings.Join(assign, ", "), s.name, s.table.same("t"), strings.Join(differs, " OR ")), args...)
 }
 
 // replace writes pseudonyms, which only this program can make, batch by batch.
@@ -111,7 +112,7 @@ func (e *erasure) replace(ctx context.Context, s *set, plain, replaced []datamap
 		return err
 	}
 	// What is read are the rows as they were when the cursor was opened.
-	query := fmt.Sprintf("SELECT %s FROM %s t JOIN %s k ON %s", strings.Join(selected, ", "), s.table.quoted(), s.name, s.table.same("t", "k"))
+	query := fmt.Sprintf("SELECT %s FROM %s t JOIN %s k ON %s", strings.Join(selected, ", "), s.table.quoted(), s.name, s.table.same("t"))
 	err = e.stream(ctx, "read rows of "+s.Name, query, nil, func(scan func(...any) error) error {
 		row, into := make([]*string, len(selected)), make([]any, len(selected))
 		for i := range row {

@@ -75,8 +75,12 @@ func (w *work) unmapped(t *table) (out []connector.Finding) {
 	return out
 }
 
-// said says whether the map has a column, as a field or to find rows by.
+// said says whether the map has a column, as a field or to find rows by. What
+// only refers to another row says nothing by itself.
 func (w *work) said(t *table, column string) bool {
+	if slices.ContainsFunc(w.live.foreign, func(f foreign) bool { return f.from == t && slices.Contains(f.columns, column) }) {
+		return true
+	}
 	return slices.ContainsFunc(w.mapped, func(m *collection) bool {
 		if m.table != t {
 			return m.parent != nil && m.parent.table == t && m.Parent.References == column

@@ -124,10 +124,10 @@ func (e *erasure) strangers(ctx context.Context, f foreign, doomed *set) (int64,
 		refer[i] = fmt.Sprintf("r.%s = d.%s", quote(f.columns[i]), quote(f.references[i]))
 	}
 	query := fmt.Sprintf("SELECT count(*) FROM %s r WHERE EXISTS (SELECT FROM %s d JOIN %s k ON %s WHERE %s)",
-		f.from.quoted(), doomed.table.quoted(), doomed.name, doomed.table.same("d", "k"), strings.Join(refer, " AND "))
+		f.from.quoted(), doomed.table.quoted(), doomed.name, doomed.table.same("d"), strings.Join(refer, " AND "))
 	for _, s := range e.sets {
 		if s.table == f.from && s.Deletes() {
-			query += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s k WHERE %s)", s.name, s.table.same("r", "k"))
+			query += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s k WHERE %s)", s.name, s.table.same("r"))
 		}
 	}
 	return e.count(ctx, "look for rows that refer to those of "+doomed.Name, query)
@@ -155,7 +155,7 @@ func (e *erasure) delete(ctx context.Context) error {
 				return &PlanError{System: e.c.system.Name, Faults: []string{fmt.Sprintf("%s is part of a circle and has no key that tells its rows apart: add a primary key", s.table)}}
 			}
 			if _, err := e.exec(ctx, "take "+s.Name+" out of a circle", fmt.Sprintf("UPDATE %s t SET %s = NULL FROM %s k WHERE %s",
-				s.table.quoted(), quote(r.column), s.name, s.table.same("t", "k"))); err != nil {
+				s.table.quoted(), quote(r.column), s.name, s.table.same("t"))); err != nil {
 				return err
 			}
 		}
@@ -175,7 +175,7 @@ func (e *erasure) delete(ctx context.Context) error {
 }
 
 func (e *erasure) deleteRows(ctx context.Context, s *set) error {
-	n, err := e.exec(ctx, "delete rows of "+s.Name, fmt.Sprintf("DELETE FROM %s t USING %s k WHERE %s", s.table.quoted(), s.name, s.table.same("t", "k")))
+	n, err := e.exec(ctx, "delete rows of "+s.Name, fmt.Sprintf("DELETE FROM %s t USING %s k WHERE %s", s.table.quoted(), s.name, s.table.same("t")))
 	if err != nil {
 		return err
 	}

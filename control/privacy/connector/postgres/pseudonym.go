@@ -40,7 +40,7 @@ func (c *Connector) pseudonym(value string) string {
 func (c *Connector) isPseudonym(value string) bool {
 	text, ok := strings.CutPrefix(value, pseudonymPrefix)
 	raw, err := pseudonymText.DecodeString(text)
-	if !ok || err != nil || len(raw) != pseudonymHash+pseudonymTag {
+	if !ok || err != nil || len(value) != pseudonymLength || len(raw) != pseudonymHash+pseudonymTag {
 		return false
 	}
 	return subtle.ConstantTimeCompare(raw[pseudonymHash:], c.hash("tag\x00", raw[:pseudonymHash], pseudonymTag)) == 1

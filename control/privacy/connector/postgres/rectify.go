@@ -71,12 +71,13 @@ func (m *collection) rectifiable(system string, p connector.Person, change conne
 	switch {
 	case !mapped:
 		return refuse("the data map has no such field there")
-	case slices.Contains(m.table.key, change.Field) || m.Parent != nil && m.Parent.Column == change.Field:
-		return refuse("it says which row this is, or whose")
 	case there.computed:
 		return refuse("the database computes it itself")
 	case m.Key != nil && m.Key.Column == change.Field && !slices.Contains(p.Of(m.Key.Identity), fmt.Sprint(change.Value)):
 		return refuse("the person is found by it: add the new " + m.Key.Identity + " to their identities first")
+	case m.Key != nil && m.Key.Column == change.Field: // it may be
+	case slices.Contains(m.table.key, change.Field) || m.Parent != nil && m.Parent.Column == change.Field:
+		return refuse("it says which row this is, or whose")
 	}
 	return nil
 }

@@ -94,11 +94,11 @@ func (t *table) place(alias string) []string {
 	return out
 }
 
-// same says that a row is one of a set's.
-func (t *table) same(row, set string) string {
+// same says that a row is one of a set's, which has the alias k.
+func (t *table) same(row string) string {
 	parts := t.place(row)
 	for i, p := range parts {
-		parts[i] = fmt.Sprintf("%s = %s.k%d", p, set, i)
+		parts[i] = fmt.Sprintf("%s = k.k%d", p, i)
 	}
 	return strings.Join(parts, " AND ")
 }
