@@ -8,8 +8,15 @@ import (
 
 // Activity is one processing activity, for the record (Art. 30(1)).
 type Activity struct {
-	Purpose, Basis                                                     string
-	Persons, Data, Recipients, Transfers, Retention, Measures, Systems []string
+	Purpose    string   `json:"purpose"`
+	Basis      string   `json:"basis"`
+	Persons    []string `json:"persons,omitempty"`
+	Data       []string `json:"data,omitempty"` // categories
+	Recipients []string `json:"recipients,omitempty"`
+	Transfers  []string `json:"transfers,omitempty"`
+	Retention  []string `json:"retention,omitempty"`
+	Measures   []string `json:"measures,omitempty"`
+	Systems    []string `json:"systems,omitempty"`
 }
 
 // Activities are the purposes of the map with all that the systems do for them,
