@@ -38,6 +38,7 @@ type Compiled struct {
 	// AuthPolicy is the policy of AuthPrefix.
 	AuthPolicy string
 	Control    ControlSettings
+	Alerts     AlertSettings
 
 	// Warnings are about what is allowed and probably not meant.
 	Warnings []Error

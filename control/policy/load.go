@@ -74,6 +74,7 @@ func fingerprint(c *Compiled) (string, error) {
 		Redis      RedisSettings
 		AuthPolicy string
 		Control    ControlSettings `json:",omitzero"`
+		Alerts     AlertSettings
 	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control})
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)

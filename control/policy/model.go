@@ -15,6 +15,7 @@ type rawFile struct {
 	control   value[rawControl]
 	policies  value[[]named[rawPolicy]]
 	routes    value[[]value[rawRoute]]
+	alerts    value[rawAlerts]
 }
 
 type rawEnvoy struct {

@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/authz/event"
+	"gatehouse/authz/secret"
+	"gatehouse/control/alert"
+	"gatehouse/control/api"
+	"gatehouse/control/audit"
+	"gatehouse/control/policy"
+	"gatehouse/control/store"
+)
+
+// maxRefill bounds the events that windows are refilled with after a restart.
+const maxRefill = 100_000
+
+// openAlerts makes the engine and fills its windows with what the log has of
+// their time. Without a store there are no alerts: what a sink is to be told
+// would not outlive a crash.
+func (c *control) openAlerts(ctx context.Context) error {
+	if c.store == nil {
+		return nil
+	}
+	sinks, err := c.sinks(c.first.compiled)
+	if err != nil {
+		return err
+	}
+	c.alerts, err = alert.New(ctx, alert.Options{
+		Rules: c.first.compiled.Alerts.Rules, Sinks: sinks, Store: c.store, Events: c.events.Append,
+		Registerer: c.o.Registry, Log: c.o.Log, Now: c.o.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("open the alerts: %w", err)
+	}
+	since := c.o.Now().Add(-c.alerts.LongestWindow())
+	recent, err := audit.Last(ctx, c.auditDir(), maxRefill, func(e event.Event) bool { return !e.Time.Before(since) })
+	if err != nil && !errors.Is(err, audit.ErrNoLog) {
+		return fmt.Errorf("refill the windows of alerts: %w", err)
+	}
+	c.alerts.Observe(recent)
+	return nil
+}
+
+func (c *control) runAlerts(ctx context.Context) {
+	if c.alerts != nil {
+		c.alerts.Run(ctx)
+	}
+}
+
+// configureAlerts brings the rules and sinks of an edited policy file into force.
+func (c *control) configureAlerts(compiled *policy.Compiled) error {
+	if c.alerts == nil {
+		return nil
+	}
+	sinks, err := c.sinks(compiled)
+	if err != nil {
+		return err
+	}
+	return c.alerts.Configure(compiled.Alerts.Rules, sinks)
+}
+
+func (c *control) sinks(compiled *policy.Compiled) ([]alert.Sink, error) {
+	var sinks []alert.Sink
+	var errs []error
+	for _, s := range compiled.Alerts.Sinks {
+		switch s.Kind {
+		case policy.SinkAlertmanager:
+			sinks = append(sinks, alert.NewAlertmanager(s.Name, s.URL, c.o.Now))
+		case policy.SinkWebhook:
+			file := secret.File{Name: "alerts.sinks." + s.Name + ".secret_file", Path: s.SecretFile}
+			key, err := file.Read()
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			sinks = append(sinks, alert.NewWebhook(s.Name, s.URL, rereading(file, key), c.o.Now))
+		}
+	}
+	return sinks, errors.Join(errs...)
+}
+
+// rereading gives the secret as it is in its file now; while that cannot be
+// read, as it was.
+func rereading(file secret.File, known secret.Value) func() secret.Value {
+	return func() secret.Value {
+		if now, err := file.Read(); err == nil {
+			return now
+		}
+		return known
+	}
+}
+
+// observe gives new events to whoever watches.
+func (c *control) observe(events []event.Event) {
+	c.web.hub.Publish(events)
+	if c.alerts != nil {
+		c.alerts.Observe(events)
+	}
+}
+
+// alertList implements api.Alerts.
+type alertList struct{ store *store.Store }
+
+func (l alertList) Alerts(ctx context.Context, q api.AlertQuery) ([]api.Alert, string, error) {
+	found, next, err := l.store.Alerts(ctx, q.Rule, q.State, q.Limit, q.Cursor)
+	out := make([]api.Alert, len(found))
+	for i, a := range found {
+		out[i] = api.Alert{
+			ID: a.ID, Rule: a.Rule, Severity: a.Severity, State: stateOf(a.Ended), Summary: a.Summary, Group: a.Labels,
+			Count: a.Events, Started: a.Started, Updated: a.Last, Ended: a.Ended,
+		}
+	}
+	return out, next, err
+}
+
+func stateOf(ended time.Time) string {
+	if ended.IsZero() {
+		return "firing"
+	}
+	return "resolved"
+}
