@@ -94,14 +94,6 @@ func rereading(file secret.File, known secret.Value) func() secret.Value {
 	}
 }
 
-// observe gives new events to whoever watches.
-func (c *control) observe(events []event.Event) {
-	c.web.hub.Publish(events)
-	if c.alerts != nil {
-		c.alerts.Observe(events)
-	}
-}
-
 // alertList implements api.Alerts.
 type alertList struct{ store *store.Store }
 

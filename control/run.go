@@ -24,6 +24,7 @@ import (
 	"gatehouse/control/audit"
 	"gatehouse/control/audit/seal"
 	"gatehouse/control/intake"
+	"gatehouse/control/privacy"
 	"gatehouse/control/store"
 	"gatehouse/control/xds"
 )
@@ -50,9 +51,10 @@ type control struct {
 	publisher *publisher
 	store     *store.Store // nil if none is named
 	log       *audit.Tlog
-	transit   *event.Transit // nil without a pseudonym key
-	keys      *seal.Keyring  // nil without a store or a master key
-	alerts    *alert.Engine  // nil without a store
+	transit   *event.Transit   // nil without a pseudonym key
+	keys      *seal.Keyring    // nil without a store or a master key
+	rights    *privacy.Service // nil without the keys
+	alerts    *alert.Engine    // nil without a store
 	web       web
 }
 
@@ -76,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openAlerts, c.openPublisher, c.openWeb,
+		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openAlerts, c.openPublisher, c.openRights, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -157,7 +159,7 @@ func (c *control) openPublisher(context.Context) error {
 		configure: func(e edition) error {
 			return errors.Join(c.web.configure(c.o.apiSettings(e.compiled)), c.configureAlerts(e.compiled))
 		},
-		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
+		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
 	c.publisher.xds = c.xds
@@ -176,7 +178,7 @@ func (c *control) run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}
 	for _, work := range []func(context.Context){
-		c.authz.run, c.intake.Run, c.expireKeys, c.runAlerts,
+		c.authz.run, c.intake.Run, c.expireKeys, c.runAlerts, c.runRights,
 		func(ctx context.Context) { files.run(ctx, changed) },
 		func(ctx context.Context) { c.publisher.run(ctx, changed) },
 	} {

@@ -21,6 +21,7 @@ import (
 	"gatehouse/control/audit/verify"
 	"gatehouse/control/console"
 	"gatehouse/control/policy"
+	"gatehouse/control/privacy"
 	"gatehouse/control/store"
 )
 
@@ -73,6 +74,9 @@ func (c *control) openWeb(context.Context) error {
 	}
 	found := evidence{dir: c.auditDir(), log: c.log, store: c.store, verifier: verifier, now: c.o.Now}
 	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, Alerts: alertList{c.store}, State: c})
+	if c.rights != nil {
+		privacy.Register(server.API(), c.rights)
+	}
 	pages, err := console.New(console.Options{API: server.Handler(), Now: c.o.Now, Log: c.o.Log})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type decision struct {
 
 	Subject string `json:"-"` // ext_authz only
 	Limit   string `json:"-"`
+	Purpose string `json:"-"`
 }
 
 type file struct {
@@ -79,6 +80,7 @@ func authzDecision(common *dataaccesslog.AccessLogCommon) decision {
 		Decision: text(fields, "decision"), Policy: text(fields, "policy"), Version: text(fields, "policy_version"),
 		Feature: text(fields, "feature"), Rule: text(fields, "rule"), Reason: text(fields, "reason"),
 		Subject: text(fields, "subject"), Limit: text(fields, "limit"),
+		Purpose: text(fields, "purpose"),
 	}
 }
 

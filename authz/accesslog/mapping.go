@@ -138,6 +138,7 @@ func decided(e *event.Event, chief, other decision) {
 	e.Feature, e.Rule = clean(chief.Feature, maxName), clean(chief.Rule, maxName)
 	e.Reason = clean(chief.Reason, maxReason)
 	set(e.Detail, "limit", clean(chief.Limit, maxName))
+	set(e.Detail, "purpose", clean(chief.Purpose, maxName))
 	e.Type = typeOf(chief)
 	e.Outcome, e.Severity = event.Deny, severityOf(e.Type)
 	if chief.weight() == 1 {
@@ -153,6 +154,7 @@ func decided(e *event.Event, chief, other decision) {
 const (
 	ruleSessionUnavailable = "session_unavailable"
 	ruleLimitsUnavailable  = "limits_unavailable"
+	ruleConsentUnavailable = "consent_unavailable"
 	rulePolicyUnavailable  = "policy_unavailable"
 	ruleUnknownPolicy      = "unknown_policy"
 	ruleSessionExpired     = "session_expired"
@@ -160,7 +162,7 @@ const (
 
 func typeOf(d decision) event.Type {
 	switch d.Rule {
-	case ruleSessionUnavailable, ruleLimitsUnavailable, rulePolicyUnavailable:
+	case ruleSessionUnavailable, ruleLimitsUnavailable, ruleConsentUnavailable, rulePolicyUnavailable:
 		return event.CheckUnavailable
 	case ruleUnknownPolicy:
 		return event.PolicyUnknown
@@ -176,6 +178,8 @@ func typeOf(d decision) event.Type {
 		return event.RateLimitExceeded
 	case "session":
 		return event.SessionRefused
+	case "consent":
+		return event.ConsentMissing
 	default:
 		return event.RequestDenied
 	}

@@ -33,6 +33,12 @@ const testPolicy = `{
     "limited": {"session": {"require": "required"}, "limits": [
       {"name": "ip", "by": ["ip"], "requests": 3, "window_ms": 60000},
       {"name": "user", "by": ["user"], "requests": 2, "window_ms": 60000}]},
+    "consented": {"session": {"require": "required"}, "consent": {"purpose": "news"}},
+    "consented-maybe": {"session": {"require": "optional"}, "consent": {"purpose": "news"}},
+    "consented-gpc": {"session": {"require": "required"}, "consent": {"purpose": "news", "gpc": true}},
+    "consented-report": {"session": {"require": "required"}, "consent": {"purpose": "news", "mode": "report"}},
+    "consented-limited": {"session": {"require": "required"}, "consent": {"purpose": "news"}, "limits": [
+      {"name": "l", "by": ["ip"], "requests": 1, "window_ms": 60000}]},
     "trial": {"session": {}, "limits": [
       {"name": "tried", "by": ["ip"], "requests": 1, "window_ms": 60000, "mode": "report"},
       {"name": "held", "by": ["ip"], "requests": 3, "window_ms": 60000}]},
@@ -61,6 +67,18 @@ type fakeSessions struct {
 func (f *fakeSessions) Lookup(_ context.Context, token string, demand session.Demand) (session.Session, error) {
 	f.asked, f.demand = append(f.asked, token), demand
 	return f.answer, f.err
+}
+
+// fakeConsents answers what a test says.
+type fakeConsents struct {
+	given bool
+	err   error
+	asked []string
+}
+
+func (f *fakeConsents) Given(_ context.Context, userID, purpose string) (bool, error) {
+	f.asked = append(f.asked, userID+" "+purpose)
+	return f.given, f.err
 }
 
 // localLimits counts in memory, and fails when a test says so.
@@ -96,6 +114,7 @@ func (c *clock) pass(d time.Duration) {
 type harness struct {
 	*Service
 	sessions  *fakeSessions
+	consents  *fakeConsents
 	limits    *localLimits
 	clock     *clock
 	disagreed []string
@@ -107,6 +126,7 @@ func newHarness(t testing.TB) *harness {
 	t.Helper()
 	h := &harness{
 		sessions: &fakeSessions{answer: session.Session{User: session.User{ID: "user-1"}}},
+		consents: &fakeConsents{},
 		clock:    &clock{now: time.Unix(1_800_000_000, 0)},
 		file:     filepath.Join(t.TempDir(), "policy.json"),
 	}
@@ -119,7 +139,7 @@ func newHarness(t testing.TB) *harness {
 	}
 	h.source = source
 	h.Service = New(Options{
-		Policy: source, Sessions: h.sessions, Limits: h.limits,
+		Policy: source, Sessions: h.sessions, Consents: h.consents, Limits: h.limits,
 		Local:   limit.NewLocal(1000, h.clock.Now),
 		Subject: func(id string) string { return "u:" + id }, Now: h.clock.Now, Log: log,
 		Metrics:   NewMetrics(prometheus.NewRegistry()),

@@ -9,6 +9,7 @@ import (
 // The features that Check enforces, as they stand in events.
 const (
 	featureSession = "session"
+	featureConsent = "consent"
 	featureLimits  = "limits"
 	featurePolicy  = "policy"
 )
@@ -19,6 +20,9 @@ const (
 	ruleSessionRequired    = "session_required"
 	ruleSessionExpired     = "session_expired"
 	ruleSessionUnavailable = "session_unavailable"
+	ruleConsentMissing     = "consent_missing"
+	ruleConsentGPC         = "consent_gpc"
+	ruleConsentUnavailable = "consent_unavailable"
 	ruleLimitExceeded      = "limit_exceeded"
 	ruleLimitsUnavailable  = "limits_unavailable"
 	ruleUnknownPolicy      = "unknown_policy"
@@ -34,6 +38,7 @@ type outcome struct {
 	rule    string
 	reason  string // precise, for the log alone
 	limit   string // name of the limit
+	purpose string // what consent is required for
 }
 
 func (o outcome) denies() bool { return o.problem != verdict.NoProblem }
@@ -46,7 +51,10 @@ type judgement struct {
 	policy, version string
 	subject         string // the user's id; only for the upstream
 	pseudonym       string // the subject as events know it
-	limits          limitFields
+	// unknown is why nobody knows whose the request is; nil if it is known, also
+	// that it is nobody's.
+	unknown error
+	limits  limitFields
 }
 
 // limitFields are the header fields of the limits, empty if none was counted.
@@ -84,7 +92,7 @@ func (j *judgement) told() (verdict.Decision, outcome) {
 // filter's name, where the access log service finds it.
 func (j *judgement) metadata() *structpb.Struct {
 	decision, o := j.told()
-	fields := make(map[string]*structpb.Value, 8)
+	fields := make(map[string]*structpb.Value, 9)
 	put := func(name, value string) {
 		if value != "" {
 			fields[name] = structpb.NewStringValue(value)
@@ -95,6 +103,7 @@ func (j *judgement) metadata() *structpb.Struct {
 	put("rule", o.rule)
 	put("reason", o.reason)
 	put("limit", o.limit)
+	put("purpose", o.purpose)
 	put("policy", j.policy)
 	put("policy_version", j.version)
 	put("subject", j.pseudonym)

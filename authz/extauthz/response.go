@@ -156,7 +156,7 @@ func denied(r *request, j *judgement) *authv3.CheckResponse {
 		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
 			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(problem.Status())}, // #nosec G115 -- three digits
 			Headers: headers,
-			Body:    string(problem.Document(r.requestID)),
+			Body:    string(problem.DocumentWith(r.requestID, "purpose", j.outcome.purpose)),
 		}},
 		DynamicMetadata: j.metadata(),
 	}

@@ -14,8 +14,8 @@ import (
 	"gatehouse/filter/verdict"
 )
 
-// storeWithin bounds each question to Redis. A Check asks at most twice, and
-// Envoy waits 500 ms.
+// storeWithin bounds each question to Redis. A Check asks at most twice, and a
+// third time where consent is required; Envoy waits 500 ms.
 const storeWithin = 150 * time.Millisecond
 
 // Sessions finds the session of a token; *session.Manager does.
@@ -28,10 +28,16 @@ type Limits interface {
 	Admit(ctx context.Context, requests []limit.Request) ([]limit.Result, error)
 }
 
+// Consents knows what users have consented to; *consent.Consents does.
+type Consents interface {
+	Given(ctx context.Context, userID, purpose string) (bool, error)
+}
+
 // Options are what a Service works with; all but the functions are needed.
 type Options struct {
 	Policy   *policy.Source
 	Sessions Sessions
+	Consents Consents
 	Limits   Limits
 	// Local counts for limits that say on_redis_error: local.
 	Local *limit.Local
@@ -99,6 +105,9 @@ func (s *Service) judge(ctx context.Context, r *request, c *credentials, j *judg
 	}
 	// Who has no session is counted all the same, or guessing tokens were free.
 	s.limit(ctx, p, r, j)
+	if !refusal.denies() {
+		refusal = s.consent(ctx, p, r, j)
+	}
 	if refusal.denies() {
 		j.refuse(refusal)
 	}

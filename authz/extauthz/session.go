@@ -18,6 +18,9 @@ func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credential
 		return outcome{}
 	}
 	err := s.identify(ctx, demand, c, j)
+	if !errors.Is(err, session.ErrInvalid) {
+		j.unknown = err
+	}
 	if err == nil || demand.Require != policy.SessionRequired {
 		return outcome{}
 	}

@@ -137,8 +137,24 @@ func (c *compiler) policy(name string, config Policy) *Compiled {
 	where := "policies." + name
 	c.text(where, name)
 	compiled := &Compiled{Name: name, Session: c.session(where+".session", config.Session)}
+	compiled.Consent = c.consent(where+".consent", config.Consent)
 	compiled.Limits = c.limits(where, config.Limits)
 	return compiled
+}
+
+func (c *compiler) consent(where string, config Consent) ConsentDemand {
+	report, off := c.mode(where+".mode", config.Mode)
+	if config.Purpose == "" {
+		if config != (Consent{}) {
+			c.found.add(where+".purpose", "is missing", "name what the consent must be for")
+		}
+		return ConsentDemand{}
+	}
+	c.text(where+".purpose", config.Purpose)
+	if off {
+		return ConsentDemand{}
+	}
+	return ConsentDemand{Purpose: config.Purpose, GPC: config.GPC, Report: report}
 }
 
 func (c *compiler) session(where string, config Session) SessionDemand {

@@ -28,7 +28,19 @@ type Rule struct {
 // Policy is what Check enforces.
 type Policy struct {
 	Session Session `json:"session"`
+	Consent Consent `json:"consent,omitzero"`
 	Limits  []Limit `json:"limits,omitempty"`
+}
+
+// Consent is a demand for the user's consent (GDPR Art. 6(1)(a)); without a
+// purpose there is none. A policy that looks at no session refuses all that it
+// demands consent of: strangers have given none.
+type Consent struct {
+	Mode    Mode   `json:"mode,omitempty"`
+	Purpose string `json:"purpose,omitempty"`
+	// GPC says that a request with Sec-GPC: 1 (Global Privacy Control) objects to
+	// the purpose, whatever was consented to before.
+	GPC bool `json:"gpc,omitempty"`
 }
 
 // Require says whether a request needs a session.

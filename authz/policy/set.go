@@ -24,6 +24,7 @@ type Lifetimes struct {
 type Compiled struct {
 	Name    string
 	Session SessionDemand
+	Consent ConsentDemand
 	Limits  []CompiledLimit // those that are not off
 }
 
@@ -38,6 +39,14 @@ type SessionDemand struct {
 
 // Looks says whether a token in the request is to be looked up at all.
 func (d SessionDemand) Looks() bool { return d.Require != SessionNone }
+
+// ConsentDemand is what a policy asks of the user's consent; without a Purpose,
+// nothing.
+type ConsentDemand struct {
+	Purpose string
+	GPC     bool // Sec-GPC: 1 is an objection
+	Report  bool // decide and record, but let through
+}
 
 // CompiledLimit is one limit that is enforced or reported.
 type CompiledLimit struct {

@@ -119,6 +119,13 @@ func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 		}
 		row("session", value, where(e.Session.From))
 	}
+	if e.Consent != nil {
+		value := e.Consent.Purpose + reported(string(e.Consent.Mode))
+		if e.Consent.GPC {
+			value += ", not with Sec-GPC: 1"
+		}
+		row("consent", value, where(e.Consent.From))
+	}
 	for _, l := range e.Limits {
 		value := fmt.Sprintf("%s: %d per %s by %s, %s, while Redis is away: %s%s", l.Name, l.Requests,
 			time.Duration(l.WindowMillis)*time.Millisecond, strings.Join(l.By, " and "),

@@ -59,7 +59,7 @@ func (k *compiler) effective(name string, f features) {
 	k.out.Filter.Policies[name] = filterpolicy.Policy{
 		Headers: k.headers(f.headers, t), CORS: k.cors(f.cors, t), CSRF: k.csrf(f.csrf, t), Uploads: k.uploads(f.uploads, t),
 	}
-	p := authzpolicy.Policy{Session: session(f.session, t), Limits: k.limits(f.limits, t)}
+	p := authzpolicy.Policy{Session: session(f.session, t), Consent: consent(f.consent, t), Limits: k.limits(f.limits, t)}
 	k.out.Authz.Policies[name] = p
 	k.judgeAuthz(p, t)
 }
@@ -69,6 +69,7 @@ func (k *compiler) effective(name string, f features) {
 func (k *compiler) enforced(name string, f features) {
 	k.used["policy "+name] = true
 	session := k.out.Authz.Policies[name].Session
+	k.consentable(name, f)
 	if session.Require != authzpolicy.SessionNone && session.Mode != authzpolicy.Off || f.sessionDepth < f.limitsDepth {
 		return
 	}

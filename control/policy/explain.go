@@ -37,6 +37,7 @@ type Explanation struct {
 	Policy   string          `json:"policy"`
 	Outcome  string          `json:"outcome,omitempty"`
 	Session  *SessionFinding `json:"session,omitempty"`
+	Consent  *ConsentFinding `json:"consent,omitempty"`
 	Limits   []LimitFinding  `json:"limits,omitempty"`
 	Headers  []HeaderFinding `json:"headers,omitempty"`
 	Removed  []HeaderFinding `json:"removed_headers,omitempty"`
@@ -48,6 +49,12 @@ type Explanation struct {
 // SessionFinding says whether a session is needed.
 type SessionFinding struct {
 	authzpolicy.Session
+	From *Place `json:"from,omitempty"`
+}
+
+// ConsentFinding says what the user must have consented to.
+type ConsentFinding struct {
+	authzpolicy.Consent
 	From *Place `json:"from,omitempty"`
 }
 
@@ -289,6 +296,9 @@ func (c *Compiled) explainCSRF(e *Explanation, p *filterpolicy.Compiled, q Query
 func (c *Compiled) explainAuthz(e *Explanation) {
 	p := c.Authz.Policies[e.Policy]
 	e.Session = &SessionFinding{Session: p.Session, From: c.from(e.Policy, "session.require")}
+	if p.Consent.Purpose != "" {
+		e.Consent = &ConsentFinding{Consent: p.Consent, From: c.from(e.Policy, "consent.purpose")}
+	}
 	for i, l := range p.Limits {
 		f := LimitFinding{Limit: l, From: c.from(e.Policy, fmt.Sprintf("limits[%d]", i))}
 		if strings.Contains(strings.Join(l.By, " "), "user") {

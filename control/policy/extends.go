@@ -76,6 +76,7 @@ func inherit(raw rawFeatures, parent features) features {
 	out.csrf = inheritCSRF(raw.csrf, parent.csrf)
 	out.session = inheritSession(raw.session, parent.session)
 	out.uploads = inheritUploads(raw.uploads, parent.uploads)
+	out.consent = inheritConsent(raw.consent, parent.consent)
 	out.limits = raw.limits.or(parent.limits)
 	if out.sessionDepth == unwritten && parent.sessionDepth != unwritten {
 		out.sessionDepth = parent.sessionDepth + 1

@@ -75,7 +75,7 @@ func fingerprint(c *Compiled) (string, error) {
 		AuthPolicy string
 		Control    ControlSettings `json:",omitzero"`
 		Alerts     AlertSettings
-	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control})
+	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control, c.Alerts})
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)
 	}

@@ -54,6 +54,7 @@ type rawFeatures struct {
 	cors    value[rawCORS]
 	csrf    value[rawCSRF]
 	session value[rawSession]
+	consent value[rawConsent]
 	limits  value[[]value[rawLimit]]
 	uploads value[rawUploads]
 }

@@ -86,6 +86,8 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 		key("csrf", "what other sites' pages make browsers send is refused: enforce, report or off, or a mapping", csrfKind(),
 			func(t *T) *value[rawCSRF] { return &in(t).csrf }),
 		key("session", "none, optional or required, or a mapping", sessionKind(), func(t *T) *value[rawSession] { return &in(t).session }),
+		key("require_consent", "the purpose that the user must have consented to: require_consent: newsletter, or a mapping", consentKind(),
+			func(t *T) *value[rawConsent] { return &in(t).consent }),
 		key("limits", "how many requests in which time", list(limitKind()), func(t *T) *value[[]value[rawLimit]] { return &in(t).limits }),
 		key("uploads", "which files may be sent", uploadsKind(), func(t *T) *value[rawUploads] { return &in(t).uploads }),
 	}

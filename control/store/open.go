@@ -84,7 +84,9 @@ func migrateWith(ctx context.Context, dialect goose.Dialect, db *sql.DB, folder 
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, db, files, options...)
+	// Parts that are built side by side have their numbers beforehand; one that
+	// comes later may have a lower one.
+	provider, err := goose.NewProvider(dialect, db, files, append(options, goose.WithAllowOutofOrder(true))...)
 	if err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}

@@ -157,6 +157,7 @@ func (p *Pack) writeSecrets(t TB) {
 	writeFile(t, p.secret("redis_url"), "redis://"+p.Ports.Addr(portRedis)+"/0\n")
 	writeFile(t, p.secret("redis_password"), redisPassword+"\n")
 	writeFile(t, p.secret("pseudonym_key"), "bWFkZS1mb3ItdGhlLXRlc3RzLW9ubHktMzItYnl0ZXM\n")
+	writeFile(t, p.secret("master_key"), "bWFkZS1mb3ItdGhlLXRlc3RzLW9ubHktMzItYnl0ZXM=\n")
 	key, public, err := note.GenerateKey(rand.Reader, "audit.gatehouse.test")
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +172,7 @@ func (p *Pack) secretsEnv() []string {
 		"REDIS_PASSWORD_FILE=" + p.secret("redis_password"),
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + p.secret("pseudonym_key"),
 		"GATEHOUSE_AUDIT_KEY_FILE=" + p.secret("audit_key"),
+		"GATEHOUSE_MASTER_KEY_FILE=" + p.secret("master_key"),
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	UnsafeContent
 	TooManyRequests
 	CheckUnavailable
+	ConsentRequired
 )
 
 // ContentType is the media type of a problem document (RFC 9457 section 3).
@@ -33,6 +34,7 @@ var problems = [...]problemText{
 	UnsafeContent:        {"unsafe-content", "Content refused", 422},
 	TooManyRequests:      {"too-many-requests", "Too many requests", 429},
 	CheckUnavailable:     {"check-unavailable", "A required check could not be made", 503},
+	ConsentRequired:      {"consent-required", "Consent is required", 403},
 }
 
 // Status is the HTTP status code that goes with p.
@@ -49,7 +51,11 @@ func (p Problem) Type() string { return "urn:gatehouse:problem:" + problems[p].s
 func (p Problem) Title() string { return problems[p].title }
 
 // Document renders the problem document. requestID may be empty.
-func (p Problem) Document(requestID string) []byte {
+func (p Problem) Document(requestID string) []byte { return p.DocumentWith(requestID, "", "") }
+
+// DocumentWith is Document with an extension member (RFC 9457 section 3.2) that
+// may be told to the client; without a value there is none.
+func (p Problem) DocumentWith(requestID, member, value string) []byte {
 	b := make([]byte, 0, 192)
 	b = append(b, `{"type":`...)
 	b = AppendString(b, p.Type())
@@ -60,6 +66,12 @@ func (p Problem) Document(requestID string) []byte {
 	if requestID != "" {
 		b = append(b, `,"request_id":`...)
 		b = AppendString(b, requestID)
+	}
+	if value != "" {
+		b = append(b, ',')
+		b = AppendString(b, member)
+		b = append(b, ':')
+		b = AppendString(b, value)
 	}
 	return append(b, '}')
 }

@@ -88,3 +88,14 @@ func FuzzAppendStringIsAlwaysTheSameStringInJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestAProblemMayHaveAMemberOfItsOwn(t *testing.T) {
+	for want, got := range map[string][]byte{
+		`{"type":"urn:gatehouse:problem:consent-required","title":"Consent is required","status":403,"request_id":"r","purpose":"a\"b"}`: ConsentRequired.DocumentWith("r", "purpose", `a"b`),
+		`{"type":"urn:gatehouse:problem:forbidden","title":"Not allowed","status":403}`:                                                  Forbidden.DocumentWith("", "purpose", ""),
+	} {
+		if string(got) != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
