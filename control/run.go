@@ -139,7 +139,7 @@ func (c *control) openAudit(context.Context) error {
 	from := intake.Options{
 		Redis: c.redis, Log: log, Transit: c.transit, Observe: c.observe, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
-		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
+		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now, Guard: c.o.Guard,
 	}
 	if c.keys != nil {
 		from.Seal = c.keys

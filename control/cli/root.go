@@ -40,6 +40,7 @@ func (app *App) commands() []*cobra.Command {
 		newBreachCommand(app),
 		newRollbackCommand(app),
 		newPostureCommand(app),
+		newSecretCommand(app),
 		newVersionCommand(app),
 	}
 }
