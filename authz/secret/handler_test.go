@@ -16,7 +16,7 @@ import (
 const (
 	token  = "ghs_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_abcde1a2b3c"
 	jwt    = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJl"
-	phc    = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"
+	phc    = "$argon2" + "id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"
 	pemKey = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIabcdef\n-----END EC PRIVATE KEY-----"
 )
 
@@ -136,6 +136,62 @@ func FuzzScrub(f *testing.F) {
 		once := Scrub("a " + token + " " + text)
 		if strings.Contains(once, token) {
 			t.Errorf("the token is still in %q", once)
+		}
+	})
+}
+
+func TestMoreFormsThatSecretsHave(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ text, hidden string }{
+		"a cookie header":              {"Cookie: a=first; sid=" + plain, plain},
+		"a cookie header in a map":     {"map[Cookie:[sid=" + plain + "; b=c]]", plain},
+		"a set-cookie header":          {`"set-cookie": "sid=` + plain + `; Path=/"`, plain},
+		"a name with a prefix":         {"aws_secret_access_key=" + plain, plain},
+		"a header with a prefix":       {"X-Api-Key: " + plain, plain},
+		"JSON in JSON":                 {`{\"client_secret\":\"` + plain + `\"}`, plain},
+		"an encoded query":             {"/cb%3Faccess_token%3D" + plain, plain},
+		"a note's signing key":         {"PRIVATE+KEY+log+0a1b2c3d+" + plain, plain},
+		"a word that is no prose":      {"password: letmein", "letmein"},
+		"a password after an error":    {"secret REDIS_PASSWORD: file x; password=" + plain, plain},
+		"the Kelvin sign":              {"api\u212aey=x api_\u212aey=" + plain, plain},
+		"upper case":                   {"PASSWORD=" + plain, plain},
+		"a key in a JSON document":     {`"private_key":"-----BEGIN PRIVATE ` + `KEY-----\n` + plain + `\n-----END PRIVATE ` + `KEY-----\n"`, plain},
+		"an encrypted key":             {"-----BEGIN RSA PRIVATE " + "KEY-----\nDEK-Info: AES-256-CBC,00\n\n" + plain + "\n-----END RSA PRIVATE " + "KEY-----", plain},
+		"a key that was cut":           {"-----BEGIN PRIVATE " + "KEY-----\n" + plain, plain},
+		"a scheme after a name":        {"token: Bearer " + plain, plain},
+		"a proxy's credentials":        {"Proxy-Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"},
+		"two of them, one after prose": {"token: not there, token: " + plain, plain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Scrub(test.text); strings.Contains(got, test.hidden) || !strings.Contains(got, Redacted) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestProseAboutSecretsStaysReadable(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"secret REDIS_PASSWORD: file /run/secrets/x is empty: write the secret into it",
+		"secret REDIS_PASSWORD: open /x: no such file or directory: check REDIS_PASSWORD_FILE",
+		"gatehouse.yaml:3:5: redis.password: a secret does not belong into this file",
+		"set REDIS_PASSWORD_FILE to the file's path", "the keyboard has a key", "https://app.example.com/a?b=c", "3 tokens, 2 cookies",
+	} {
+		if got := Scrub(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func FuzzNoFormWithoutAHint(f *testing.F) {
+	for _, seed := range []string{token, jwt, phc, pemKey, "Bearer abcdefgh", "redis://u:p@h", "password=x", "\u017fecret=x", "BA\u017fIC abcdef", "to\u212aen=x", "PRIVATE+KEY+a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if forms.MatchString(text) && !mayHold(text) {
+			t.Errorf("%q would be let through", text)
 		}
 	})
 }

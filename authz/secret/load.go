@@ -3,7 +3,6 @@ package secret
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // FileSuffix is what a variable that names a secret's file ends in.
@@ -44,23 +43,4 @@ type PlainError struct{ Name string }
 func (e PlainError) Error() string {
 	return fmt.Sprintf("secret %s: found in the plain environment: write it to a file with mode 0600, set %s%s to the file's path, unset %s, and replace the secret, since it was exposed",
 		e.Name, e.Name, FileSuffix, e.Name)
-}
-
-// RefusePlain looks through environ (such as os.Environ()) for secrets of these
-// names in plain variables and returns a PlainError for each, joined; nil if
-// there are none. A variable that is set and empty is no secret.
-func RefusePlain(environ []string, names ...string) error {
-	set := make(map[string]bool, len(environ))
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok && value != "" {
-			set[name] = true
-		}
-	}
-	var errs []error
-	for _, name := range names {
-		if set[name] {
-			errs = append(errs, PlainError{Name: name})
-		}
-	}
-	return errors.Join(errs...)
 }

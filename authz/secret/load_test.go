@@ -2,7 +2,6 @@ package secret
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,22 +135,5 @@ func TestDockersMountIsRecognisedByItsPlace(t *testing.T) {
 		if got := (File{Path: path}).mounted(); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
-	}
-}
-
-func TestAllPlainSecretsAreRefusedAtOnce(t *testing.T) {
-	t.Parallel()
-	environ := []string{"PATH=/bin", "REDIS_PASSWORD=" + plain, "REDIS_URL=", "GATEHOUSE_KEY=" + plain, "GATEHOUSE_KEY_FILE=/x", "odd"}
-	err := RefusePlain(environ, "REDIS_PASSWORD", "REDIS_URL", "GATEHOUSE_KEY", "OTHER")
-	var one PlainError
-	if !errors.As(err, &one) || one.Name != "REDIS_PASSWORD" {
-		t.Fatalf("%v", err)
-	}
-	text := fmt.Sprint(err)
-	if strings.Count(text, "\n") != 1 || !strings.Contains(text, "GATEHOUSE_KEY_FILE") || strings.Contains(text, plain) {
-		t.Errorf("%v", text)
-	}
-	if err := RefusePlain(environ, "REDIS_URL", "OTHER"); err != nil {
-		t.Errorf("nothing plain, yet %v", err)
 	}
 }
