@@ -26,6 +26,7 @@ import (
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/ratelimit"
+	"gatehouse/authz/secret"
 	"gatehouse/authz/session"
 )
 
@@ -38,6 +39,7 @@ type server struct {
 
 	names     *event.Pseudonymizer
 	events    *event.Writer
+	deaf      func() // ends the listening to detections
 	policy    *policy.Source
 	sessions  *session.Manager
 	folder    *ratelimit.Directory // nil: no RateLimitService
@@ -67,6 +69,7 @@ func assemble(ctx context.Context, o Options) (*server, error) {
 func (s *server) abandon() error {
 	var errs []error
 	if s.events != nil {
+		s.deaf()
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // it has just begun: there is nothing to wait for
 		errs = append(errs, s.events.Close(ctx))
@@ -120,11 +123,16 @@ func (s *server) openEvents(context.Context) (err error) {
 	s.counts = newCounts(s.o.Registry)
 	s.events, err = event.NewWriter(event.Options{
 		Redis: s.redisBehind, Source: "authz", Instance: s.o.Instance,
-		Registerer: s.o.Registry, Logger: s.o.Log, Now: s.o.Now,
+		Registerer: s.o.Registry, Logger: s.o.Log, Now: s.o.Now, Guard: s.o.Guard,
 	})
+	if err == nil {
+		s.deaf = s.o.Guard.Listen(func(d secret.Detection) { s.events.Append(event.OfSecret(d)) })
+	}
 	return err
 }
 
+// pseudonymizer takes the key as it is now, for the whole run: with another key
+// one person would be two, and limits, alerts and erasure would miss half.
 func (s *server) pseudonymizer() (*event.Pseudonymizer, error) {
 	if !s.o.PseudonymKey.Empty() {
 		return event.NewPseudonymizer(s.o.PseudonymKey.Reveal())

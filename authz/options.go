@@ -44,6 +44,9 @@ type Options struct {
 
 	// Instance names this replica in events; empty takes the host's name.
 	Instance string
+	// Guard looks at what others wrote for secrets; what it and the logger find
+	// becomes events. Nil looks at nothing.
+	Guard    *secret.Guard
 	Log      *slog.Logger         // nil means slog.Default()
 	Registry *prometheus.Registry // nil makes one
 	Now      func() time.Time     // nil means time.Now

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/redisauth"
 )
 
 // RedisOptions say how to reach Redis.
@@ -21,6 +21,8 @@ type RedisOptions struct {
 	URL secret.Value
 	// Password, if set, goes before the URL's.
 	Password secret.Value
+	// LiveURL and LivePassword, where set, are asked at each new connection.
+	LiveURL, LivePassword *secret.Live
 	// PoolSize is the number of connections; 0 means 20.
 	PoolSize int
 }
@@ -64,16 +66,14 @@ func openBackground(o RedisOptions) (redis.UniversalClient, error) {
 }
 
 func (o RedisOptions) parse() (*redis.Options, error) {
-	text := strings.TrimSpace(o.URL.RevealString())
-	if text == "" {
+	if strings.TrimSpace(o.URL.RevealString()) == "" {
 		return nil, errors.New("no Redis is named: pass --redis, or REDIS_URL_FILE with the file that holds its URL")
 	}
-	options, err := redis.ParseURL(text)
+	options, err := redisauth.Options{
+		URL: o.URL, Password: o.Password, LiveURL: o.LiveURL, LivePassword: o.LivePassword,
+	}.Parse()
 	if err != nil {
-		return nil, fmt.Errorf("the Redis URL cannot be read: %w: write redis://host:port/db or unix:///path.sock", withoutURL(err))
-	}
-	if password := strings.TrimSpace(o.Password.RevealString()); password != "" {
-		options.Password = password
+		return nil, err
 	}
 	options.ContextTimeoutEnabled = true
 	// A second try would take the time that the caller no longer has, and a
@@ -90,13 +90,4 @@ type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, fmt.Sprintf(format, args...), "from", "go-redis")
-}
-
-// withoutURL drops the text of the URL, and with it the password, from an error.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

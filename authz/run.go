@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"gatehouse/authz/secret"
 )
 
 const (
@@ -51,10 +53,12 @@ func (o *Options) fill() {
 // run serves, and takes everything down again in the order in which nothing is
 // lost: first no new work, then the answers in flight, then the events.
 func (s *server) run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var behind sync.WaitGroup
 	for _, work := range s.background() {
-		behind.Go(func() { work(background) })
+		behind.Go(func() { secret.ContainLoop("authz", fail, func() { work(background) }) })
 	}
 	group, serving := errgroup.WithContext(ctx)
 	front := split(s.listener, s.o.Log)
@@ -75,7 +79,7 @@ func (s *server) run(ctx context.Context) error {
 	err := group.Wait()
 	stopBackground()
 	behind.Wait()
-	return errors.Join(err, s.close())
+	return errors.Join(err, secret.Crash(ctx), s.close())
 }
 
 // unlessStopped drops the errors by which a server says that it was stopped.
@@ -124,6 +128,7 @@ func (s *server) stopGRPC(ctx context.Context) {
 func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin-answerWithin)
 	defer cancel()
+	s.deaf()
 	errs := []error{s.events.Close(ctx)}
 	for _, c := range s.owned {
 		errs = append(errs, c.Close())

@@ -415,7 +415,8 @@ func TestRedisSettingsOfTheFileFillWhatIsOpen(t *testing.T) {
 		"the URL in a secret":  {"", policy.RedisSettings{URLFile: file}, "redis://file:1/0"},
 		"no URL is no default": {"", policy.RedisSettings{}, ""},
 	} {
-		location, _, err := RedisOptions{URL: secret.New([]byte(c.flag))}.complete(c.settings)
+		o, err := RedisOptions{URL: secret.New([]byte(c.flag))}.complete(c.settings, slog.New(slog.DiscardHandler))
+		location := strings.TrimSpace(o.URL.RevealString())
 		if location != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s: %q %v", name, location, err)
 		}

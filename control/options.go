@@ -45,6 +45,9 @@ type Options struct {
 	// Instance names this control in events and in the consumer group; it should
 	// be the same after a restart. Empty takes the host's name.
 	Instance string
+	// Guard looks at what others wrote for secrets; what it and the logger find
+	// becomes events. Nil looks at nothing.
+	Guard    *secret.Guard
 	Log      *slog.Logger         // nil means slog.Default()
 	Registry *prometheus.Registry // nil makes one
 	// Metrics is what /metrics shows; nil means Registry.
@@ -58,6 +61,8 @@ type Options struct {
 // a password.
 type RedisOptions struct {
 	URL, Password secret.Value
+	// LiveURL and LivePassword, where set, are asked at each new connection.
+	LiveURL, LivePassword *secret.Live
 }
 
 // timing is how long things take that a test does not want to wait for.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/redisauth"
 	"gatehouse/control/policy"
 )
 
@@ -22,17 +22,16 @@ const (
 )
 
 // openRedis makes a client. It does not connect: Redis may come later.
-func openRedis(o RedisOptions, file policy.RedisSettings) (*redis.Client, error) {
-	location, password, err := o.complete(file)
+func openRedis(o RedisOptions, file policy.RedisSettings, log *slog.Logger) (*redis.Client, error) {
+	o, err := o.complete(file, log)
 	if err != nil {
 		return nil, err
 	}
-	options, err := redis.ParseURL(location)
+	options, err := redisauth.Options{
+		URL: o.URL, Password: o.Password, LiveURL: o.LiveURL, LivePassword: o.LivePassword,
+	}.Parse()
 	if err != nil {
-		return nil, fmt.Errorf("the Redis URL cannot be read: %w: write redis://host:port/db or unix:///path.sock", withoutURL(err))
-	}
-	if password != "" {
-		options.Password = password
+		return nil, err
 	}
 	options.PoolSize = poolSize
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisDial, redisWithin, redisWithin
@@ -44,42 +43,35 @@ func openRedis(o RedisOptions, file policy.RedisSettings) (*redis.Client, error)
 }
 
 // complete takes from gatehouse.yaml what flags and environment leave open.
-func (o RedisOptions) complete(file policy.RedisSettings) (location, password string, err error) {
-	location, password = text(o.URL), text(o.Password)
-	if location == "" {
-		location = file.URL
+func (o RedisOptions) complete(file policy.RedisSettings, log *slog.Logger) (_ RedisOptions, err error) {
+	if blank(o.URL) {
+		o.URL, o.LiveURL = secret.New([]byte(file.URL)), nil
 		if file.URLFile != "" {
-			if location, err = secretIn("redis.url", file.URLFile); err != nil {
-				return "", "", err
+			if o.URL, o.LiveURL, err = secretIn("redis.url", file.URLFile, log); err != nil {
+				return o, err
 			}
 		}
 	}
-	if password == "" && file.PasswordFile != "" {
-		if password, err = secretIn("redis.password", file.PasswordFile); err != nil {
-			return "", "", err
+	if blank(o.Password) && file.PasswordFile != "" {
+		if o.Password, o.LivePassword, err = secretIn("redis.password", file.PasswordFile, log); err != nil {
+			return o, err
 		}
 	}
-	if location == "" {
-		return "", "", errors.New("no Redis is named: pass --redis, set REDIS_URL_FILE, or write redis.url into the policy file")
+	if blank(o.URL) {
+		return o, errors.New("no Redis is named: pass --redis, set REDIS_URL_FILE, or write redis.url into the policy file")
 	}
-	return location, password, nil
+	return o, nil
 }
 
-func secretIn(name, path string) (string, error) {
-	v, err := secret.File{Name: name, Path: path}.Read()
-	return text(v), err
-}
-
-func text(v secret.Value) string { return strings.TrimSpace(v.RevealString()) }
-
-// withoutURL drops the text of the URL, and with it the password, from an error.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+func secretIn(name, path string, log *slog.Logger) (secret.Value, *secret.Live, error) {
+	live, err := secret.OpenLive(secret.File{Name: name, Path: path}, log)
+	if err != nil {
+		return secret.Value{}, nil, err
 	}
-	return err
+	return live.Value(), live, nil
 }
+
+func blank(v secret.Value) bool { return strings.TrimSpace(v.RevealString()) == "" }
 
 // redisLog takes what go-redis would write to standard error. Each failure is
 // also an error that somebody handles: here it is for debugging only.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/secret"
 	"gatehouse/control/audit"
 	"gatehouse/control/intake"
 	"gatehouse/control/xds"
@@ -78,7 +80,7 @@ func (c *control) load(context.Context) (err error) {
 }
 
 func (c *control) openRedis(context.Context) error {
-	client, err := openRedis(c.o.Redis, c.first.compiled.Redis)
+	client, err := openRedis(c.o.Redis, c.first.compiled.Redis, c.o.Log)
 	if err != nil {
 		return err
 	}
@@ -90,10 +92,12 @@ func (c *control) openRedis(context.Context) error {
 func (c *control) openEvents(context.Context) (err error) {
 	c.events, err = event.NewWriter(event.Options{
 		Redis: c.redis, Source: "control", Instance: c.o.Instance,
-		Registerer: c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
+		Registerer: c.o.Registry, Logger: c.o.Log, Now: c.o.Now, Guard: c.o.Guard,
 	})
 	if err == nil {
+		deaf := c.o.Guard.Listen(func(d secret.Detection) { c.events.Append(event.OfSecret(d)) })
 		c.owned = append(c.owned, closer(func() error {
+			deaf()
 			ctx, cancel := context.WithTimeout(context.Background(), deliverWithin)
 			defer cancel()
 			return c.events.Close(ctx)
@@ -115,7 +119,7 @@ func (c *control) openAudit(context.Context) error {
 	c.intake, err = intake.New(intake.Options{
 		Redis: c.redis, Log: log, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
-		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
+		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now, Guard: c.o.Guard,
 	})
 	return err
 }
@@ -137,6 +141,8 @@ func (c *control) openPublisher(context.Context) error {
 
 // run serves until ctx ends, and then ends what is under way.
 func (c *control) run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var behind sync.WaitGroup
 	defer behind.Wait()
@@ -149,17 +155,17 @@ func (c *control) run(ctx context.Context) error {
 		func(ctx context.Context) { files.run(ctx, changed) },
 		func(ctx context.Context) { c.publisher.run(ctx, changed) },
 	} {
-		behind.Go(func() { work(background) })
+		behind.Go(func() { secret.ContainLoop("control", fail, func() { work(background) }) })
 	}
 
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.xds.Serve(serving, c.o.XDSListener) })
-	group.Go(func() error { return serveHTTP(serving, c.o.HTTPListener, c.handler()) })
+	group.Go(func() error { return serveHTTP(serving, c.o.HTTPListener, c.handler(), c.o.Log) })
 	if c.o.MetricsListener != nil {
-		group.Go(func() error { return serveHTTP(serving, c.o.MetricsListener, metricsHandler(c.o.Metrics)) })
+		group.Go(func() error { return serveHTTP(serving, c.o.MetricsListener, metricsHandler(c.o.Metrics), c.o.Log) })
 	}
 	c.o.Log.Info("control serves", "xds", c.o.XDSListener.Addr().String(), "http", c.o.HTTPListener.Addr().String(), "instance", c.o.Instance)
-	err := group.Wait()
+	err := errors.Join(group.Wait(), secret.Crash(ctx))
 	c.o.Log.Info("control stops")
 	return err
 }
@@ -167,8 +173,12 @@ func (c *control) run(ctx context.Context) error {
 // paths are the files whose content matters: those of the live policy.
 func (c *control) paths() []string { return slices.Sorted(maps.Keys(*c.publisher.watched.Load())) }
 
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: headersWithin, ReadTimeout: headersWithin, IdleTimeout: idleFor, MaxHeaderBytes: 16 << 10}
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: headersWithin, ReadTimeout: headersWithin, IdleTimeout: idleFor, MaxHeaderBytes: 16 << 10,
+		// Without it a handler's panic would go to standard error as it is.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
+	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

@@ -5,7 +5,8 @@
 // least once, or is counted as lost, out loud; Append itself never waits. An
 // event that gets in twice has the same ID both times. It carries people only as
 // keyed pseudonyms (see Pseudonymizer); a raw user id or client address never
-// enters an Event. It does not store, search or alert: control does. What waits
+// enters an Event. What others wrote (a path, a reason) is looked at for secrets
+// before it leaves the process. It does not store, search or alert: control does. What waits
 // in the queue does not survive the process being killed.
 package event
 

@@ -26,8 +26,16 @@ func (w *Writer) run(ctx context.Context) {
 	}
 }
 
-// batch takes what is there, without waiting for more.
+// batch takes what is there, without waiting for more, and looks at it.
 func (w *Writer) batch(first *Event) []*Event {
+	batch := w.taken(first)
+	for _, e := range batch {
+		w.clean(e)
+	}
+	return batch
+}
+
+func (w *Writer) taken(first *Event) []*Event {
 	batch := []*Event{first}
 	for len(batch) < maxBatch {
 		select {

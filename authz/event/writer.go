@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/secret"
 )
 
 // The stream, and the field of its entries that holds the event's JSON.
@@ -40,6 +42,8 @@ type Options struct {
 	Registerer       prometheus.Registerer // may be nil
 	Logger           *slog.Logger          // nil means slog.Default()
 	Now              func() time.Time      // nil means time.Now
+	// Guard looks at what others wrote before it leaves the process; nil does not.
+	Guard *secret.Guard
 }
 
 // Writer appends events to the stream in the background. It is safe for
@@ -49,6 +53,7 @@ type Writer struct {
 	source, instance string
 	log              *slog.Logger
 	now              func() time.Time
+	guard            *secret.Guard
 	metrics          *metrics
 
 	mu     sync.RWMutex // guards closed against a send on queue
@@ -66,7 +71,7 @@ type Writer struct {
 func NewWriter(o Options) (*Writer, error) {
 	w := &Writer{
 		redis: o.Redis, source: o.Source, instance: o.Instance,
-		log: o.Logger, now: o.Now,
+		log: o.Logger, now: o.Now, guard: o.Guard,
 		queue: make(chan *Event, cmp.Or(o.Queue, DefaultQueue)),
 		done:  make(chan struct{}),
 	}
@@ -88,7 +93,7 @@ func NewWriter(o Options) (*Writer, error) {
 }
 
 // Append queues e, with ID, Time, Source and Instance filled where they are
-// empty, and long texts cut. It never waits. With the queue full, or after
+// empty, long texts cut, and what looks like a secret hidden. It never waits. With the queue full, or after
 // Close, the event is dropped and counted; an events_lost event tells how many
 // as soon as Redis takes events again.
 func (w *Writer) Append(e Event) {
@@ -101,6 +106,7 @@ func (w *Writer) Append(e Event) {
 	}
 	e.Source = cmp.Or(e.Source, w.source)
 	e.Instance = cmp.Or(e.Instance, w.instance)
+	scrub(&e)
 	if !w.enqueue(&e) {
 		w.lose(1)
 	}

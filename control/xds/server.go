@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+
+	"gatehouse/authz/secret"
 )
 
 const (
@@ -57,6 +59,7 @@ func (s *Server) Nodes() []Node { return s.tracker.nodes() }
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(
 		grpc.MaxConcurrentStreams(maxNodes),
+		grpc.StreamInterceptor(s.contain),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 	)
@@ -75,6 +78,18 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serve xDS: %w", err)
 	}
 	return nil
+}
+
+// contain ends the stream whose handler panics, and nothing else. The runtime
+// would end the process, and write what the panic's value says as it is.
+func (s *Server) contain(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	err := secret.Contain(info.FullMethod, func() error { return next(server, stream) })
+	var p *secret.PanicError
+	if errors.As(err, &p) {
+		s.log.Error("a stream's handler panicked; Envoy will connect again", "method", p.Place, "panic", p.Value, "stack", p.Stack)
+		return status.Error(codes.Internal, "internal failure")
+	}
+	return err
 }
 
 // Publish makes next live. transition is built from the same policy file with
