@@ -24,11 +24,14 @@ func Load(file string, data []byte) (*Compiled, error) {
 }
 
 func compileText(d *decoder, file string, data []byte) *Compiled {
+	found := scanText(d, data)
 	root := parse(d, data)
 	if root == nil {
+		refuseFound(d, data, found)
 		return nil
 	}
 	checkSecrets(d, root)
+	refuseFound(d, data, found)
 	raw, ok := fileKind().read(d, root)
 	if !ok {
 		return nil
