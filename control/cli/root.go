@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,6 +17,11 @@ type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Env            func(string) string
+	// Environ is the whole environment; nil where only Env can be asked.
+	Environ func() []string
+	// Adopt makes a service's logger that of the process, so that what libraries
+	// log by themselves goes through it; nil leaves them alone.
+	Adopt func(*slog.Logger)
 }
 
 // commands lists them all, one a line.
@@ -30,6 +35,7 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newSecretCommand(app),
 		newVersionCommand(app),
 	}
 }
@@ -39,7 +45,7 @@ func (app *App) commands() []*cobra.Command {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := &App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}
+	app := &App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, Environ: os.Environ, Adopt: slog.SetDefault}
 	return app.Run(ctx, os.Args[1:])
 }
 
@@ -57,7 +63,7 @@ func (app *App) Run(ctx context.Context, args []string) int {
 		exit = &ExitError{Code: ExitUsage, Err: err}
 	}
 	if exit.Err != nil {
-		fmt.Fprintf(app.Stderr, "gatehouse: %v\n", exit.Err)
+		app.printError(app.Stderr, exit.Err)
 	}
 	return exit.Code
 }

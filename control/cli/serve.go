@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/authz"
+	"gatehouse/authz/secret"
 	"gatehouse/control"
 )
 
@@ -114,7 +115,7 @@ func serveAll(ctx context.Context, s *service, a *authzFlags, o *controlFlags) e
 		process, labelled{decide.Registry, "authz"}, labelled{manage.Registry, "control"},
 	}
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return authz.Run(running, decide) })
-	group.Go(func() error { return control.Run(running, manage) })
+	group.Go(func() error { return secret.Contain("authz", func() error { return authz.Run(running, decide) }) })
+	group.Go(func() error { return secret.Contain("control", func() error { return control.Run(running, manage) }) })
 	return errors.Join(group.Wait(), closeStore())
 }

@@ -45,9 +45,12 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 	}
 	o = authz.Options{
 		Listen: f.listen, MetricsListen: f.metricsListen,
-		Redis:      authz.RedisOptions{URL: s.redisURL, Password: s.redisPassword, PoolSize: f.poolSize},
+		Redis: authz.RedisOptions{
+			URL: s.redisURL.Value(), Password: s.redisPassword.Value(),
+			LiveURL: s.redisURL, LivePassword: s.redisPassword, PoolSize: f.poolSize,
+		},
 		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits,
-		PseudonymKey: s.pseudonymKey, Instance: s.instance, Log: s.log,
+		PseudonymKey: s.pseudonymKey, Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 	closeStore = func() error { return nil }
 	if f.store != "" {
@@ -83,8 +86,10 @@ func (f *controlFlags) options(s *service) control.Options {
 		Config: f.config, XDSListen: f.xdsListen, HTTPListen: f.httpListen, MetricsListen: f.metricsListen,
 		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
 		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
-		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
-		Instance: s.instance, Log: s.log,
+		Redis: control.RedisOptions{
+			URL: s.redisURL.Value(), Password: s.redisPassword.Value(), LiveURL: s.redisURL, LivePassword: s.redisPassword,
+		},
+		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 }
 

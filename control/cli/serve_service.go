@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 
@@ -18,9 +17,10 @@ import (
 
 // service is what every service is given.
 type service struct {
-	log                                   *slog.Logger
-	instance                              string
-	redisURL, redisPassword, pseudonymKey secret.Value
+	log                     *serviceLog
+	instance                string
+	redisURL, redisPassword *secret.Live // nil: not given
+	pseudonymKey            secret.Value
 }
 
 // serving makes the RunE of a service: flags from the environment, secrets from
@@ -30,11 +30,16 @@ func (app *App) serving(c *commonFlags, run func(context.Context, *service) erro
 		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
 			return misuse("%w", err)
 		}
-		s, err := app.service(c)
+		log, err := app.logger(c.logFormat, c.logLevel)
 		if err != nil {
 			return err
 		}
-		err = run(cmd.Context(), s)
+		defer log.close()
+		s, err := app.service(c, log)
+		if err != nil {
+			return err
+		}
+		err = log.contained("gatehouse serve "+cmd.Name(), func() error { return run(cmd.Context(), s) })
 		var exit *ExitError
 		if err == nil || errors.As(err, &exit) {
 			return err
@@ -57,70 +62,62 @@ func fromEnvironment(flags *pflag.FlagSet, env func(string) string) error {
 	return errors.Join(errs...)
 }
 
-func (app *App) service(c *commonFlags) (*service, error) {
-	log, err := app.logger(c.logFormat, c.logLevel)
-	if err != nil {
-		return nil, misuse("%w", err)
-	}
-	s := &service{log: log, instance: c.instance}
-	if err := app.refusePlainSecrets(); err != nil {
+func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error) {
+	s = &service{log: log, instance: c.instance}
+	if err := app.refusePlainSecrets(log); err != nil {
 		return nil, wrong("%w", err)
 	}
-	if s.redisURL, err = app.redisURL(c); err != nil {
+	if s.redisURL, err = app.redisURL(c, log); err != nil {
 		return nil, err
 	}
-	var errs []error
-	for name, into := range map[string]*secret.Value{
-		"REDIS_PASSWORD": &s.redisPassword, "GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey,
-	} {
-		var err error
-		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {
-			errs = append(errs, err)
-		}
+	var password, key error
+	s.redisPassword, password = app.live("REDIS_PASSWORD", log)
+	s.pseudonymKey, key = secret.Load(app.Env, "GATEHOUSE_PSEUDONYM_KEY")
+	if errors.Is(key, secret.ErrNotSet) {
+		key = nil
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(password, key); err != nil {
 		return nil, wrong("%w", err)
 	}
 	return s, nil
 }
 
-// refusePlainSecrets holds also where the flags make the secret unnecessary: it
-// stands in the environment all the same.
-func (app *App) refusePlainSecrets() error {
-	var errs []error
-	for _, name := range []string{"REDIS_URL", "REDIS_PASSWORD", "GATEHOUSE_PSEUDONYM_KEY"} {
-		if app.Env(name) != "" {
-			errs = append(errs, secret.PlainError{Name: name})
-		}
+// live reads a secret that is followed when its file changes; nil if it is not
+// configured.
+func (app *App) live(name string, log *serviceLog) (*secret.Live, error) {
+	file, err := secret.Find(app.Env, name)
+	if errors.Is(err, secret.ErrNotSet) {
+		return nil, nil //nolint:nilnil // not given is neither a secret nor a mistake
 	}
-	return errors.Join(errs...)
+	if err != nil {
+		return nil, err
+	}
+	return secret.OpenLive(file, log.Logger)
 }
 
-// redisURL is the flag's, the flag's file's, or the variable's file's.
-func (app *App) redisURL(c *commonFlags) (secret.Value, error) {
+// redisURL is the flag's, the flag's file's, or the variable's file's; nil if it
+// is not given: gatehouse.yaml may say it.
+func (app *App) redisURL(c *commonFlags, log *serviceLog) (*secret.Live, error) {
 	switch {
 	case c.redis != "" && c.redisURLFile != "":
-		return secret.Value{}, misuse("--redis and --redis-url-file are both given: keep one")
+		return nil, misuse("--redis and --redis-url-file are both given: keep one")
 	case hasPassword(c.redis):
-		return secret.Value{}, misuse("--redis holds a password, which every user of this machine can see in the list of processes: " +
+		return nil, misuse("--redis holds a password, which every user of this machine can see in the list of processes: " +
 			"write the URL to a file with mode 0600 and pass --redis-url-file, or set REDIS_PASSWORD_FILE")
 	case c.redis != "":
-		return secret.New([]byte(c.redis)), nil
+		return secret.Fixed([]byte(c.redis)), nil
 	}
-	file := secret.File{Name: "REDIS_URL", Path: c.redisURLFile}
-	if file.Path == "" {
-		var err error
-		if file, err = secret.Find(app.Env, "REDIS_URL"); errors.Is(err, secret.ErrNotSet) {
-			return secret.Value{}, nil // gatehouse.yaml may say it
-		} else if err != nil {
-			return secret.Value{}, wrong("%w", err)
-		}
+	var live *secret.Live
+	var err error
+	if c.redisURLFile != "" {
+		live, err = secret.OpenLive(secret.File{Name: "REDIS_URL", Path: c.redisURLFile}, log.Logger)
+	} else {
+		live, err = app.live("REDIS_URL", log)
 	}
-	v, err := file.Read()
 	if err != nil {
-		return secret.Value{}, wrong("%w", err)
+		return nil, wrong("%w", err)
 	}
-	return v, nil
+	return live, nil
 }
 
 func hasPassword(text string) bool {
@@ -130,22 +127,6 @@ func hasPassword(text string) bool {
 	}
 	_, set := u.User.Password()
 	return set || u.Query().Has("password")
-}
-
-// logger writes to standard error what a service has to say.
-func (app *App) logger(format, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level is %q: write debug, info, warn or error", level)
-	}
-	options := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "json":
-		return slog.New(secret.Redact(slog.NewJSONHandler(app.Stderr, options))), nil
-	case "text":
-		return slog.New(secret.Redact(slog.NewTextHandler(app.Stderr, options))), nil
-	}
-	return nil, fmt.Errorf("--log-format is %q: write json or text", format)
 }
 
 // labelled adds the label room to every metric, so that two rooms of one

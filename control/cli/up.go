@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"os"
 	"os/signal"
 	"strconv"
@@ -115,11 +115,17 @@ func newUpDemoCommand(app *App) *cobra.Command {
 		Short: "Run the demo application alone, without protection",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(slog.NewJSONHandler(app.Stderr, nil))
-			if err := demo.Serve(cmd.Context(), listen, log); err != nil {
-				return wrong("%w", err)
+			log, err := app.logger("json", "info")
+			if err != nil {
+				return err
 			}
-			return nil
+			defer log.close()
+			err = log.contained("the demo", func() error { return demo.Serve(cmd.Context(), listen, log.Logger) })
+			var exit *ExitError
+			if err == nil || errors.As(err, &exit) {
+				return err
+			}
+			return wrong("%w", err)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9000", "address to listen on")

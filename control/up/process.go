@@ -8,10 +8,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/scan"
 )
 
 // command says how to run a child.
@@ -29,12 +33,16 @@ type command struct {
 // started it ends, and Go ends threads as it likes; a goroutine locked to its
 // thread is the way to keep one.
 type spawner struct {
-	jobs chan func()
-	done chan struct{}
+	jobs  chan func()
+	done  chan struct{}
+	guard *secret.Guard
 }
 
 func newSpawner() *spawner {
 	s := &spawner{jobs: make(chan func()), done: make(chan struct{})}
+	if finder, err := scan.Default(); err == nil { // else by form alone
+		s.guard = secret.NewGuard(finder, time.Now)
+	}
 	go func() {
 		defer close(s.done)
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -65,6 +73,10 @@ type process struct {
 	err  error
 }
 
+// outputWithin is how long a child's output is read after its end, should a
+// child of its own hold on to it.
+const outputWithin = time.Second
+
 // launch starts a child in a process group of its own, so that a Ctrl-C in the
 // terminal reaches the pack alone and the pack stops its children in order.
 func (s *spawner) launch(c command) (*process, error) {
@@ -72,19 +84,23 @@ func (s *spawner) launch(c command) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	defer func() { _ = log.Close() }() // the child has its own
 	// No context ends a child: the supervisor does, in order.
 	cmd := exec.CommandContext(context.Background(), c.path, c.args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(inherited(), c.env...)
-	cmd.Stdout, cmd.Stderr = log, log
+	// Not the file itself: a crash is written by the child's runtime, past its
+	// logger, and Envoy and Redis know nothing of secrets.
+	out := secret.NewLineWriter(log, s.guard, "output of "+filepath.Base(c.path))
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, outputWithin
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.start(cmd); err != nil {
+		_ = out.Close() // nothing was written
 		return nil, fmt.Errorf("start %s: %w", c.path, err)
 	}
 	p := &process{cmd: cmd, log: c.log, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
+		_ = out.Close() // a full disk ends no child
 		close(p.done)
 	}()
 	return p, nil

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/e2e/planted"
 )
 
 // quick is the timing of these tests: nothing in them waits for long.
@@ -323,5 +325,35 @@ func TestLogTailIsTheEndAndNoMore(t *testing.T) {
 	got := strings.Split(strings.TrimPrefix(logTail(path), "\n"), "\n")
 	if len(got) != tailLines || got[len(got)-1] != "    line 4999" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatACrashingChildWritesIsKeptWithoutItsSecrets(t *testing.T) {
+	f := newFixture(t, quick())
+	secrets := planted.New(planted.Kinds())
+	script := filepath.Join(f.dir, "crash.txt")
+	var text strings.Builder
+	for _, s := range secrets {
+		text.WriteString("panic: " + s.Text + " [recovered]\n\ngoroutine 1 [running]:\n")
+	}
+	if err := os.WriteFile(script, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spawn := newSpawner()
+	t.Cleanup(spawn.close)
+	child, err := spawn.launch(command{path: "/bin/sh", args: []string{"-c", "cat " + script + " >&2; exit 2"}, log: filepath.Join(f.dir, "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-child.done
+	log, err := os.ReadFile(filepath.Join(f.dir, "log"))
+	if err != nil || strings.Count(string(log), "goroutine 1") != len(secrets) {
+		t.Errorf("%v: %s", err, log)
+	}
+	if came := planted.In(log, secrets); len(came) > 0 {
+		t.Errorf("in the log: %q", came)
+	}
+	if !strings.Contains(logTail(filepath.Join(f.dir, "log")), "goroutine 1") {
+		t.Error("the end of the log is not there when the child has ended")
 	}
 }
