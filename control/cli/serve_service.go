@@ -70,13 +70,18 @@ func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error)
 	if s.redisURL, err = app.redisURL(c, log); err != nil {
 		return nil, err
 	}
-	var password, key error
-	s.redisPassword, password = app.live("REDIS_PASSWORD", log)
-	s.pseudonymKey, key = secret.Load(app.Env, "GATEHOUSE_PSEUDONYM_KEY")
-	if errors.Is(key, secret.ErrNotSet) {
-		key = nil
+	var errs []error
+	if s.redisPassword, err = app.live("REDIS_PASSWORD", log); err != nil {
+		errs = append(errs, err)
 	}
-	if err := errors.Join(password, key); err != nil {
+	for name, into := range map[string]*secret.Value{
+		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey,
+	} {
+		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, wrong("%w", err)
 	}
 	return s, nil
