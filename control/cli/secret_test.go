@@ -240,3 +240,28 @@ func TestAServiceThatPanicsSaysSoWithoutItsSecretsAndEndsWithTwo(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckRefusesSecretsInTheEnvironmentToo(t *testing.T) {
+	t.Parallel()
+	config := place(t, "gatehouse.yaml", goodPolicy, 0o600)
+	for name, test := range map[string]struct {
+		env  map[string]string
+		code int
+		says string
+	}{
+		"none":        {nil, ExitDone, ""},
+		"one of ours": {map[string]string{"REDIS_PASSWORD": goodKey}, ExitWrong, "set REDIS_PASSWORD_FILE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, format := range []string{"table", "json"} {
+				c := command{env: test.env}
+				code := c.run(t.Context(), "check", config, "-o", format)
+				out := c.stdout.String() + c.stderr.String()
+				if code != test.code || !strings.Contains(out, test.says) || strings.Contains(out, goodKey) {
+					t.Errorf("%s: exit code %d: %s", format, code, out)
+				}
+			}
+		})
+	}
+}
