@@ -274,6 +274,15 @@ func TestWhatAPackHasNoUseForIsNotApplicable(t *testing.T) {
 	}
 }
 
+func TestAPackWithTLSAloneIsAskedThere(t *testing.T) {
+	t.Parallel()
+	s := newSound(t, flaws{})
+	s.target.HTTP = ""
+	if report := s.run(t); report.Failed() || report.Counts[Pass] != len(catalogue()) {
+		t.Errorf("%v\n%s", report.Counts, reasons(report))
+	}
+}
+
 func TestNothingThatRunsIsNothingThatPasses(t *testing.T) {
 	t.Parallel()
 	report, err := Run(t.Context(), Target{HTTP: "http://127.0.0.1:1", Routes: Routes{Page: Route{Path: "/"}, Protected: Route{Path: "/me"}}}, time.Now)
@@ -361,12 +370,12 @@ func TestFromUpReadsWhatUpWrites(t *testing.T) {
 	write("secrets/redis_password", "secret of redis\n")
 	socket := filepath.Join(dir, "redis.sock")
 	write("redis/redis.conf", fmt.Sprintf("port 0\nunixsocket %q\nappendonly yes\n", socket))
-	target, config, err := FromUp(dir)
+	target, _, err := FromUp(dir)
 	if err != nil || !target.RedisURL.Empty() {
 		t.Errorf("%v: a socket that is not there is taken for a Redis", err)
 	}
 	write("redis.sock", "")
-	target, config, err = FromUp(dir)
+	target, config, err := FromUp(dir)
 	if err != nil || config != "/g.yaml" || target.HTTPS != "https://s" || target.Authz != "http://a:1" || target.Username != "demo" ||
 		target.Password.RevealString() != "pw" || target.RedisURL.RevealString() != "unix://"+socket ||
 		target.RedisPassword.RevealString() != "secret of redis" || target.TokenFile != "/t" || target.Processes["authz"] != 7 {

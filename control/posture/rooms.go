@@ -26,12 +26,12 @@ func recordedRefusal(ctx context.Context, p *probe, t *trial) {
 		t.unknown("no route is known that refuses: pass --protected")
 		return
 	}
-	a, ok := p.ask(ctx, t, request{base: p.target.HTTP, route: p.target.Routes.Protected})
+	a, ok := p.ask(ctx, t, request{base: p.open(), route: p.target.Routes.Protected})
 	if !ok {
 		return
 	}
 	requestID := a.requestID()
-	t.saw("GET "+p.target.HTTP+p.target.Routes.Protected.Path+" without a session", a.String()+", request "+requestID, "response")
+	t.saw("GET "+p.open()+p.target.Routes.Protected.Path+" without a session", a.String()+", request "+requestID, "response")
 	if requestID == "" {
 		t.fail("the refusal names no request_id to look for")
 		return

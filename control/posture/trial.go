@@ -37,7 +37,7 @@ func (t *trial) saw(asked, came, where string) {
 
 func (t *trial) fail(format string, args ...any)    { t.say(Fail, format, args...) }
 func (t *trial) unknown(format string, args ...any) { t.say(Unknown, format, args...) }
-func (t *trial) absent(format string, args ...any)  { t.say(NotApplicable, format, args...) }
+func (t *trial) absent(reason string)               { t.say(NotApplicable, "%s", reason) }
 
 func (t *trial) say(s Status, format string, args ...any) {
 	if worse(s, t.status) {
