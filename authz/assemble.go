@@ -117,9 +117,15 @@ func (s *server) openEvents(context.Context) (err error) {
 	if s.names, err = s.pseudonymizer(); err != nil {
 		return err
 	}
+	var transit *event.Transit // without a key that control knows, too, personal fields are dropped
+	if !s.o.PseudonymKey.Empty() {
+		if transit, err = event.NewTransit(s.o.PseudonymKey.Reveal()); err != nil {
+			return err
+		}
+	}
 	s.counts = newCounts(s.o.Registry)
 	s.events, err = event.NewWriter(event.Options{
-		Redis: s.redisBehind, Source: "authz", Instance: s.o.Instance,
+		Redis: s.redisBehind, Source: "authz", Instance: s.o.Instance, Transit: transit,
 		Registerer: s.o.Registry, Logger: s.o.Log, Now: s.o.Now,
 	})
 	return err
@@ -129,7 +135,7 @@ func (s *server) pseudonymizer() (*event.Pseudonymizer, error) {
 	if !s.o.PseudonymKey.Empty() {
 		return event.NewPseudonymizer(s.o.PseudonymKey.Reveal())
 	}
-	s.o.Log.Warn("no pseudonym key is set: events of this run cannot be linked to others; set GATEHOUSE_PSEUDONYM_KEY_FILE")
+	s.o.Log.Warn("no pseudonym key is set: events of this run cannot be linked to others and lose what names people; set GATEHOUSE_PSEUDONYM_KEY_FILE")
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	return event.NewPseudonymizer(key)

@@ -27,8 +27,10 @@ import (
 	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/authz/secret"
 	"gatehouse/control/audit"
+	"gatehouse/control/audit/audittest"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/control/policy"
+	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
 )
 
@@ -86,6 +88,8 @@ func (r *running) options(t *testing.T) Options {
 	return Options{
 		Config: filepath.Join(r.dir, "gatehouse.yaml"), StateDir: filepath.Join(r.dir, "state"),
 		XDSListener: listener(t), HTTPListener: listener(t),
+		AuditKey: audittest.Key(t),
+		Store:    store.Options{URL: "sqlite:" + filepath.Join(r.dir, "gatehouse.db")},
 		Redis:    RedisOptions{URL: secret.New([]byte("unix://" + r.redis.Socket()))},
 		WasmPath: "/filter.wasm", AuthzAddress: "127.0.0.1:9001", Instance: "test",
 		Log:    slog.New(slog.NewTextHandler(r.log, nil)),

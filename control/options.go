@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"gatehouse/authz/secret"
+	"gatehouse/control/store"
 )
 
 // Options are what a control is started with. Listeners instead of addresses
@@ -31,8 +32,15 @@ type Options struct {
 	// StateDir keeps the audit log, dead letters and the last good policies.
 	StateDir string
 
+	// Store keeps users, and what else must outlive Redis. Without a URL the audit
+	// log cannot be searched.
+	Store store.Options
+
 	// Redis says where Redis is; where it is empty, gatehouse.yaml says so.
 	Redis RedisOptions
+
+	// AuditKey signs the audit log's checkpoints (audit.GenerateKey).
+	AuditKey secret.Value
 
 	// WasmPath is the filter's module, as Envoy sees it.
 	WasmPath string
@@ -110,6 +118,7 @@ func (o *Options) validate() error {
 	need(o.XDSListen != "" || o.XDSListener != nil, "control has no address for Envoy: pass --xds-listen 127.0.0.1:9002")
 	need(o.HTTPListen != "" || o.HTTPListener != nil, "control has no HTTP address: pass --http-listen 127.0.0.1:8081")
 	need(o.StateDir != "", "control has no folder for its state: pass --state-dir DIR")
+	need(!o.AuditKey.Empty(), "the audit log has no signing key: make one with `gatehouse audit keygen` and set GATEHOUSE_AUDIT_KEY_FILE to its path")
 	need(o.WasmPath != "", "the filter's module is not named: pass --wasm PATH, as Envoy sees it")
 	need(o.AuthzAddress != "", "authz's address is not named: pass --authz-address 127.0.0.1:9001")
 	return errors.Join(errs...)

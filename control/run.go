@@ -19,6 +19,7 @@ import (
 	"gatehouse/authz/event"
 	"gatehouse/control/audit"
 	"gatehouse/control/intake"
+	"gatehouse/control/store"
 	"gatehouse/control/xds"
 )
 
@@ -42,6 +43,7 @@ type control struct {
 	status *status
 
 	publisher *publisher
+	store     *store.Store // nil if none is named
 }
 
 // Run serves until ctx ends, or something on which all depends fails. It
@@ -53,6 +55,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	redis.SetLogger(redisLog{o.Log})
+	audit.CaptureLog(o.Log)
 	c := &control{o: o, status: &status{}}
 	if err := c.assemble(ctx); err != nil {
 		return errors.Join(err, c.close())
@@ -63,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openRedis, c.openEvents, c.openAudit, c.openPublisher,
+		c.bind, c.load, c.openStore, c.openRedis, c.openEvents, c.openAudit, c.openPublisher,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -75,6 +78,19 @@ func (c *control) assemble(ctx context.Context) error {
 func (c *control) load(context.Context) (err error) {
 	c.first, err = c.o.load()
 	return err
+}
+
+// openStore opens what must outlive Redis, if it is named.
+func (c *control) openStore(ctx context.Context) (err error) {
+	if c.o.Store.URL == "" {
+		c.o.Log.Warn("no store is named (--store): the audit log cannot be searched")
+		return nil
+	}
+	if c.store, err = store.Open(ctx, c.o.Store); err != nil {
+		return err
+	}
+	c.owned = append(c.owned, c.store)
+	return nil
 }
 
 func (c *control) openRedis(context.Context) error {
@@ -107,7 +123,11 @@ type closer func() error
 func (f closer) Close() error { return f() }
 
 func (c *control) openAudit(context.Context) error {
-	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), audit.Options{Log: c.o.Log, Now: c.o.Now})
+	o := audit.Options{Key: c.o.AuditKey, Registerer: c.o.Registry, Log: c.o.Log}
+	if c.store != nil {
+		o.Index = c.store
+	}
+	log, err := audit.Open(filepath.Join(c.o.StateDir, "audit"), o)
 	if err != nil {
 		return err
 	}

@@ -47,9 +47,12 @@ func (s *Service) convert(from source, entry *dataaccesslog.HTTPAccessLogEntry) 
 		Status:    int(entry.GetResponse().GetResponseCode().GetValue()),
 		Route:     clean(common.GetRouteName(), maxName),
 	}
+	e.Personal = map[string]string{}
 	if address := common.GetDownstreamRemoteAddress().GetSocketAddress().GetAddress(); address != "" {
 		e.Client = s.clientOf(address)
+		set(e.Personal, event.PersonalIP, clean(address, maxName))
 	}
+	set(e.Personal, event.PersonalUserAgent, clean(request.GetUserAgent(), maxHost))
 	s.judge(&e, entry)
 	return e
 }
@@ -89,7 +92,7 @@ func (s *Service) judge(e *event.Event, entry *dataaccesslog.HTTPAccessLogEntry)
 	if !readable {
 		e.Detail["verdict"] = "unreadable"
 	}
-	describeFiles(e.Detail, filter.Files)
+	describeFiles(e, filter.Files)
 
 	chief, other := filter, authz
 	if authz.weight() > filter.weight() {
@@ -110,17 +113,17 @@ func (s *Service) judge(e *event.Event, entry *dataaccesslog.HTTPAccessLogEntry)
 	}
 }
 
-func describeFiles(detail map[string]string, files []file) {
+func describeFiles(e *event.Event, files []file) {
 	if len(files) == 0 {
 		return
 	}
 	first := files[0]
-	set(detail, "filename", clean(first.Name, maxHost))
-	set(detail, "declared", clean(first.Declared, maxName))
-	set(detail, "detected", clean(first.Detected, maxName))
-	detail["size"] = strconv.FormatInt(first.Size, 10)
+	set(e.Personal, event.PersonalFilename, clean(first.Name, maxHost))
+	set(e.Detail, "declared", clean(first.Declared, maxName))
+	set(e.Detail, "detected", clean(first.Detected, maxName))
+	e.Detail["size"] = strconv.FormatInt(first.Size, 10)
 	if len(files) > 1 {
-		detail["files"] = strconv.Itoa(len(files))
+		e.Detail["files"] = strconv.Itoa(len(files))
 	}
 }
 

@@ -116,13 +116,13 @@ func TestAnEntryBecomesTheEventOfWhatHappened(t *testing.T) {
 		{"nobody was asked", nil, event.RequestAllowed, event.Allow, event.Info, "", "", nil},
 		{"the filter refused a file", entries{allowed, withVerdict(upload)}, event.FileUploadRejected, event.Deny, event.Warning,
 			"uploads", "upload_type_mismatch",
-			map[string]string{"filename": "x.pdf", "declared": "application/pdf", "detected": "html", "size": "12"}},
+			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12"}},
 		{"the filter reported a file", entries{allowed, withVerdict(report)}, event.FileUploadRejected, event.Report, event.Warning,
 			"uploads", "upload_type_mismatch",
-			map[string]string{"filename": "x.pdf", "declared": "application/pdf", "detected": "html", "size": "12"}},
+			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12"}},
 		{"the filter accepted two files", entries{allowed, withVerdict(verdict.Verdict{Decision: verdict.Allow, Files: []verdict.File{file, file}})},
 			event.FileUploadAccepted, event.Allow, event.Info, "uploads", "",
-			map[string]string{"filename": "x.pdf", "declared": "application/pdf", "detected": "html", "size": "12", "files": "2"}},
+			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12", "files": "2"}},
 		{"the filter refused an origin", entries{withVerdict(verdict.Verdict{Decision: verdict.Deny, Feature: verdict.FeatureCORS, Rule: "cors_origin"})},
 			event.CORSRefused, event.Deny, event.Warning, "cors", "cors_origin", nil},
 		{"the filter had no such policy", entries{withVerdict(verdict.Verdict{Decision: verdict.Deny, Feature: verdict.FeaturePolicy, Rule: "unknown_policy"})},
@@ -157,7 +157,7 @@ func TestAnEntryBecomesTheEventOfWhatHappened(t *testing.T) {
 			"", "", map[string]string{"response_code_details": "no_healthy_upstream"}},
 		{"a deny goes before a report", entries{withVerdict(report), withMetadata("decision", "deny", "feature", "limits", "rule", "limit_exceeded")},
 			event.RateLimitExceeded, event.Deny, event.Warning, "limits", "limit_exceeded",
-			map[string]string{"filename": "x.pdf", "declared": "application/pdf", "detected": "html", "size": "12", "also": "report uploads upload_type_mismatch"}},
+			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12", "also": "report uploads upload_type_mismatch"}},
 		{"a verdict that cannot be read", entries{withState(wrapperspb.String("{"))}, event.RequestAllowed, event.Allow, event.Info, "", "",
 			map[string]string{"verdict": "unreadable"}},
 		{"a verdict as a text", entries{withState(wrapperspb.String(`{"decision":"deny","feature":"cors","rule":"x"}`))},
@@ -187,6 +187,28 @@ func TestAnEventTellsTheRequestWithoutItsSecrets(t *testing.T) {
 	wanted, _ := json.Marshal(want)
 	if string(got) != string(wanted) {
 		t.Errorf("got  %s\nwant %s", got, wanted)
+	}
+}
+
+func TestWhatNamesAPersonIsKeptApartFromTheRest(t *testing.T) {
+	upload := verdict.Verdict{
+		Decision: verdict.Deny, Feature: verdict.FeatureUploads, Rule: "upload_type_mismatch",
+		Files: []verdict.File{{Name: "her\x00 diagnosis.pdf", Declared: "application/pdf", Detected: "html", Size: 12}},
+	}
+	e := service(nil).convert(source{}, entry(withVerdict(upload), func(e *dataaccesslog.HTTPAccessLogEntry) {
+		e.Request.UserAgent = strings.Repeat("Agent/1 ", 200)
+	}))
+	if e.Personal["ip"] != "203.0.113.7" || e.Personal["filename"] != "her\ufffd diagnosis.pdf" || len(e.Personal["user_agent"]) != maxHost {
+		t.Errorf("%q", e.Personal)
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, clear := range []string{"diagnosis", "Agent/1", `"203.0.113.7`} {
+		if strings.Contains(string(text), clear) {
+			t.Errorf("%s is in %s", clear, text)
+		}
 	}
 }
 

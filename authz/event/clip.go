@@ -8,10 +8,13 @@ const (
 	maxField  = 1024 // bytes of a field or of a Detail value
 	maxKey    = 64   // bytes of a Detail key
 	maxDetail = 16   // entries of Detail
+
+	maxPersonal      = 8   // entries of Personal
+	maxPersonalField = 512 // bytes of a value of Personal
 )
 
-// clipped returns e with all texts bounded. Detail is copied: the caller may go
-// on using its own.
+// clipped returns e with all texts bounded. Detail and Personal are copied: the
+// caller may go on using its own.
 func clipped(e Event) Event {
 	for _, field := range []*string{
 		&e.ID, &e.Source, &e.Instance, &e.RequestID, &e.Method, &e.Host, &e.Path, &e.Route, &e.Policy,
@@ -19,18 +22,27 @@ func clipped(e Event) Event {
 	} {
 		*field = clip(*field, maxField)
 	}
-	if e.Detail == nil {
-		return e
+	e.Detail = clippedMap(e.Detail, maxDetail, maxField)
+	e.Personal = clippedPersonal(e.Personal)
+	return e
+}
+
+func clippedPersonal(fields map[string]string) map[string]string {
+	return clippedMap(fields, maxPersonal, maxPersonalField)
+}
+
+func clippedMap(fields map[string]string, entries, size int) map[string]string {
+	if fields == nil {
+		return nil
 	}
-	detail := make(map[string]string, min(len(e.Detail), maxDetail))
-	for key, value := range e.Detail {
-		if len(detail) == maxDetail {
+	copied := make(map[string]string, min(len(fields), entries))
+	for key, value := range fields {
+		if len(copied) == entries {
 			break
 		}
-		detail[clip(key, maxKey)] = clip(value, maxField)
+		copied[clip(key, maxKey)] = clip(value, size)
 	}
-	e.Detail = detail
-	return e
+	return copied
 }
 
 // clip cuts s to at most n bytes, between characters.

@@ -4,8 +4,8 @@
 // It promises that an event, once Append has returned, gets into the stream at
 // least once, or is counted as lost, out loud; Append itself never waits. An
 // event that gets in twice has the same ID both times. It carries people only as
-// keyed pseudonyms (see Pseudonymizer); a raw user id or client address never
-// enters an Event. It does not store, search or alert: control does. What waits
+// keyed pseudonyms (see Pseudonymizer), and what must stay readable only sealed
+// (see Transit). It does not store, search or alert: control does. What waits
 // in the queue does not survive the process being killed.
 package event
 
@@ -126,6 +126,11 @@ type Event struct {
 	Feature string `json:"feature,omitempty"` // uploads, cors, session, limits, ...
 	Rule    string `json:"rule,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// Detail holds what only this type has, e.g. "filename", "detected", "limit".
+	// Detail holds what only this type has, e.g. "detected", "limit".
 	Detail map[string]string `json:"detail,omitempty"`
+
+	// Personal is what names a person in clear: "name", "ip", "filename",
+	// "user_agent". It leaves the process only as Sealed.
+	Personal map[string]string `json:"-"`
+	Sealed   string            `json:"sealed,omitempty"`
 }

@@ -33,8 +33,9 @@ func NewPseudonymizer(key []byte) (*Pseudonymizer, error) {
 func (p *Pseudonymizer) Subject(userID string) string { return p.pseudonym("u:", "subject", userID) }
 
 // Name returns the pseudonym of a name that somebody typed and that belongs to
-// no user. It looks like a subject's and never equals one.
-func (p *Pseudonymizer) Name(name string) string { return p.pseudonym("u:", "name", name) }
+// no user: "n:" and 22 base64url characters. There are as many as somebody likes
+// to type, so that it is nobody's subject and gets no key of its own.
+func (p *Pseudonymizer) Name(name string) string { return p.pseudonym("n:", "name", name) }
 
 // Client returns the pseudonym of an IP address: "c:" and 22 base64url
 // characters; all spellings of an address have the same one.

@@ -20,7 +20,7 @@ const testKey = "0123456789abcdef"
 func TestPseudonymsHaveOneForm(t *testing.T) {
 	t.Parallel()
 	p := pseudonymizer(t, testKey)
-	form := regexp.MustCompile(`^[uc]:[A-Za-z0-9_-]{22}$`)
+	form := regexp.MustCompile(`^[unc]:[A-Za-z0-9_-]{22}$`)
 	for _, got := range []string{p.Subject("u-1"), p.Name("alice"), p.Client("192.0.2.1"), p.Client("nonsense")} {
 		if !form.MatchString(got) {
 			t.Errorf("%q", got)

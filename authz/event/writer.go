@@ -36,10 +36,12 @@ type Options struct {
 	Redis redis.UniversalClient
 	// Source and Instance fill events that come without.
 	Source, Instance string
-	Queue            int                   // 0 means DefaultQueue
-	Registerer       prometheus.Registerer // may be nil
-	Logger           *slog.Logger          // nil means slog.Default()
-	Now              func() time.Time      // nil means time.Now
+	// Transit seals the events' Personal; nil drops it.
+	Transit    *Transit
+	Queue      int                   // 0 means DefaultQueue
+	Registerer prometheus.Registerer // may be nil
+	Logger     *slog.Logger          // nil means slog.Default()
+	Now        func() time.Time      // nil means time.Now
 }
 
 // Writer appends events to the stream in the background. It is safe for
@@ -47,6 +49,7 @@ type Options struct {
 type Writer struct {
 	redis            redis.UniversalClient
 	source, instance string
+	transit          *Transit
 	log              *slog.Logger
 	now              func() time.Time
 	metrics          *metrics
@@ -66,7 +69,7 @@ type Writer struct {
 func NewWriter(o Options) (*Writer, error) {
 	w := &Writer{
 		redis: o.Redis, source: o.Source, instance: o.Instance,
-		log: o.Logger, now: o.Now,
+		transit: o.Transit, log: o.Logger, now: o.Now,
 		queue: make(chan *Event, cmp.Or(o.Queue, DefaultQueue)),
 		done:  make(chan struct{}),
 	}
@@ -88,7 +91,7 @@ func NewWriter(o Options) (*Writer, error) {
 }
 
 // Append queues e, with ID, Time, Source and Instance filled where they are
-// empty, and long texts cut. It never waits. With the queue full, or after
+// empty, long texts cut, and Personal sealed. It never waits. With the queue full, or after
 // Close, the event is dropped and counted; an events_lost event tells how many
 // as soon as Redis takes events again.
 func (w *Writer) Append(e Event) {
@@ -101,6 +104,9 @@ func (w *Writer) Append(e Event) {
 	}
 	e.Source = cmp.Or(e.Source, w.source)
 	e.Instance = cmp.Or(e.Instance, w.instance)
+	if err := w.transit.Seal(&e); err != nil {
+		w.log.Error("an event goes without its personal fields", "event", e.ID, "error", err)
+	}
 	if !w.enqueue(&e) {
 		w.lose(1)
 	}

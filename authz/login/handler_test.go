@@ -232,6 +232,28 @@ func TestEveryFailureLooksTheSame(t *testing.T) {
 	}
 }
 
+func TestReadableFieldsNameAUserAndNeverWhatAStrangerTyped(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	for _, test := range []struct{ name, user, password, known string }{
+		{"a sign-in", "alice", password, "alice"},
+		{"a wrong password", "alice", "wrong password", "alice"},
+		{"a password typed as the name", password, "another password", ""},
+		{"a name that is none", "", password, ""},
+	} {
+		d.json(test.user, test.password)
+		events := d.events.take()
+		if len(events) == 0 {
+			t.Errorf("%s: no event", test.name)
+		}
+		for _, e := range events {
+			if e.Personal[event.PersonalName] != test.known || e.Personal[event.PersonalIP] != "192.0.2.7" || e.Personal[event.PersonalUserAgent] == "" {
+				t.Errorf("%s: %s: %q", test.name, e.Type, e.Personal)
+			}
+		}
+	}
+}
+
 func TestANewSignInEndsTheSessionItCameWith(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)

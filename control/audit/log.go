@@ -15,3 +15,5 @@ type Log interface {
 	// Close lets go of the log. Nothing is lost by not closing it.
 	Close() error
 }
+
+var _ Log = (*Tlog)(nil)

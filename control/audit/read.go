@@ -1,176 +1,222 @@
 package audit
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/transparency-dev/tessera/api"
+	"github.com/transparency-dev/tessera/api/layout"
 
 	"gatehouse/authz/event"
 )
 
-// maxLine bounds a line that is read, in bytes; an event is far below.
-const maxLine = 1 << 20
+const checkpointName = layout.CheckpointPath
 
 // ErrNoLog says that a folder holds no audit log.
 var ErrNoLog = errors.New("no audit log")
 
-// files lists the log's files from the oldest to the newest.
-func files(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("list the audit log's files: %w", err)
-	}
-	var paths []string
-	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasPrefix(e.Name(), "events") && strings.HasSuffix(e.Name(), ".jsonl") {
-			paths = append(paths, filepath.Join(dir, e.Name())) // ReadDir has sorted: "events-" before "events."
-		}
-	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("%w in %s: name the folder of control's audit log", ErrNoLog, dir)
-	}
-	return paths, nil
-}
-
-// Scan calls fn for each event of the log in dir, the oldest first, until fn or
-// ctx ends it. A line that is still being written is not an event yet.
+// Scan calls fn for each event of the log in dir to which its checkpoint commits,
+// the oldest first, until fn or ctx ends it. It checks nothing: see audit/verify.
 func Scan(ctx context.Context, dir string, fn func(event.Event) error) error {
-	paths, err := files(dir)
+	size, err := publishedSize(dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
-		if err := scanFile(ctx, path, fn); err != nil {
-			return err
-		}
-	}
-	return nil
+	return scan(ctx, dir, 0, size, func(_ uint64, e event.Event) error { return fn(e) })
 }
 
-// Last returns the last n events that match, the oldest first. It reads only as
-// many files as it needs.
+func scan(ctx context.Context, dir string, from, to uint64, fn func(leaf uint64, e event.Event) error) error {
+	return folder(dir).entries(ctx, from, to, to, func(leaf uint64, entry []byte) error {
+		e, err := decode(entry)
+		if err != nil {
+			return fmt.Errorf("entry %d of the audit log in %s: %w", leaf, dir, err)
+		}
+		return fn(leaf, e)
+	})
+}
+
+// Last returns the last n events that match, the oldest first. It reads no more
+// of the log than it needs.
 func Last(ctx context.Context, dir string, n int, match func(event.Event) bool) ([]event.Event, error) {
-	paths, err := files(dir)
+	size, err := publishedSize(dir)
 	if err != nil {
 		return nil, err
 	}
 	var last []event.Event
-	for i := len(paths) - 1; i >= 0 && len(last) < n; i-- {
-		found, err := lastOf(ctx, paths[i], n-len(last), match)
-		if err != nil {
-			return nil, err
-		}
-		last = append(found, last...)
-	}
-	return last, nil
-}
-
-func lastOf(ctx context.Context, path string, n int, match func(event.Event) bool) ([]event.Event, error) {
-	var found []event.Event
-	err := scanFile(ctx, path, func(e event.Event) error {
-		if match(e) {
-			found = append(found, e)
-		}
-		if len(found) >= 2*n {
-			found = slices.Clone(found[len(found)-n:])
-		}
-		return nil
-	})
-	return found[max(0, len(found)-n):], err
-}
-
-func scanFile(ctx context.Context, path string, fn func(event.Event) error) (err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // renamed just now: it is read under its new name next time
-	}
-	if err != nil {
-		return fmt.Errorf("read the audit log: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	r := newLineReader(f)
-	for number := 1; ; number++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		line, err := r.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, number, err)
-		}
-		var e event.Event
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("%s:%d: not an event: %w", path, number, err)
-		}
-		if err := fn(e); err != nil {
-			return err
-		}
-	}
-}
-
-// lineReader gives whole lines only.
-type lineReader struct {
-	r *bufio.Reader
-	// begun is what has been read of a line that has no end yet.
-	begun []byte
-}
-
-func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 64<<10)} }
-
-// next is io.EOF as long as there is no further whole line; it may be called
-// again when there is more.
-func (l *lineReader) next() ([]byte, error) {
-	for {
-		part, err := l.r.ReadSlice('\n')
-		l.begun = append(l.begun, part...)
-		switch {
-		case len(l.begun) > maxLine:
-			return nil, fmt.Errorf("a line is longer than %d bytes", maxLine)
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err != nil:
-			return nil, err
-		default:
-			line := bytes.TrimSuffix(l.begun, []byte("\n"))
-			l.begun = nil
-			return line, nil
-		}
-	}
-}
-
-// remember fills the window from the newest files.
-func (l *Lines) remember() error {
-	paths, err := files(l.dir)
-	if err != nil {
-		return err
-	}
-	var ids [][]string
-	count := 0
-	for i := len(paths) - 1; i >= 0 && count < Window; i-- {
-		var of []string
-		err := scanFile(context.Background(), paths[i], func(e event.Event) error {
-			of = append(of, e.ID)
+	for end := size; end > 0 && len(last) < n; {
+		begin := (end - 1) / layout.EntryBundleWidth * layout.EntryBundleWidth
+		var found []event.Event
+		err := folder(dir).entries(ctx, begin, end, size, func(leaf uint64, entry []byte) error {
+			e, err := decode(entry)
+			if err != nil {
+				return fmt.Errorf("entry %d of the audit log in %s: %w", leaf, dir, err)
+			}
+			if match == nil || match(e) {
+				found = append(found, e)
+			}
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("the audit log cannot be continued: %w: move the file away to begin a new one", err)
+			return nil, err
 		}
-		ids = append(ids, of)
-		count += len(of)
+		last = append(last, reversed(found)...)
+		end = begin
 	}
-	for _, of := range slices.Backward(ids) {
-		for _, id := range of {
-			l.seen.add(id)
+	return reversed(last[:min(n, len(last))]), nil
+}
+
+func reversed(events []event.Event) []event.Event {
+	slices.Reverse(events)
+	return events
+}
+
+// At returns the events at the given places of the log, in that order. It waits a
+// little for the checkpoint that commits to them, which the index does not.
+func At(ctx context.Context, dir string, leaves []uint64) ([]event.Event, error) {
+	size, err := publishedSize(dir)
+	if err == nil && len(leaves) > 0 && size <= slices.Max(leaves) {
+		wait, cancel := context.WithTimeout(ctx, 10*checkpointEvery)
+		defer cancel()
+		_ = awaitPublished(wait, dir, slices.Max(leaves)+1) // what is missing is told below
+		size, err = publishedSize(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	events := make([]event.Event, 0, len(leaves))
+	for _, leaf := range leaves {
+		entry, err := folder(dir).entry(ctx, leaf, size)
+		if err != nil {
+			return nil, err
+		}
+		e, err := decode(entry)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d of the audit log in %s: %w", leaf, dir, err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+func decode(entry []byte) (event.Event, error) {
+	var e event.Event
+	if err := json.Unmarshal(entry, &e); err != nil {
+		return e, fmt.Errorf("not an event: %w", err)
+	}
+	return e, nil
+}
+
+// publishedSize reads the size in a log's checkpoint, whose signature is not
+// checked.
+func publishedSize(dir string) (uint64, error) {
+	if err := refuseLines(dir); err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, checkpointName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w in %s: name the folder of control's audit log", ErrNoLog, dir)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the audit log: %w", err)
+	}
+	return sizeOf(text, dir)
+}
+
+// awaitPublished waits until a checkpoint commits to size entries.
+func awaitPublished(ctx context.Context, dir string, size uint64) error {
+	ticker := time.NewTicker(checkpointEvery / 10)
+	defer ticker.Stop()
+	for {
+		published, err := publishedSize(dir)
+		if err == nil && published >= size {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("wait for the checkpoint of %d entries: %w", size, context.Cause(ctx)), err)
+		case <-ticker.C:
+		}
+	}
+}
+
+func sizeOf(checkpoint []byte, dir string) (uint64, error) {
+	_, rest, _ := strings.Cut(string(checkpoint), "\n")
+	line, _, _ := strings.Cut(rest, "\n")
+	size, err := strconv.ParseUint(line, 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%s is no checkpoint: run `gatehouse audit verify`", filepath.Join(dir, checkpointName))
+	}
+	return size, nil
+}
+
+// folder reads the entries of a log.
+type folder string
+
+// entries calls fn for the entries from one index up to another, of a log of the
+// given size.
+func (f folder) entries(ctx context.Context, from, to, size uint64, fn func(leaf uint64, entry []byte) error) error {
+	for at := from; at < to; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		index := at / layout.EntryBundleWidth
+		entries, err := f.bundle(index, size)
+		if err != nil {
+			return err
+		}
+		first := index * layout.EntryBundleWidth
+		for ; at < to && at-first < uint64(len(entries)); at++ {
+			if err := fn(at, entries[at-first]); err != nil {
+				return err
+			}
+		}
+		if at < to && at-first < layout.EntryBundleWidth {
+			return fmt.Errorf("entry %d of the audit log in %s is missing: run `gatehouse audit verify`", at, f)
 		}
 	}
 	return nil
+}
+
+func (f folder) entry(ctx context.Context, leaf, size uint64) (entry []byte, err error) {
+	if leaf >= size {
+		return nil, fmt.Errorf("entry %d is not among the %d of the audit log in %s", leaf, size, f)
+	}
+	err = f.entries(ctx, leaf, leaf+1, size, func(_ uint64, e []byte) error {
+		entry = e
+		return nil
+	})
+	return entry, err
+}
+
+func (f folder) bundle(index, size uint64) ([][]byte, error) {
+	raw, err := f.read(func(partial uint8) string { return layout.EntriesPath(index, partial) }, layout.PartialTileSize(0, index, size))
+	if err != nil {
+		return nil, err
+	}
+	var b api.EntryBundle
+	if err := b.UnmarshalText(raw); err != nil {
+		return nil, fmt.Errorf("bundle %d of the audit log in %s: %w: run `gatehouse audit verify`", index, f, err)
+	}
+	return b.Entries, nil
+}
+
+// read reads a partial file or, once that has been tidied away, the full one.
+func (f folder) read(path func(partial uint8) string, partial uint8) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(string(f), path(partial)))
+	if partial > 0 && errors.Is(err, fs.ErrNotExist) {
+		raw, err = os.ReadFile(filepath.Join(string(f), path(0)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	return raw, nil
 }

@@ -26,8 +26,9 @@ func newServeCommand(app *App) *cobra.Command {
 
 const serveHelp = `
 Each flag has a variable: --xds-listen is GATEHOUSE_XDS_LISTEN; the flag goes first.
-Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE and
-GATEHOUSE_PSEUDONYM_KEY_FILE name; given in plain they are refused.`
+Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE,
+GATEHOUSE_PSEUDONYM_KEY_FILE and GATEHOUSE_AUDIT_KEY_FILE name; given in plain
+they are refused.`
 
 func newServeAuthzCommand(app *App) *cobra.Command {
 	var o authzFlags
@@ -67,6 +68,7 @@ func newServeControlCommand(app *App) *cobra.Command {
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.metricsListen, "metrics-listen", "", "address that serves /metrics besides --http-listen")
 	cmd.Flags().StringVar(&o.authzAddress, "authz-address", "127.0.0.1:9001", "authz as Envoy reaches it: host:port or unix:///PATH")
+	cmd.Flags().StringVar(&o.store, "store", "", "store of the index of the audit log: sqlite:PATH or postgres://USER@HOST/DATABASE")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", filepath.Join(defaultState, "control"), "folder of the audit log and the last good policies")
 	cmd.RunE = app.serving(&c, func(ctx context.Context, s *service) error {
 		return control.Run(ctx, o.options(s))
@@ -94,6 +96,7 @@ func newServeAllCommand(app *App) *cobra.Command {
 	cmd.Flags().StringVar(&stateDir, "state-dir", defaultState, "folder of all that is kept")
 	cmd.RunE = app.serving(&c, func(ctx context.Context, s *service) error {
 		o.authzAddress = cmp.Or(o.authzAddress, a.listen)
+		o.store = a.store
 		a.stateDir, o.stateDir = filepath.Join(stateDir, "authz"), filepath.Join(stateDir, "control")
 		return serveAll(ctx, s, &a, &o)
 	})

@@ -66,6 +66,7 @@ type controlFlags struct {
 	xdsListen, httpListen, metricsListen string
 	stateDir, wasm, authzAddress         string
 	envoyListen, envoyTLSListen          string
+	store                                string
 }
 
 func (f *controlFlags) add(cmd *cobra.Command) {
@@ -84,6 +85,8 @@ func (f *controlFlags) options(s *service) control.Options {
 		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
 		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
 		Redis:    control.RedisOptions{URL: s.redisURL, Password: s.redisPassword},
+		AuditKey: s.auditKey,
+		Store:    store.Options{URL: f.store},
 		Instance: s.instance, Log: s.log,
 	}
 }

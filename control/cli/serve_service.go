@@ -21,6 +21,7 @@ type service struct {
 	log                                   *slog.Logger
 	instance                              string
 	redisURL, redisPassword, pseudonymKey secret.Value
+	auditKey                              secret.Value
 }
 
 // serving makes the RunE of a service: flags from the environment, secrets from
@@ -72,6 +73,7 @@ func (app *App) service(c *commonFlags) (*service, error) {
 	var errs []error
 	for name, into := range map[string]*secret.Value{
 		"REDIS_PASSWORD": &s.redisPassword, "GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey,
+		"GATEHOUSE_AUDIT_KEY": &s.auditKey,
 	} {
 		var err error
 		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {
@@ -88,7 +90,7 @@ func (app *App) service(c *commonFlags) (*service, error) {
 // stands in the environment all the same.
 func (app *App) refusePlainSecrets() error {
 	var errs []error
-	for _, name := range []string{"REDIS_URL", "REDIS_PASSWORD", "GATEHOUSE_PSEUDONYM_KEY"} {
+	for _, name := range []string{"REDIS_URL", "REDIS_PASSWORD", "GATEHOUSE_PSEUDONYM_KEY", "GATEHOUSE_AUDIT_KEY"} {
 		if app.Env(name) != "" {
 			errs = append(errs, secret.PlainError{Name: name})
 		}

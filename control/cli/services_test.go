@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"gatehouse/authz/event"
 	"gatehouse/authz/login"
 	"gatehouse/control/audit"
+	"gatehouse/control/audit/audittest"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
@@ -117,20 +117,29 @@ func expectPassword(t *testing.T, url, name, password string) {
 	}
 }
 
-func auditLog(t *testing.T, dir string, events ...event.Event) *audit.Lines {
+func auditLog(t *testing.T, dir string, events ...event.Event) *audit.Tlog {
 	t.Helper()
-	l, err := audit.Open(dir, audit.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
+	l := audittest.Open(t, dir)
 	appendTo(t, l, events...)
 	return l
 }
 
-func appendTo(t *testing.T, l *audit.Lines, events ...event.Event) {
+// auditKeyFile holds a key that signs an audit log.
+func auditKeyFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "audit_key")
+	if err := os.WriteFile(path, audittest.Key(t).Reveal(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func appendTo(t *testing.T, l *audit.Tlog, events ...event.Event) {
 	t.Helper()
 	if _, err := l.Append(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Published(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -219,7 +228,10 @@ func TestServeAllServesBothAndEndsWhenAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	c := command{env: map[string]string{"GATEHOUSE_REDIS": "unix://" + redistest.Start(t).Socket(), "GATEHOUSE_LISTEN": ports.Addr(3)}}
+	c := command{env: map[string]string{
+		"GATEHOUSE_REDIS": "unix://" + redistest.Start(t).Socket(), "GATEHOUSE_LISTEN": ports.Addr(3),
+		"GATEHOUSE_AUDIT_KEY_FILE": auditKeyFile(t),
+	}}
 	done := make(chan int)
 	go func() {
 		done <- c.run(ctx, "serve", "--config", config, "--state-dir", filepath.Join(dir, "state"),
@@ -288,22 +300,24 @@ func TestServeRefusesWhatItShould(t *testing.T) {
 		code int
 		says string
 	}{
-		"a password in an argument":    {nil, []string{"authz", "--redis", "redis://:hunter2@redis:6379"}, ExitUsage, "--redis-url-file"},
-		"a password in the query":      {nil, []string{"authz", "--redis", "unix:///r.sock?password=hunter2"}, ExitUsage, "--redis-url-file"},
-		"a secret in the environment":  {map[string]string{"REDIS_PASSWORD": "hunter2"}, []string{"authz", "--redis", "redis://r"}, ExitWrong, "REDIS_PASSWORD_FILE"},
-		"a URL in the environment":     {map[string]string{"REDIS_URL": "redis://:hunter2@r"}, []string{"control", "--redis", "redis://r"}, ExitWrong, "REDIS_URL_FILE"},
-		"a key in the environment":     {map[string]string{"GATEHOUSE_PSEUDONYM_KEY": "hunter2"}, []string{"authz"}, ExitWrong, "GATEHOUSE_PSEUDONYM_KEY_FILE"},
-		"a secret that all may read":   {map[string]string{"REDIS_URL_FILE": open}, []string{"authz"}, ExitWrong, "0600"},
-		"two places of Redis":          {nil, []string{"authz", "--redis", "redis://r", "--redis-url-file", open}, ExitUsage, "keep one"},
-		"no Redis":                     {nil, []string{"authz", "--listen", "127.0.0.1:0"}, ExitWrong, "REDIS_URL_FILE"},
-		"a port in use":                {nil, []string{"authz", "--redis", "redis://127.0.0.1:1", "--listen", taken.Addr().String()}, ExitWrong, "in use"},
-		"a policy file that is absent": {nil, []string{"control", "--redis", "redis://r", "--xds-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", dir + "/none.yaml"}, ExitWrong, "none.yaml"},
-		"a log level":                  {nil, []string{"authz", "--log-level", "loud"}, ExitUsage, "loud"},
-		"a log format":                 {nil, []string{"authz", "--log-format", "xml"}, ExitUsage, "xml"},
-		"a pool of nothing":            {nil, []string{"authz", "--redis", "redis://r", "--redis-pool-size", "0"}, ExitUsage, "at least 1"},
-		"a number in the environment":  {map[string]string{"GATEHOUSE_REDIS_POOL_SIZE": "many"}, []string{"authz"}, ExitUsage, "GATEHOUSE_REDIS_POOL_SIZE"},
-		"a store of another kind":      {nil, []string{"authz", "--redis", "redis://r", "--store", "mysql://u:hunter2@h/d"}, ExitWrong, "sqlite:PATH"},
-		"a service that is none":       {nil, []string{"everything"}, ExitUsage, "everything"},
+		"a password in an argument":        {nil, []string{"authz", "--redis", "redis://:hunter2@redis:6379"}, ExitUsage, "--redis-url-file"},
+		"a password in the query":          {nil, []string{"authz", "--redis", "unix:///r.sock?password=hunter2"}, ExitUsage, "--redis-url-file"},
+		"a secret in the environment":      {map[string]string{"REDIS_PASSWORD": "hunter2"}, []string{"authz", "--redis", "redis://r"}, ExitWrong, "REDIS_PASSWORD_FILE"},
+		"a URL in the environment":         {map[string]string{"REDIS_URL": "redis://:hunter2@r"}, []string{"control", "--redis", "redis://r"}, ExitWrong, "REDIS_URL_FILE"},
+		"a key in the environment":         {map[string]string{"GATEHOUSE_PSEUDONYM_KEY": "hunter2"}, []string{"authz"}, ExitWrong, "GATEHOUSE_PSEUDONYM_KEY_FILE"},
+		"a signing key in the environment": {map[string]string{"GATEHOUSE_AUDIT_KEY": "hunter2"}, []string{"control"}, ExitWrong, "GATEHOUSE_AUDIT_KEY_FILE"},
+		"no key for the audit log":         {nil, []string{"control", "--redis", "redis://r"}, ExitWrong, "audit keygen"},
+		"a secret that all may read":       {map[string]string{"REDIS_URL_FILE": open}, []string{"authz"}, ExitWrong, "0600"},
+		"two places of Redis":              {nil, []string{"authz", "--redis", "redis://r", "--redis-url-file", open}, ExitUsage, "keep one"},
+		"no Redis":                         {nil, []string{"authz", "--listen", "127.0.0.1:0"}, ExitWrong, "REDIS_URL_FILE"},
+		"a port in use":                    {nil, []string{"authz", "--redis", "redis://127.0.0.1:1", "--listen", taken.Addr().String()}, ExitWrong, "in use"},
+		"a policy file that is absent":     {map[string]string{"GATEHOUSE_AUDIT_KEY_FILE": auditKeyFile(t)}, []string{"control", "--redis", "redis://r", "--xds-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--config", dir + "/none.yaml"}, ExitWrong, "none.yaml"},
+		"a log level":                      {nil, []string{"authz", "--log-level", "loud"}, ExitUsage, "loud"},
+		"a log format":                     {nil, []string{"authz", "--log-format", "xml"}, ExitUsage, "xml"},
+		"a pool of nothing":                {nil, []string{"authz", "--redis", "redis://r", "--redis-pool-size", "0"}, ExitUsage, "at least 1"},
+		"a number in the environment":      {map[string]string{"GATEHOUSE_REDIS_POOL_SIZE": "many"}, []string{"authz"}, ExitUsage, "GATEHOUSE_REDIS_POOL_SIZE"},
+		"a store of another kind":          {nil, []string{"authz", "--redis", "redis://r", "--store", "mysql://u:hunter2@h/d"}, ExitWrong, "sqlite:PATH"},
+		"a service that is none":           {nil, []string{"everything"}, ExitUsage, "everything"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := command{env: c.env}

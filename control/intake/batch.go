@@ -39,7 +39,7 @@ func (i *Intake) sort(entries []redis.XMessage) batch {
 		b.newest = entry.ID
 		e, text, err := parse(entry)
 		if err != nil {
-			b.dead = append(b.dead, deadLetter{Time: i.o.Now().UTC(), Entry: entry.ID, Reason: err.Error(), Value: text[:min(len(text), maxKept)]})
+			b.dead = append(b.dead, deadLetter{Time: i.o.Now().UTC(), Entry: entry.ID, Reason: err.Error(), Value: withoutTransit(text[:min(len(text), maxKept)])})
 			continue
 		}
 		b.events = append(b.events, e)

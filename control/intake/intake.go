@@ -30,6 +30,10 @@ const (
 type Options struct {
 	Redis redis.UniversalClient
 	Log   audit.Log
+	// Transit opens what authz has sealed for the way; nil drops it.
+	Transit *event.Transit
+	// Seal seals it for good; nil drops it.
+	Seal Sealer
 	// Consumer is this control's name in the group; the same after a restart.
 	Consumer string
 	// DeadLetters is the file of entries that are no events.
@@ -189,6 +193,9 @@ func (i *Intake) take(ctx context.Context, entries []redis.XMessage) error {
 	}
 	batch := i.sort(entries)
 	if err := i.bury(batch.dead); err != nil {
+		return err
+	}
+	if err := i.reseal(ctx, batch.events); err != nil {
 		return err
 	}
 	fresh, err := i.o.Log.Append(ctx, batch.events)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/control/audit"
+	"gatehouse/control/audit/audittest"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/e2e/pack"
 )
@@ -46,40 +46,15 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{server: s, redis: s.Client(), dir: t.TempDir()}
 }
 
-func (f *fixture) log(t *testing.T) *audit.Lines {
+func (f *fixture) log(t *testing.T) *audit.Tlog {
 	t.Helper()
-	l, err := audit.Open(filepath.Join(f.dir, "audit"), audit.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return audittest.Open(t, filepath.Join(f.dir, "audit"))
 }
 
 // start runs an intake until the returned function is called.
 func (f *fixture) start(t *testing.T, consumer string, log audit.Log) (*Intake, func()) {
 	t.Helper()
-	i, err := New(Options{
-		Redis: f.redis, Log: log, Consumer: consumer, DeadLetters: filepath.Join(f.dir, "dead-letters.jsonl"),
-		TakeOverAfter: 50 * time.Millisecond, TidyEvery: 20 * time.Millisecond,
-		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		i.Run(ctx)
-	}()
-	stop := func() {
-		cancel()
-		<-done
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	return i, stop
+	return f.startWith(t, log, func(o *Options) { o.Consumer = consumer })
 }
 
 func (f *fixture) send(t *testing.T, ids ...string) {
@@ -335,9 +310,12 @@ func TestOldEntriesLeaveTheStream(t *testing.T) {
 		}
 		return nil
 	})
-	if got := f.kept(t); len(got) != 301 {
-		t.Errorf("the log has %d events", len(got))
-	}
+	pack.Eventually(t, within, "the log has all", func(context.Context) error {
+		if got := f.kept(t); len(got) != 301 {
+			return fmt.Errorf("the log has %d events", len(got))
+		}
+		return nil
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -12,6 +12,7 @@ import (
 
 type metrics struct {
 	events           *prometheus.CounterVec
+	sealDropped      *prometheus.CounterVec
 	duplicates, dead prometheus.Counter
 	failures         prometheus.Counter
 	lag, backlog     prometheus.Gauge
@@ -30,6 +31,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "gatehouse", Subsystem: "intake", Name: "events_total", Help: "Events written to the audit log.",
 		}, []string{"type", "outcome"}),
+		sealDropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "gatehouse", Subsystem: "intake", Name: "personal_dropped_total", Help: "Events whose readable fields were dropped: unreadable, erased or no_master_key.",
+		}, []string{"reason"}),
 		duplicates:    counter("duplicates_total", "Events that came again and were in the audit log already."),
 		dead:          counter("dead_letters_total", "Entries of the stream that are no events."),
 		failures:      counter("failures_total", "Attempts to take events in that failed; each is repeated."),
@@ -42,7 +46,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.events, m.duplicates, m.dead, m.failures, m.lag, m.backlog} {
+	for _, c := range []prometheus.Collector{m.events, m.sealDropped, m.duplicates, m.dead, m.failures, m.lag, m.backlog} {
 		errs = append(errs, r.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {

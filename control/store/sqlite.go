@@ -49,12 +49,13 @@ func createPrivate(path string) error {
 }
 
 // dsn waits for another writer instead of failing, and takes the write lock at
-// the begin of a transaction, where waiting is possible.
+// the begin of a transaction, where waiting is possible. What is deleted is
+// overwritten.
 func dsn(path string) string {
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + escaped + "?" + strings.Join([]string{
 		"_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
-		"_pragma=foreign_keys(1)", "_txlock=immediate",
+		"_pragma=foreign_keys(1)", "_pragma=secure_delete(1)", "_txlock=immediate",
 	}, "&")
 }
 

@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"context"
@@ -9,32 +9,20 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"gatehouse/authz/login"
+	"gatehouse/control/store"
+	"gatehouse/control/store/storetest"
 )
 
-func openAt(t *testing.T, url string) *Store {
-	t.Helper()
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, err := Open(context.Background(), Options{URL: url, Now: func() time.Time {
-		at = at.Add(time.Second)
-		return at
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+func TestAUserIsFoundWhateverTheLetterCase(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, findWhateverTheLetterCase)
 }
 
-func TestAUserIsFoundWhateverTheLetterCase(t *testing.T) {
-	s := openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "new folder", "u?s%41#.db"))
-	ctx := context.Background()
+func findWhateverTheLetterCase(t *testing.T, s *store.Store) {
+	t.Helper()
+	ctx := t.Context()
 	added, err := s.AddUser(ctx, "  Größe.Öz ", "hash", []string{"operator"})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +32,7 @@ func TestAUserIsFoundWhateverTheLetterCase(t *testing.T) {
 		if err != nil || u.ID != added.ID || u.Name != "Größe.Öz" || u.PasswordHash != "hash" || u.Disabled || !slices.Equal(u.Roles, []string{"operator"}) {
 			t.Errorf("%s: %+v %v", name, u, err)
 		}
-		if _, err := s.AddUser(ctx, name, "other", nil); !errors.Is(err, ErrUserExists) {
+		if _, err := s.AddUser(ctx, name, "other", nil); !errors.Is(err, store.ErrUserExists) {
 			t.Errorf("adding %s: %v", name, err)
 		}
 	}
@@ -54,9 +42,14 @@ func TestAUserIsFoundWhateverTheLetterCase(t *testing.T) {
 }
 
 func TestWhatChangesOutlivesTheProcess(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
-	ctx := context.Background()
-	first := openAt(t, url)
+	t.Parallel()
+	storetest.EachURL(t, changeAndOpenAgain)
+}
+
+func changeAndOpenAgain(t *testing.T, url string) {
+	t.Helper()
+	ctx := t.Context()
+	first := storetest.Open(t, url)
 	for _, name := range []string{"bob", "Anna"} {
 		if _, err := first.AddUser(ctx, name, "old", nil); err != nil {
 			t.Fatal(err)
@@ -65,7 +58,7 @@ func TestWhatChangesOutlivesTheProcess(t *testing.T) {
 	if err := errors.Join(first.SetPassword(ctx, "ANNA", "new"), first.SetDisabled(ctx, "bob", true)); err != nil {
 		t.Fatal(err)
 	}
-	users, err := openAt(t, url).Users(ctx) // beside the first
+	users, err := storetest.Open(t, url).Users(ctx) // beside the first
 	if err != nil || len(users) != 2 {
 		t.Fatalf("%v %v", users, err)
 	}
@@ -90,12 +83,17 @@ func TestWhatChangesOutlivesTheProcess(t *testing.T) {
 }
 
 func TestManyMayOpenANewStoreAtOnce(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "users.db")
+	t.Parallel()
+	storetest.EachURL(t, openAtOnce)
+}
+
+func openAtOnce(t *testing.T, url string) {
+	t.Helper()
 	errs := make([]error, 8)
 	var all sync.WaitGroup
 	for i := range errs {
 		all.Go(func() {
-			s, err := Open(context.Background(), Options{URL: url})
+			s, err := store.Open(context.Background(), store.Options{URL: url})
 			if err == nil {
 				_, err = s.AddUser(context.Background(), string(rune('a'+i)), "hash", nil)
 				err = errors.Join(err, s.Close())
@@ -107,14 +105,15 @@ func TestManyMayOpenANewStoreAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if users, err := openAt(t, url).Users(context.Background()); err != nil || len(users) != len(errs) {
+	if users, err := storetest.Open(t, url).Users(context.Background()); err != nil || len(users) != len(errs) {
 		t.Errorf("%d users, %v", len(users), err)
 	}
 }
 
 func TestOnlyTheOwnerReadsTheStore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	s := openAt(t, "sqlite:"+filepath.Join(dir, "users.db"))
+	s := storetest.Open(t, "sqlite:"+filepath.Join(dir, "users.db"))
 	if _, err := s.AddUser(context.Background(), "a", "hash", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +129,17 @@ func TestOnlyTheOwnerReadsTheStore(t *testing.T) {
 	}
 }
 
+func TestAPathMayHoldAnyCharacter(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new folder", "u?s%41#.db")
+	storetest.Open(t, "sqlite:"+path)
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAStoreThatIsNotSupportedIsRefused(t *testing.T) {
+	t.Parallel()
 	for url, want := range map[string]string{
 		"":                           "no scheme",
 		"users.db":                   "no scheme",
@@ -141,7 +150,7 @@ func TestAStoreThatIsNotSupportedIsRefused(t *testing.T) {
 		"sqlite::memory:":            "in memory",
 		"sqlite:/proc/none/users.db": "open the store",
 	} {
-		_, err := Open(context.Background(), Options{URL: url})
+		_, err := store.Open(t.Context(), store.Options{URL: url})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", url, err)
 		}
@@ -149,10 +158,12 @@ func TestAStoreThatIsNotSupportedIsRefused(t *testing.T) {
 }
 
 func TestANameThatCannotBeOneIsRefused(t *testing.T) {
-	s := openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "users.db"))
-	for _, name := range []string{"", "  ", "a\nb", "\xff", strings.Repeat("x", 129)} {
-		if _, err := s.AddUser(context.Background(), name, "hash", nil); err == nil {
-			t.Errorf("%q is accepted", name)
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for _, name := range []string{"", "  ", "a\nb", "\xff", strings.Repeat("x", 129)} {
+			if _, err := s.AddUser(t.Context(), name, "hash", nil); err == nil {
+				t.Errorf("%q is accepted", name)
+			}
 		}
-	}
+	})
 }

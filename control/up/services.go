@@ -38,9 +38,14 @@ func (p *pack) secretEnvironment() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	audit, err := p.state.auditKeyFile()
+	if err != nil {
+		return nil, err
+	}
 	return []string{
 		"REDIS_PASSWORD_FILE=" + p.redis.passwordFile,
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + key,
+		"GATEHOUSE_AUDIT_KEY_FILE=" + audit,
 	}, nil
 }
 
@@ -54,6 +59,7 @@ func (p *pack) controlService(env []string) *service {
 		"--state-dir", p.state.path("control"),
 		"--wasm", p.tools.wasm,
 		"--authz-address", address(p.Ports.Authz),
+		"--store", p.storeURL(),
 	}
 	if p.listen.overridden {
 		args = append(args, "--envoy-listen", p.listen.http)

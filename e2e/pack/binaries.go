@@ -69,6 +69,12 @@ func Hey(t TB) string {
 	return tool(t, "hey", filepath.Join(".tools", "bin", "hey"))
 }
 
+// TlogCheck is the tlog-tiles client that is not ours, as make test built it.
+func TlogCheck(t TB) string {
+	t.Helper()
+	return tool(t, "tlogcheck", filepath.Join(".tools", "bin", "tlogcheck"))
+}
+
 func tool(t TB, name, local string) string {
 	t.Helper()
 	path := filepath.Join(Root(t), local)

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // The order of the ports is that of gatehouse up --port-base.
@@ -143,6 +146,9 @@ func (p *Pack) WriteConfig(t TB, config string) {
 
 func (p *Pack) secret(name string) string { return filepath.Join(p.Dir, "secrets", name) }
 
+// AuditKeyFile holds the public key of the audit log.
+func (p *Pack) AuditKeyFile() string { return p.secret("audit_key.pub") }
+
 func (p *Pack) writeSecrets(t TB) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(p.Dir, "secrets"), 0o700); err != nil {
@@ -151,6 +157,12 @@ func (p *Pack) writeSecrets(t TB) {
 	writeFile(t, p.secret("redis_url"), "redis://"+p.Ports.Addr(portRedis)+"/0\n")
 	writeFile(t, p.secret("redis_password"), redisPassword+"\n")
 	writeFile(t, p.secret("pseudonym_key"), "bWFkZS1mb3ItdGhlLXRlc3RzLW9ubHktMzItYnl0ZXM\n")
+	key, public, err := note.GenerateKey(rand.Reader, "audit.gatehouse.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, p.secret("audit_key"), key+"\n")
+	writeFile(t, p.AuditKeyFile(), public+"\n")
 }
 
 func (p *Pack) secretsEnv() []string {
@@ -158,6 +170,7 @@ func (p *Pack) secretsEnv() []string {
 		"REDIS_URL_FILE=" + p.secret("redis_url"),
 		"REDIS_PASSWORD_FILE=" + p.secret("redis_password"),
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + p.secret("pseudonym_key"),
+		"GATEHOUSE_AUDIT_KEY_FILE=" + p.secret("audit_key"),
 	}
 }
 
@@ -197,6 +210,7 @@ func (p *Pack) control(t TB) *Process {
 		"--state-dir", p.controlState(),
 		"--wasm", Wasm(t),
 		"--authz-address", p.Ports.Addr(portAuthz),
+		"--store", p.store(),
 	}, p.secretsEnv(), readyz(p.Ports.Addr(portControl)))
 }
 

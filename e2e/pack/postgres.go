@@ -1,0 +1,169 @@
+package pack
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+const (
+	postgresWithin = 60 * time.Second
+	postgresUser   = "gatehouse"
+)
+
+// Postgres makes an empty database in a real PostgreSQL and returns its URL.
+// The server is started by the first test that asks, serves all tests of the
+// test binary on a Unix socket, and is gone with it, its files too, however the
+// binary ends. The database is dropped when the test ends.
+func Postgres(t TB) (url string) {
+	t.Helper()
+	dir, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "t" + strings.ToLower(rand.Text())
+	if err := administer(dir, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := administer(dir, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	return postgresURL(dir, name)
+}
+
+func postgresURL(dir, database string) string {
+	return "postgres://" + postgresUser + "@/" + database + "?host=" + dir
+}
+
+func administer(dir, statement string) error {
+	db, err := sql.Open("pgx", postgresURL(dir, "postgres"))
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), postgresWithin)
+	defer cancel()
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
+}
+
+// guard runs PostgreSQL until the test binary, which holds the other end of its
+// standard input, has ended, and takes the files away then. It waits for nothing
+// to reach the disk: no test pulls the plug.
+const guard = `
+bin=$1 dir=$2
+"$bin/initdb" --pgdata "$dir/data" --username ` + postgresUser + ` --auth trust --encoding UTF8 --locale C --no-sync --no-instructions >"$dir/log" 2>&1 &&
+  exec "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+    -c shared_buffers=32MB -c max_connections=200 >>"$dir/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -QUIT "$server"
+wait "$server"
+rm -rf "$dir"
+`
+
+// cluster is the folder of the one server of this test binary.
+var cluster = sync.OnceValues(func() (dir string, err error) {
+	bin, err := postgresBinaries()
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp("", "gh-pg-"); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir)
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr.Credential, err = unprivileged(dir); err != nil {
+		return "", err
+	}
+	// Never written to and never closed: it ends with this process.
+	if _, err = cmd.StdinPipe(); err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	go func() { _ = cmd.Wait() }() // also keeps the pipe from being collected, which would close it
+	_, err = poll(postgresWithin, func(context.Context) error { return administer(dir, "SELECT 1") })
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log")) // what is there is shown
+		return "", fmt.Errorf("PostgreSQL of %s does not answer: %w\n%s", bin, err, tail(string(log)))
+	}
+	return dir, nil
+})
+
+// unprivileged is another user than root, which PostgreSQL refuses to run as,
+// made the owner of dir. It is nil for everybody else.
+func unprivileged(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil //nolint:nilnil // nil is os/exec's word for "as I am"
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 31)
+		if err != nil {
+			return nil, fmt.Errorf("user %s: %w", name, err)
+		}
+		gid, err := strconv.ParseUint(u.Gid, 10, 31)
+		if err != nil {
+			return nil, fmt.Errorf("user %s: %w", name, err)
+		}
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
+}
+
+// postgresBinaries is the folder of initdb and postgres: those on PATH, else the
+// newest of Debian, which keeps them off PATH, else those of make test.
+func postgresBinaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil && exists(filepath.Join(filepath.Dir(path), "postgres")) {
+			return filepath.Dir(path), nil
+		}
+	}
+	versions, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if err != nil {
+		return "", err
+	}
+	if len(versions) > 0 {
+		return filepath.Dir(slices.MaxFunc(versions, func(a, b string) int { return debianVersion(a) - debianVersion(b) })), nil
+	}
+	for dir, err := os.Getwd(); err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		bin := filepath.Join(dir, ".tools", "postgres", "pgserver", "pginstall", "bin")
+		if exists(filepath.Join(bin, "postgres")) {
+			return bin, nil
+		}
+	}
+	return "", errors.New("no PostgreSQL: install Debian's postgresql, or run make test, which fetches one")
+}
+
+// debianVersion is 15 for /usr/lib/postgresql/15/bin/postgres.
+func debianVersion(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // an odd name is older than all
+	return n
+}
