@@ -318,6 +318,7 @@ func TestRedisMayComeLaterAndMayForget(t *testing.T) {
 		r.await(t, "Redis is there", func(s readiness) bool { return s.Redis.Reachable && s.Redis.Version == version })
 		r.redis.Stop()
 	}
+	r.redis.Restart() // for the event of the policy, or control would report it lost
 }
 
 func TestARestartRemembersWhatWasLive(t *testing.T) {
