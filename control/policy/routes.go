@@ -60,7 +60,7 @@ func (k *compiler) routePolicy(route string, raw rawRoute) string {
 }
 
 func (f rawFeatures) overrides() bool {
-	return f.headers.set || f.cors.set || f.session.set || f.limits.set || f.uploads.set
+	return f.headers.set || f.cors.set || f.csrf.set || f.session.set || f.limits.set || f.uploads.set
 }
 
 func (k *compiler) upstream(ref value[string]) {
