@@ -140,7 +140,7 @@ gosec: $(STAMPS)/gosec-$(GOSEC_VERSION) ## gosec
 	@echo "gosec: clean"
 
 gitleaks: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in the tree or in its history
-	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn .
+	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn --log-opts HEAD .
 	@echo "gitleaks: clean"
 
 .PHONY: gitleaks-staged
