@@ -35,6 +35,7 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newAlertCommand(app),
 		newSubjectCommand(app),
 		newConsentCommand(app),
 		newBreachCommand(app),
