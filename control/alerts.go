@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/authz/event"
@@ -36,12 +37,13 @@ func (c *control) openAlerts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the alerts: %w", err)
 	}
-	since := c.o.Now().Add(-c.alerts.LongestWindow())
-	recent, err := audit.Last(ctx, c.auditDir(), maxRefill, func(e event.Event) bool { return !e.Time.Before(since) })
+	// All that match: with a condition, a quiet log would be read to its beginning.
+	recent, err := audit.Last(ctx, c.auditDir(), maxRefill, func(event.Event) bool { return true })
 	if err != nil && !errors.Is(err, audit.ErrNoLog) {
 		return fmt.Errorf("refill the windows of alerts: %w", err)
 	}
-	c.alerts.Observe(recent)
+	since := c.o.Now().Add(-c.alerts.LongestWindow())
+	c.alerts.Observe(slices.DeleteFunc(recent, func(e event.Event) bool { return e.Time.Before(since) }))
 	return nil
 }
 
@@ -51,13 +53,14 @@ func (c *control) runAlerts(ctx context.Context) {
 	}
 }
 
-// configureAlerts brings the rules and sinks of an edited policy file into force.
-func (c *control) configureAlerts(compiled *policy.Compiled) error {
-	if c.alerts == nil {
-		return nil
-	}
+// configure brings callers, rules and sinks of an edited policy file into force,
+// or none of them: what can fail comes first, and the rules were compiled.
+func (c *control) configure(compiled *policy.Compiled) error {
 	sinks, err := c.sinks(compiled)
 	if err != nil {
+		return err
+	}
+	if err := c.web.configure(c.o.apiSettings(compiled)); err != nil || c.alerts == nil {
 		return err
 	}
 	return c.alerts.Configure(compiled.Alerts.Rules, sinks)

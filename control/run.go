@@ -156,10 +156,8 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		configure: func(e edition) error {
-			return errors.Join(c.web.configure(c.o.apiSettings(e.compiled)), c.configureAlerts(e.compiled))
-		},
-		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
+		configure: func(e edition) error { return c.configure(e.compiled) },
+		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
 	c.publisher.xds = c.xds

@@ -279,8 +279,9 @@ func (e *Engine) keepOne(ctx context.Context, key string, f firing) error {
 	return nil
 }
 
-// settle notes what the store now knows. Events that came meanwhile are kept
-// apart: an alert that was over goes on with them if it has not been forgotten.
+// settle notes what the store now knows. Events may have come while it was asked:
+// then an alert that goes on is stale, and one that is over is followed by
+// another if they are too many by themselves.
 func (e *Engine) settle(key string, known firing, over bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -288,15 +289,22 @@ func (e *Engine) settle(key string, known firing, over bool) {
 	if f == nil {
 		return
 	}
-	if over {
-		delete(e.firing, key)
-		if counts := e.counts[known.alert.Rule]; counts != nil && known.ending {
-			counts.forget(known.alert.GroupKey)
-		}
+	meanwhile := f.alert.Events - known.alert.Events
+	if !over {
+		f.kept, f.stale = true, meanwhile > 0
 		return
 	}
-	f.kept = true
-	f.stale = f.alert.Events != known.alert.Events
+	delete(e.firing, key)
+	i := slices.IndexFunc(e.rules, func(r compiled) bool { return r.Name == known.alert.Rule })
+	switch {
+	case i < 0: // the rule is gone, and so are its counts
+	case meanwhile > int64(e.rules[i].MoreThan):
+		next := f.alert
+		next.ID, next.Started, next.Events = event.DeriveID("alert after", known.alert.ID), f.alert.Last, meanwhile
+		e.firing[key] = &firing{alert: next}
+	case meanwhile == 0 && known.ending:
+		e.counts[known.alert.Rule].forget(known.alert.GroupKey)
+	}
 }
 
 func (e *Engine) sinkNames() []string {

@@ -366,3 +366,48 @@ func open(t *testing.T) *store.Store {
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
+
+// interrupted is a store during whose answer more events come.
+type interrupted struct {
+	Store
+	during func()
+}
+
+func (s *interrupted) ResolveAlert(ctx context.Context, id string, sinks []string) (bool, error) {
+	if s.during != nil {
+		s.during()
+		s.during = nil
+	}
+	return s.Store.ResolveAlert(ctx, id, sinks)
+}
+
+func TestEventsThatComeWhileAnAlertEndsAreNotLost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name                       string
+		moreThan, meanwhile, later int
+		raised                     int
+	}{
+		{"enough by themselves", 1, 2, 0, 2},
+		{"one that is enough by itself", 0, 1, 0, 2},
+		{"not enough", 1, 1, 0, 1},
+		{"enough with what follows", 1, 1, 1, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &interrupted{Store: open(t)}
+			b := newBench(t, s, rule(test.moreThan))
+			b.at(0, test.moreThan+1, failure("c:1"))
+			b.settle()
+			b.now = start.Add(time.Hour)
+			s.during = func() { b.at(time.Hour, test.meanwhile, failure("c:1")) }
+			b.settle()
+			b.at(time.Hour+10*time.Second, test.later, failure("c:1"))
+			b.settle()
+			b.settle()
+			if raised, resolved := b.sink.rules(); len(raised) != test.raised || len(resolved) != 1 {
+				t.Errorf("%v %v", raised, resolved)
+			}
+		})
+	}
+}
