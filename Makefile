@@ -92,9 +92,14 @@ $(STAMPS)/postgres: .ci/requirements-postgres.txt .ci/wheel-binary
 # The race detector is linked with a C compiler.
 RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
+# A person's machine may have no browser; CI installs one, and there every test runs.
+CHROMIUM := $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+NO_BROWSER = $(if $(CHROMIUM)$(CI),,-skip 'InChromium$$' \
+  $(info no chromium: the console is not looked at in a browser (Debian: apt-get install chromium)))
+
 .PHONY: test
 test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
-	@go test $(RACE) -shuffle on -count 1 -timeout 6m ./...
+	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
 check: fmt vet security-scan dependency-check hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
@@ -140,7 +145,7 @@ gosec: $(STAMPS)/gosec-$(GOSEC_VERSION) ## gosec
 	@echo "gosec: clean"
 
 gitleaks: $(STAMPS)/gitleaks-$(GITLEAKS_VERSION) ## no secret in the tree or in its history
-	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn .
+	@$(GOTOOLS)/gitleaks git --no-banner --redact --verbose --log-level warn --log-opts HEAD .
 	@echo "gitleaks: clean"
 
 .PHONY: gitleaks-staged

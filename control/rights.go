@@ -50,6 +50,9 @@ func (c *control) openRights(context.Context) error {
 // and before anything is taken in.
 func (c *control) observe(events []event.Event) {
 	c.web.hub.Publish(events)
+	if c.alerts != nil {
+		c.alerts.Observe(events)
+	}
 	if c.rights != nil {
 		c.rights.Observe(events)
 	}

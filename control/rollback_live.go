@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,8 +28,14 @@ type Follower struct {
 	// Client must have a time-out, or its callers' contexts one.
 	Client *http.Client
 
-	before string // when control had refused an edit before ours
+	before string        // when control had refused an edit before ours
+	sure   time.Duration // for tests; 0 means sureAfter
 }
+
+// sureAfter is how long a refusal must stand to be that of our edit. Control may
+// come to the edit before ours only now: it looks at the file every second, and
+// waits until it is left alone.
+const sureAfter = 3 * time.Second
 
 // Look must come before the edit: a refusal that is older than the edit is not
 // the edit's. It returns ErrControlAway if there is nobody to follow.
@@ -55,13 +62,18 @@ func (f *Follower) Await(ctx context.Context, version string) (Live, error) {
 	defer ticker.Stop()
 	var live Live
 	var why error
+	var refused string // and since when we know
+	var since time.Time
 	for {
 		state, err := f.ask(ctx)
+		if at := state.refusedAt(); at != refused {
+			refused, since = at, time.Now()
+		}
 		switch {
 		case ctx.Err() != nil && why != nil: // that this question was cut short is no news
 		case err != nil:
 			live, why = Live{}, err
-		case state.LastError != nil && state.refusedAt() != f.before:
+		case state.LastError != nil && refused != f.before && time.Since(since) >= cmp.Or(f.sure, sureAfter):
 			return state.of(version), fmt.Errorf("control refuses it: %s", strings.Join(state.LastError.Errors, "; "))
 		default:
 			live = state.of(version)

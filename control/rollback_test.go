@@ -279,7 +279,7 @@ func TestAFollowerSaysWhyAPolicyIsNotLive(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			f := &Follower{URL: server.URL, Client: server.Client()}
+			f := &Follower{URL: server.URL, Client: server.Client(), sure: time.Millisecond}
 			if err := f.Look(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -19,6 +19,7 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/authz/secret"
+	"gatehouse/control/alert"
 	"gatehouse/control/api"
 	"gatehouse/control/audit"
 	"gatehouse/control/audit/seal"
@@ -53,6 +54,7 @@ type control struct {
 	transit   *event.Transit   // nil without a pseudonym key
 	keys      *seal.Keyring    // nil without a store or a master key
 	rights    *privacy.Service // nil without the keys
+	alerts    *alert.Engine    // nil without a store
 	web       web
 }
 
@@ -76,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble binds first: a port in use is told before anything else is touched.
 func (c *control) assemble(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openPublisher, c.openRights, c.openWeb,
+		c.bind, c.load, c.openStore, c.openKeys, c.openRedis, c.openEvents, c.openAudit, c.openAlerts, c.openPublisher, c.openRights, c.openWeb,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -137,7 +139,7 @@ func (c *control) openAudit(context.Context) error {
 	from := intake.Options{
 		Redis: c.redis, Log: log, Transit: c.transit, Observe: c.observe, Consumer: c.o.Instance,
 		DeadLetters: filepath.Join(c.o.StateDir, "dead-letters.jsonl"),
-		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now,
+		Registerer:  c.o.Registry, Logger: c.o.Log, Now: c.o.Now, Guard: c.o.Guard,
 	}
 	if c.keys != nil {
 		from.Seal = c.keys
@@ -154,7 +156,7 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		configure: func(e edition) error { return c.web.configure(c.o.apiSettings(e.compiled)) },
+		configure: func(e edition) error { return c.configure(e.compiled) },
 		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
@@ -174,7 +176,7 @@ func (c *control) run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}
 	for _, work := range []func(context.Context){
-		c.authz.run, c.intake.Run, c.expireKeys, c.runRights,
+		c.authz.run, c.intake.Run, c.expireKeys, c.runAlerts, c.runRights,
 		func(ctx context.Context) { files.run(ctx, changed) },
 		func(ctx context.Context) { c.publisher.run(ctx, changed) },
 	} {

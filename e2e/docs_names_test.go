@@ -84,6 +84,14 @@ func TestTheComplianceListNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+func TestTheComplianceScriptProvesNothingByRunningNothing(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(filepath.Join(pack.Root(t), ".ci", "compliance-test"), "no line has these words").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "0 proved") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // TestTheChecklistHasEveryLineOfTheAudit compares it with the lists that
 // gatehouse posture prints, which have the audit's words.
 func TestTheChecklistHasEveryLineOfTheAudit(t *testing.T) {

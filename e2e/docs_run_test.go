@@ -53,6 +53,7 @@ func runBlock(t *testing.T, block, dir string, ports pack.Ports) {
 	cmd := exec.CommandContext(ctx, "bash", "-c", "set -eu -o pipefail\n"+atHand(block, dir, ports))
 	cmd.Dir = pack.Root(t)
 	cmd.Env = append(os.Environ(), "GATEHOUSE_STATE_DIR="+dir, "GOFLAGS=-trimpath")
+	cmd.WaitDelay = 5 * time.Second // what the shell has started may hold its output
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v", err)

@@ -215,6 +215,12 @@ func (h *responseHeaders) has(name string) bool {
 }
 
 func (h *responseHeaders) Values(name string) []string {
+	if h.unread {
+		if value, err := proxywasm.GetHttpResponseHeader(name); err == nil {
+			return []string{value} // several lines, joined by the host
+		}
+		return nil
+	}
 	var values []string
 	for _, line := range h.lines {
 		if line[0] == name {

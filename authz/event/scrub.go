@@ -30,21 +30,36 @@ func scrub(e *Event) {
 	}
 }
 
+// Clean takes out of e what looks like a secret and what the rules of the guard
+// find. It is for a reader who does not trust the writer; e is changed.
+func Clean(g *secret.Guard, e *Event) {
+	if g == nil {
+		return
+	}
+	scrub(e)
+	look(e, g.Clean)
+}
+
 // clean takes out of e what the rules of the guard find, beside the path of
 // requests. With the queue more than half full there is no time for that: then
 // text that may hold a secret is hidden unseen, so that no event is lost for it.
 func (w *Writer) clean(e *Event) {
-	look := func(name, text string) string { return w.guard.Clean("event "+string(e.Type)+" "+name, text) }
 	if len(w.queue) > cap(w.queue)/2 {
-		look = func(_, text string) string { return w.guard.Hurry(text) }
+		look(e, func(_, text string) string { return w.guard.Hurry(text) })
+		return
 	}
+	look(e, w.guard.Clean)
+}
+
+func look(e *Event, clean func(place, text string) string) {
+	place := "event " + string(e.Type) + " "
 	for name, text := range free(e) {
-		*text = clip(look(name, *text), maxField)
+		*text = clip(clean(place+name, *text), maxField)
 	}
 	for _, fields := range [...]map[string]string{e.Detail, e.Personal} {
 		for key, value := range fields {
-			if clean := look(key, value); clean != value {
-				fields[key] = clip(clean, maxField)
+			if cleaned := clean(place+key, value); cleaned != value {
+				fields[key] = clip(cleaned, maxField)
 			}
 		}
 	}

@@ -255,7 +255,7 @@ type byName struct{}
 
 func (byName) Find(text string) (found []Found) {
 	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " = "); ok && strings.Contains(name, "secret") && !strings.Contains(value, "[redacted") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " = "); ok && strings.Contains(name, "secret") && len(value) > 10 {
 			found = append(found, Found{Rule: "generic-api-key", Line: 1, Secret: New([]byte(strings.Trim(value, `" `)))})
 		}
 	}
@@ -408,5 +408,18 @@ func BenchmarkScrub(b *testing.B) {
 				Scrub(text)
 			}
 		})
+	}
+}
+
+func TestALoopsPanicIsTheCauseOfTheEnd(t *testing.T) {
+	t.Parallel()
+	ctx, fail := context.WithCancelCause(t.Context())
+	ContainLoop("a loop", fail, func() {})
+	if ctx.Err() != nil || Crash(ctx) != nil {
+		t.Error("a loop that ended by itself ended the service")
+	}
+	ContainLoop("a loop", fail, func() { panic("token=" + plain) })
+	if err := Crash(ctx); err == nil || err.Error() != "a loop panicked: token="+Redacted {
+		t.Errorf("%v", err)
 	}
 }

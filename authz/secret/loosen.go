@@ -9,21 +9,29 @@ import (
 // want a quote, a space or the end of a line after a secret. In a path, a file's
 // name or a sentence something else follows ("/ghp_.../x", "ghp_....pdf"), so the
 // words of the text stand once more behind it, on their own.
+//
+// What was taken out already is none: the beginning of a private key, of which
+// Scrub leaves the first line, would make a rule look for its end.
 func lookAt(text string) string {
+	text = marks.ReplaceAllString(text, "[x]")
 	if !disordered(text) {
 		return text
 	}
-	return text + "\n" + loosened(text)
+	looked := text + "\n" + loosened(text)
+	if plain, ok := unescaped(text); ok {
+		looked += "\n" + loosened(plain)
+	}
+	return looked
 }
 
-// marks are what stands in the place of secrets; their words are none.
-var marks = regexp.MustCompile(`\[redacted[a-z0-9:-]*\]`)
+// marks are what stands in the place of secrets.
+var marks = regexp.MustCompile(`(?:-----BEGIN [A-Z ]*PRIVATE KEY-----)?\[redacted[a-z0-9:-]*\]`)
 
-// loosened puts a space in the place of what is in no token, and before what
-// looks like a file's extension or the end of a sentence. It changes no length
-// within a word: what is found in it is found in text.
+// loosened puts a space in the place of what is in no token. A word with full
+// stops stands there whole, without what may be a file's extension, and in its
+// parts: some tokens have stops. What is found in a word is found in text.
 func loosened(text string) string {
-	out := []byte(marks.ReplaceAllString(text, " "))
+	out := []byte(text)
 	for i, c := range out {
 		if (!ofSecret[c] || c == '%' || c == '~') && c != '\n' {
 			out[i] = ' '
@@ -32,22 +40,26 @@ func loosened(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(string(out)) {
 		for word := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), " ") {
-			b.WriteString(withoutExtension(word))
-			b.WriteByte(' ')
+			writeWord(&b, word)
 		}
 		b.WriteByte('\n')
 	}
 	return b.String()
 }
 
-// withoutExtension cuts ".pdf", ".tar.gz" and the full stop off a word.
-func withoutExtension(word string) string {
-	for range 2 {
-		at := strings.LastIndexByte(word, '.')
-		if at < 0 || len(word)-at > len(".jsonl") {
-			return word
+func writeWord(b *strings.Builder, word string) {
+	b.WriteString(word)
+	b.WriteByte(' ')
+	short := word
+	for range 2 { // ".pdf", ".tar.gz", the end of a sentence
+		at := strings.LastIndexByte(short, '.')
+		if at < 0 {
+			return
 		}
-		word = word[:at]
+		short = short[:at]
+		b.WriteString(short)
+		b.WriteByte(' ')
 	}
-	return word
+	b.WriteString(strings.ReplaceAll(word, ".", " "))
+	b.WriteByte(' ')
 }

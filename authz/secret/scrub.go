@@ -34,7 +34,18 @@ var forms = regexp.MustCompile(strings.Join([]string{
 // Scrub returns text with everything that looks like a secret replaced. It is
 // fit for a request's path: text without a hint of a secret costs a few
 // nanoseconds a byte.
+//
+// What is found only behind the percent-encoding of a URL is shown without it.
 func Scrub(text string) string {
+	if plain, ok := unescaped(text); ok {
+		if clean := scrub(plain); clean != plain {
+			return clean
+		}
+	}
+	return scrub(text)
+}
+
+func scrub(text string) string {
 	if !mayHold(text) {
 		return text
 	}

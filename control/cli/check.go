@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/scan"
 	"gatehouse/control/policy"
 )
 
@@ -20,6 +22,8 @@ type checkReport struct {
 	Upstreams int            `json:"upstreams"`
 	Errors    []policy.Error `json:"errors"`
 	Warnings  []policy.Error `json:"warnings"`
+	// Environment tells of secrets in plain variables: those of ours make it fail.
+	Environment []string `json:"environment"`
 }
 
 func newCheckCommand(app *App) *cobra.Command {
@@ -72,12 +76,29 @@ func (app *App) check(file string, format output) error {
 		report.Policies = countOwnPolicies(compiled)
 		report.Warnings = append(report.Warnings, compiled.Warnings...)
 	}
+	if err := app.checkEnvironment(&report); err != nil {
+		return err
+	}
 	if err := app.printCheck(report, format); err != nil {
 		return err
 	}
 	if !report.OK {
 		return &ExitError{Code: ExitWrong}
 	}
+	return nil
+}
+
+func (app *App) checkEnvironment(r *checkReport) error {
+	finder, err := scan.Default()
+	if err != nil {
+		return wrong("%w", err)
+	}
+	refused, foreign := secret.Environ(app.environ(), finder)
+	r.Environment = []string{}
+	for _, err := range append(refused, foreign...) {
+		r.Environment = append(r.Environment, err.Error())
+	}
+	r.OK = r.OK && len(refused) == 0
 	return nil
 }
 
@@ -91,8 +112,13 @@ func (app *App) printCheck(r checkReport, format output) error {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(app.Stderr, "warning:", w)
 	}
-	if !r.OK {
+	for _, e := range r.Environment {
+		fmt.Fprintln(app.Stderr, e)
+	}
+	if len(r.Errors) > 0 {
 		fmt.Fprintf(app.Stderr, "%s: %s\n", r.File, count(len(r.Errors), "mistake"))
+	}
+	if !r.OK {
 		return nil
 	}
 	_, err := fmt.Fprintf(app.Stdout, "%s: ok: version %s, %s, %s, %s\n", r.File, r.Version,

@@ -22,7 +22,7 @@ type postureFlags struct {
 	stateDir, config               string
 	envoy, envoyTLS, caFile        string
 	control, authz, store          string
-	tokenFile                      string
+	tokenFile, auditKey            string
 	username, passwordFile         string
 	page, protected, upload, limit string
 	strict, verbose                bool
@@ -54,6 +54,7 @@ func newPostureCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.redis.redis, "redis", "", "redis://HOST:PORT/DB or unix:///PATH, without a password (REDIS_PASSWORD_FILE)")
 	flags.StringVar(&f.redis.redisURLFile, "redis-url-file", "", "file that holds the URL of Redis")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with a token of control's API")
+	flags.StringVar(&f.auditKey, "audit-key", "", "file of the audit log's public key")
 	flags.StringVar(&f.username, "username", "", "somebody who may sign in")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file with their password")
 	flags.StringVar(&f.page, "page", "", "path of a page that needs no session")
@@ -124,6 +125,9 @@ func (app *App) postureTarget(f *postureFlags) (posture.Target, error) {
 	}
 	if target.StateDir != "" {
 		target.Events = auditEvents{auditDir(target.StateDir)}
+		if target.Verifier, err = newAuditVerifier(target.StateDir, f.auditKey); err != nil {
+			return target, wrong("%w", err)
+		}
 	}
 	return target, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ func (f *postureFlags) routes(target *posture.Target, config string) error {
 			return err
 		}
 		target.Routes = sampleRoutes(compiled)
+		target.Alerts = policyRules{compiled}
 	} else if f.config != "" {
 		return wrong("read the policy file: %w", err)
 	}
@@ -36,6 +38,18 @@ func (f *postureFlags) routes(target *posture.Target, config string) error {
 		*into = posture.Route{Path: path}
 	}
 	return nil
+}
+
+// policyRules are the alert rules of a policy file.
+type policyRules struct{ compiled *policy.Compiled }
+
+// Names implements posture.AlertRules.
+func (r policyRules) Names(context.Context) ([]string, error) {
+	names := make([]string, len(r.compiled.Alerts.Rules))
+	for i, rule := range r.compiled.Alerts.Rules {
+		names[i] = rule.Name
+	}
+	return names, nil
 }
 
 // sampleRoutes takes the first route of each kind that GET, or POST for

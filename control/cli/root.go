@@ -35,11 +35,13 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newAlertCommand(app),
 		newSubjectCommand(app),
 		newConsentCommand(app),
 		newBreachCommand(app),
 		newRollbackCommand(app),
 		newPostureCommand(app),
+		newSecretCommand(app),
 		newVersionCommand(app),
 	}
 }

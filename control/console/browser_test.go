@@ -153,7 +153,7 @@ func (b *browser) signIn() {
 	)
 }
 
-func TestAPersonSignsInSeesAnEventAsItComesAndSearches(t *testing.T) {
+func TestAPersonSignsInSeesAnEventAsItComesAndSearchesInChromium(t *testing.T) {
 	t.Parallel()
 	f, server := site(t)
 	b := chromium(t, server.URL)
@@ -212,7 +212,7 @@ var pages = map[string]string{
 	"requests": "/console/requests", "request": "/console/requests/0190-aaaa-bbbb-cccc", "policy": "/console/policy", "nothing": "/console/nothing",
 }
 
-func TestEveryPageFitsAndObeysItsPolicyAtEverySize(t *testing.T) {
+func TestEveryPageFitsAndObeysItsPolicyAtEverySizeInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
 	b := chromium(t, server.URL)
@@ -272,7 +272,7 @@ const unlabelled = `[...document.querySelectorAll("input:not([type=hidden]), but
   .filter((e) => !(e.labels && e.labels.length) && !e.getAttribute("aria-label") && !e.textContent.trim() && !e.caption)
   .map((e) => e.outerHTML.slice(0, 80))`
 
-func TestEveryPageCanBeReadInBothLightsAndByAScreenReader(t *testing.T) {
+func TestEveryPageCanBeReadInBothLightsAndByAScreenReaderInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
 	b := chromium(t, server.URL)
@@ -295,7 +295,7 @@ func TestEveryPageCanBeReadInBothLightsAndByAScreenReader(t *testing.T) {
 	b.content()
 }
 
-func TestThePagesAreWholeWithoutJavaScript(t *testing.T) {
+func TestThePagesAreWholeWithoutJavaScriptInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
 	b := chromium(t, server.URL)

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/secret"
 )
 
 // maxKept bounds what of a dead entry is kept, in bytes.
@@ -39,12 +40,19 @@ func (i *Intake) sort(entries []redis.XMessage) batch {
 		b.newest = entry.ID
 		e, text, err := parse(entry)
 		if err != nil {
-			b.dead = append(b.dead, deadLetter{Time: i.o.Now().UTC(), Entry: entry.ID, Reason: err.Error(), Value: withoutTransit(text[:min(len(text), maxKept)])})
+			b.dead = append(b.dead, deadLetter{
+				Time: i.o.Now().UTC(), Entry: entry.ID, Reason: i.clean(err.Error()), Value: i.clean(withoutTransit(text[:min(len(text), maxKept)])),
+			})
 			continue
 		}
+		event.Clean(i.o.Guard, &e)
 		b.events = append(b.events, e)
 	}
 	return b
+}
+
+func (i *Intake) clean(text string) string {
+	return i.o.Guard.Clean("dead letter", secret.Scrub(text))
 }
 
 var (

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/secret"
 	"gatehouse/control/audit"
 )
 
@@ -48,7 +49,10 @@ type Options struct {
 	Observe    func([]event.Event)
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
-	Now        func() time.Time
+	// Guard looks at events and dead letters once more before they are kept:
+	// whatever else writes to the stream has not. Nil looks at nothing.
+	Guard *secret.Guard
+	Now   func() time.Time
 }
 
 // Intake moves events from the stream into the log.

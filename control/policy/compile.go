@@ -28,6 +28,7 @@ func (k *compiler) compile() {
 	k.signIn()
 	k.auth()
 	k.control()
+	k.alerts()
 	k.routes()
 	k.privacy()
 	k.unused()

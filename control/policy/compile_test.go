@@ -3,8 +3,10 @@ package policy
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	authzpolicy "gatehouse/authz/policy"
+	"gatehouse/control/alert"
 	filterpolicy "gatehouse/filter/policy"
 )
 
@@ -54,6 +56,16 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},
 		"second upstream": {c.Upstreams[1], Upstream{Name: "away", URL: "https://away.example.com:443", Host: "away.example.com", Port: 443, TLS: true}},
+		"alerts": {c.Alerts, AlertSettings{
+			Rules: []alert.Rule{{
+				Name: "floods", When: `event.type == "rate_limit_exceeded" && event.status == 429`, MoreThan: 10, Window: time.Minute,
+				GroupBy: []string{"client"}, Severity: alert.Critical, Summary: "too many", Quiet: 10 * time.Minute,
+			}},
+			Sinks: []AlertSink{
+				{Name: "hook", Kind: "webhook", URL: "https://hooks.example.com/g", SecretFile: "/etc/gatehouse/secrets/webhook"},
+				{Name: "am", Kind: "alertmanager", URL: "http://am:9093"},
+			},
+		}},
 		"redis": {c.Redis, RedisSettings{
 			URL: "redis://127.0.0.1:6379/0", PasswordFile: "/etc/gatehouse/secrets/redis", PoolSize: 40,
 		}},

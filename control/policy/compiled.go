@@ -42,6 +42,7 @@ type Compiled struct {
 	// Privacy is the data map. Relative file names are relative to
 	// gatehouse.yaml's folder; Load has already joined the two.
 	Privacy datamap.Map
+	Alerts  AlertSettings
 
 	// Warnings are about what is allowed and probably not meant.
 	Warnings []Error

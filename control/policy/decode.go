@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -10,6 +11,7 @@ type decoder struct {
 	file     string
 	errs     Errors
 	warnings Errors
+	secrets  []string // that were found in the file: no message repeats one
 }
 
 func (d *decoder) fail(at pos, message, offending, suggestion string) {
@@ -23,7 +25,8 @@ func (d *decoder) warn(at pos, message, offending, suggestion string) {
 func (d *decoder) report(at pos, message, offending, suggestion string) Error {
 	return Error{
 		File: d.file, Line: max(1, at.line), Column: max(1, at.col), Path: at.path,
-		Message: message, Offending: shorten(offending), Suggestion: suggestion,
+		Message:   cmp.Or(d.conceal(message), "a text that holds a secret is wrong here"),
+		Offending: shorten(d.conceal(offending)), Suggestion: d.conceal(suggestion),
 	}
 }
 
@@ -135,7 +138,7 @@ func names[T any](fields []field[T]) []string {
 
 func (d *decoder) unknownKey(e entry, known []string) {
 	if isSecretName(e.key) {
-		d.fail(e.at, "a secret does not belong into this file", e.key, secretAdvice)
+		d.fail(e.at, secretMessage, e.key, secretAdvice)
 		return
 	}
 	d.fail(e.at, "unknown key", e.key, suggest(e.key, known, "key"))
@@ -202,18 +205,6 @@ func dictionary[V any](of kind[V]) kind[[]named[V]] {
 				}
 			}
 			return out, true
-		},
-	}
-}
-
-// refused is a key that the design has and this version has not: better an
-// error than a setting that is silently not in force.
-func refused[T any](name string) field[T] {
-	return field[T]{
-		name: name, doc: "not available in this version",
-		schema: schema{"not": schema{}},
-		read: func(d *decoder, n *node, _ *T) {
-			d.fail(n.at, "not available in this version", name, "remove the key: it would do nothing")
 		},
 	}
 }

@@ -187,3 +187,15 @@ routes:
 		})
 	}
 }
+
+func TestARouteMayOverrideCSRFAlone(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, preamble+`
+policies: {base: {headers: {preset: strict}}}
+routes: [{path_prefix: /, upstream: app, policy: base, csrf: enforce}]
+`)
+	e, err := c.Explain(Query{Method: "POST", URL: "https://shop.example/", Header: http.Header{"Sec-Fetch-Site": {"cross-site"}}})
+	if err != nil || e.CSRF == nil || !strings.HasPrefix(e.CSRF.Answer, "refused") {
+		t.Errorf("%+v, %v", e, err)
+	}
+}

@@ -25,11 +25,14 @@ func Load(file string, data []byte) (*Compiled, error) {
 }
 
 func compileText(d *decoder, file string, data []byte) *Compiled {
+	found := scanText(d, data)
 	root := parse(d, data)
 	if root == nil {
+		refuseFound(d, data, found)
 		return nil
 	}
 	checkSecrets(d, root)
+	refuseFound(d, data, found)
 	raw, ok := fileKind().read(d, root)
 	if !ok {
 		return nil
@@ -76,7 +79,8 @@ func fingerprint(c *Compiled) (string, error) {
 		AuthPolicy string
 		Control    ControlSettings `json:",omitzero"`
 		Privacy    datamap.Map     `json:",omitzero"`
-	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control, c.Privacy})
+		Alerts     AlertSettings
+	}{c.Filter, c.Authz, c.Envoy, c.Upstreams, c.Routes, c.Redis, c.AuthPolicy, c.Control, c.Privacy, c.Alerts})
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)
 	}

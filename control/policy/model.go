@@ -16,6 +16,7 @@ type rawFile struct {
 	privacy   value[rawPrivacy]
 	policies  value[[]named[rawPolicy]]
 	routes    value[[]value[rawRoute]]
+	alerts    value[rawAlerts]
 }
 
 type rawEnvoy struct {

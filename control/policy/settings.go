@@ -66,6 +66,9 @@ func (k *compiler) joinFiles() {
 	}
 	names = append(names, k.out.Control.tokenFiles()...)
 	names = append(names, privacyFiles(&k.out.Privacy)...)
+	for i := range k.out.Alerts.Sinks {
+		names = append(names, &k.out.Alerts.Sinks[i].SecretFile)
+	}
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(dir, *name)

@@ -18,7 +18,7 @@ func fileKind() kind[rawFile] {
 		required(key("policies", "the policies by name", dictionary(policyKind()), func(f *rawFile) *value[[]named[rawPolicy]] { return &f.policies })),
 		required(key("routes", "which request goes where under which policy; the first match wins", list(routeKind()),
 			func(f *rawFile) *value[[]value[rawRoute]] { return &f.routes })),
-		refused[rawFile]("alerts"),
+		key("alerts", "what is told to whom when events add up", alertsKind(), func(f *rawFile) *value[rawAlerts] { return &f.alerts }),
 		key("privacy", "the data map: what is held about people, where and why (GDPR)", privacyKind(), func(f *rawFile) *value[rawPrivacy] { return &f.privacy }),
 	)
 }

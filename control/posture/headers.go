@@ -125,17 +125,17 @@ const foreign = "https://posture.invalid"
 func foreignOrigin(ctx context.Context, p *probe, t *trial) {
 	asked := false
 	for _, route := range []Route{p.target.Routes.CORS, p.target.Routes.Page} {
-		if !route.Known() || p.target.HTTP == "" {
+		if !route.Known() || p.open() == "" {
 			continue
 		}
 		asked = true
 		// A limited answer would do, too.
-		a, err := p.send(ctx, request{base: p.target.HTTP, route: route, header: map[string]string{"Origin": foreign}})
+		a, err := p.send(ctx, request{base: p.open(), route: route, header: map[string]string{"Origin": foreign}})
 		if err != nil {
-			t.unknown("%s%s: %v", p.target.HTTP, route.Path, err)
+			t.unknown("%s%s: %v", p.open(), route.Path, err)
 			continue
 		}
-		got := t.field(p.target.HTTP+" with Origin "+foreign+" ", route, a, "Access-Control-Allow-Origin")
+		got := t.field(p.open()+" with Origin "+foreign+" ", route, a, "Access-Control-Allow-Origin")
 		credentials := strings.EqualFold(a.header.Get("Access-Control-Allow-Credentials"), "true")
 		t.want(got != foreign && got != "null", "%s allows %s", route.Path, got)
 		t.want(got != "*" || !credentials, "%s allows every origin, with credentials", route.Path)

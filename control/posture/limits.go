@@ -26,9 +26,9 @@ func limitFields(ctx context.Context, p *probe, t *trial) {
 		t.fail("no route is limited by address")
 		return
 	}
-	a, ok := p.limited(ctx, t, p.target.HTTP, p.target.Routes.ByIP, nil)
+	a, ok := p.limited(ctx, t, p.open(), p.target.Routes.ByIP, nil)
 	if ok && a.status == 429 {
-		t.field(p.target.HTTP, p.target.Routes.ByIP, a, "Retry-After")
+		t.field(p.open(), p.target.Routes.ByIP, a, "Retry-After")
 		t.want(a.header.Get("Retry-After") != "", "a refusal does not say when to come again")
 	}
 }
@@ -56,7 +56,7 @@ func countedInRedis(ctx context.Context, p *probe, t *trial) {
 	}
 	var left [2]int
 	for i := range left {
-		a, ok := p.limited(ctx, t, p.target.HTTP, p.target.Routes.ByIP, nil)
+		a, ok := p.limited(ctx, t, p.open(), p.target.Routes.ByIP, nil)
 		if !ok {
 			return
 		}

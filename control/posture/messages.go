@@ -61,14 +61,14 @@ func plainRefusals(ctx context.Context, p *probe, t *trial) {
 		request
 	}
 	questions := []question{
-		{"an escaped slash", true, request{base: p.target.HTTP, route: Route{page.Host, "/posture%2f..%2fposture"}}},
+		{"an escaped slash", true, request{base: p.open(), route: Route{page.Host, "/posture%2f..%2fposture"}}},
 		{"a sign-in that is no JSON", false, request{
-			method: http.MethodPost, base: p.target.HTTP, route: Route{page.Host, "/auth/login"},
+			method: http.MethodPost, base: p.open(), route: Route{page.Host, "/auth/login"},
 			header: map[string]string{"Content-Type": "application/json"}, body: []byte("{"),
 		}},
 	}
 	if p.target.Routes.Protected.Known() {
-		questions = append(questions, question{"no session", false, request{base: p.target.HTTP, route: p.target.Routes.Protected}})
+		questions = append(questions, question{"no session", false, request{base: p.open(), route: p.target.Routes.Protected}})
 	}
 	for _, q := range questions {
 		a, ok := p.ask(ctx, t, q.request)

@@ -233,6 +233,7 @@ func TestWhatCannotBeSeenIsUnknownAndNeverPassed(t *testing.T) {
 		"no store":                    {func(s *sound) { s.target.Store = "sqlite:" + s.path("none.db") }, []int{38}},
 		"a user that there is not":    {func(s *sound) { s.target.Store = "" }, []int{38}},
 		"no rooms":                    {func(s *sound) { s.target.Events, s.target.Verifier, s.target.Alerts = nil, nil, nil }, []int{61, 62, 63}},
+		"a log that is not readable":  {func(s *sound) { s.target.Verifier = verifier{fmt.Errorf("%w: no disk", ErrNotChecked)} }, []int{62}},
 		"no control":                  {func(s *sound) { s.target.Control = "" }, []int{64, 71, 72, 73, 74, 75, 76}},
 		"no authz":                    {func(s *sound) { s.target.Authz = "http://127.0.0.1:1" }, []int{64}},
 		"no token of the API":         {func(s *sound) { s.target.TokenFile = "" }, []int{71, 72, 73, 74, 75, 76}},
@@ -271,6 +272,15 @@ func TestWhatAPackHasNoUseForIsNotApplicable(t *testing.T) {
 	report := s.run(t)
 	if got, want := with(report, NotApplicable), []string{id(4), id(21), id(22), id(23), id(43)}; !slices.Equal(got, want) || report.Failed() {
 		t.Errorf("%v, want %v\n%s", got, want, reasons(report))
+	}
+}
+
+func TestAPackWithTLSAloneIsAskedThere(t *testing.T) {
+	t.Parallel()
+	s := newSound(t, flaws{})
+	s.target.HTTP = ""
+	if report := s.run(t); report.Failed() || report.Counts[Pass] != len(catalogue()) {
+		t.Errorf("%v\n%s", report.Counts, reasons(report))
 	}
 }
 

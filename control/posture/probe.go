@@ -62,6 +62,14 @@ func (p *probe) close(ctx context.Context) {
 	p.client.CloseIdleConnections()
 }
 
+// open is the listener for what needs no session: in clear where there is one.
+func (p *probe) open() string {
+	if p.target.HTTP != "" {
+		return p.target.HTTP
+	}
+	return p.target.HTTPS
+}
+
 // site is the listener to sign in at: TLS where there is one.
 func (p *probe) site() string {
 	if p.target.HTTPS != "" {

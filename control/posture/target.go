@@ -68,9 +68,14 @@ type Events interface {
 
 // Verifier checks the audit log from outside, as `gatehouse audit verify` does.
 type Verifier interface {
-	// Verify returns what was checked; the error names the first bad entry.
+	// Verify returns what was checked. Its error names the first bad entry, or
+	// has ErrNotChecked in its chain if the log could not be read.
 	Verify(ctx context.Context) (summary string, err error)
 }
+
+// ErrNotChecked says that something could not be seen, rather than that it is
+// wrong.
+var ErrNotChecked = errors.New("not checked")
 
 // AlertRules names the rules that are in force.
 type AlertRules interface {

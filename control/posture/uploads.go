@@ -40,9 +40,9 @@ func upload(ctx context.Context, p *probe, t *trial, name, contentType string, c
 		return answered{}, false
 	}
 	body, header := form(name, contentType, content)
-	a, ok := p.ask(ctx, t, request{method: http.MethodPost, base: p.target.HTTP, route: route, header: header, body: body})
+	a, ok := p.ask(ctx, t, request{method: http.MethodPost, base: p.open(), route: route, header: header, body: body})
 	if ok {
-		t.saw("POST "+p.target.HTTP+route.Path+" with "+name+", declared "+contentType, a.String(), "response")
+		t.saw("POST "+p.open()+route.Path+" with "+name+", declared "+contentType, a.String(), "response")
 	}
 	return a, ok
 }

@@ -127,6 +127,14 @@ func newPack(t TB) *Pack {
 // AuthzAddr is where authz serves gRPC and its HTTP side.
 func (p *Pack) AuthzAddr() string { return p.Ports.Addr(portAuthz) }
 
+// AuthzURL, AuthzMetricsURL and AdminURL are authz's HTTP side, its metrics, and
+// Envoy's admin interface.
+func (p *Pack) AuthzURL(path string) string { return "http://" + p.Ports.Addr(portAuthz) + path }
+func (p *Pack) AuthzMetricsURL() string {
+	return "http://" + p.Ports.Addr(portAuthzMetrics) + "/metrics"
+}
+func (p *Pack) AdminURL(path string) string { return "http://" + p.Ports.Addr(portAdmin) + path }
+
 // Addr is Envoy's plain listener, URL the same with a scheme and a path.
 func (p *Pack) Addr() string           { return p.Ports.Addr(portHTTP) }
 func (p *Pack) URL(path string) string { return "http://" + p.Addr() + path }

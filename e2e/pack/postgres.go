@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -89,12 +90,18 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "gh-pg-"); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir)
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cmd.SysProcAttr.Credential, err = unprivileged(dir); err != nil {
+	as, err := unprivileged(dir)
+	if err != nil {
 		return "", err
 	}
+	if as != nil && strings.HasSuffix(bin, fetchedBin) {
+		if bin, err = lend(bin, dir, as); err != nil {
+			return "", err
+		}
+	}
+	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir)
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	// Never written to and never closed: it ends with this process.
 	if _, err = cmd.StdinPipe(); err != nil {
 		return "", err
@@ -138,6 +145,22 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
 }
 
+// fetchedBin is where make test puts PostgreSQL, below .tools/postgres.
+const fetchedBin = "/pgserver/pginstall/bin"
+
+// lend copies what make test has fetched to where another user may read it: the
+// tree that is tested may lie in a folder of root's own.
+func lend(bin, dir string, to *syscall.Credential) (string, error) {
+	from, copied := strings.TrimSuffix(bin, fetchedBin), filepath.Join(dir, "postgres")
+	if err := os.CopyFS(copied, os.DirFS(from)); err != nil {
+		return "", fmt.Errorf("copy PostgreSQL: %w", err)
+	}
+	err := filepath.WalkDir(copied, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(to.Uid), int(to.Gid))) // so that it can be taken away again
+	})
+	return copied + fetchedBin, err
+}
+
 // postgresBinaries is the folder of initdb and postgres: those on PATH, else the
 // newest of Debian, which keeps them off PATH, else those of make test.
 func postgresBinaries() (string, error) {
@@ -154,7 +177,7 @@ func postgresBinaries() (string, error) {
 		return filepath.Dir(slices.MaxFunc(versions, func(a, b string) int { return debianVersion(a) - debianVersion(b) })), nil
 	}
 	for dir, err := os.Getwd(); err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		bin := filepath.Join(dir, ".tools", "postgres", "pgserver", "pginstall", "bin")
+		bin := filepath.Join(dir, ".tools", "postgres") + fetchedBin
 		if exists(filepath.Join(bin, "postgres")) {
 			return bin, nil
 		}

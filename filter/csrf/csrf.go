@@ -103,7 +103,7 @@ func (p *Policy) Judge(r *Request) Refusal {
 		if r.safe() {
 			return Refusal{}
 		}
-		return Refusal{RuleSameSite, "a " + r.Method + " from another origin of the same site" + r.from()}
+		return Refusal{RuleSameSite, "a " + quote(r.Method) + " from another origin of the same site" + r.from()}
 	case "":
 		return r.byOrigin()
 	default: // "cross-site", and whatever the future brings

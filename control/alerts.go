@@ -1,0 +1,120 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatehouse/authz/event"
+	"gatehouse/authz/secret"
+	"gatehouse/control/alert"
+	"gatehouse/control/api"
+	"gatehouse/control/audit"
+	"gatehouse/control/policy"
+	"gatehouse/control/store"
+)
+
+// maxRefill bounds the events that windows are refilled with after a restart.
+const maxRefill = 100_000
+
+// openAlerts makes the engine and fills its windows with what the log has of
+// their time. Without a store there are no alerts: what a sink is to be told
+// would not outlive a crash.
+func (c *control) openAlerts(ctx context.Context) error {
+	if c.store == nil {
+		return nil
+	}
+	sinks, err := c.sinks(c.first.compiled)
+	if err != nil {
+		return err
+	}
+	c.alerts, err = alert.New(ctx, alert.Options{
+		Rules: c.first.compiled.Alerts.Rules, Sinks: sinks, Store: c.store, Events: c.events.Append,
+		Registerer: c.o.Registry, Log: c.o.Log, Now: c.o.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("open the alerts: %w", err)
+	}
+	// All that match: with a condition, a quiet log would be read to its beginning.
+	recent, err := audit.Last(ctx, c.auditDir(), maxRefill, func(event.Event) bool { return true })
+	if err != nil && !errors.Is(err, audit.ErrNoLog) {
+		return fmt.Errorf("refill the windows of alerts: %w", err)
+	}
+	since := c.o.Now().Add(-c.alerts.LongestWindow())
+	c.alerts.Observe(slices.DeleteFunc(recent, func(e event.Event) bool { return e.Time.Before(since) }))
+	return nil
+}
+
+func (c *control) runAlerts(ctx context.Context) {
+	if c.alerts != nil {
+		c.alerts.Run(ctx)
+	}
+}
+
+// configure brings callers, rules and sinks of an edited policy file into force,
+// or none of them: what can fail comes first, and the rules were compiled.
+func (c *control) configure(compiled *policy.Compiled) error {
+	sinks, err := c.sinks(compiled)
+	if err != nil {
+		return err
+	}
+	if err := c.web.configure(c.o.apiSettings(compiled)); err != nil || c.alerts == nil {
+		return err
+	}
+	return c.alerts.Configure(compiled.Alerts.Rules, sinks)
+}
+
+func (c *control) sinks(compiled *policy.Compiled) ([]alert.Sink, error) {
+	var sinks []alert.Sink
+	var errs []error
+	for _, s := range compiled.Alerts.Sinks {
+		switch s.Kind {
+		case policy.SinkAlertmanager:
+			sinks = append(sinks, alert.NewAlertmanager(s.Name, s.URL, c.o.Now))
+		case policy.SinkWebhook:
+			file := secret.File{Name: "alerts.sinks." + s.Name + ".secret_file", Path: s.SecretFile}
+			key, err := file.Read()
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			sinks = append(sinks, alert.NewWebhook(s.Name, s.URL, rereading(file, key), c.o.Now))
+		}
+	}
+	return sinks, errors.Join(errs...)
+}
+
+// rereading gives the secret as it is in its file now; while that cannot be
+// read, as it was.
+func rereading(file secret.File, known secret.Value) func() secret.Value {
+	return func() secret.Value {
+		if now, err := file.Read(); err == nil {
+			return now
+		}
+		return known
+	}
+}
+
+// alertList implements api.Alerts.
+type alertList struct{ store *store.Store }
+
+func (l alertList) Alerts(ctx context.Context, q api.AlertQuery) ([]api.Alert, string, error) {
+	found, next, err := l.store.Alerts(ctx, q.Rule, q.State, q.Limit, q.Cursor)
+	out := make([]api.Alert, len(found))
+	for i, a := range found {
+		out[i] = api.Alert{
+			ID: a.ID, Rule: a.Rule, Severity: a.Severity, State: stateOf(a.Ended), Summary: a.Summary, Group: a.Labels,
+			Count: a.Events, Started: a.Started, Updated: a.Last, Ended: a.Ended,
+		}
+	}
+	return out, next, err
+}
+
+func stateOf(ended time.Time) string {
+	if ended.IsZero() {
+		return "firing"
+	}
+	return "resolved"
+}
