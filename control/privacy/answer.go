@@ -113,12 +113,14 @@ func (s *Service) export(ctx context.Context, r Request, w io.Writer) (n int, er
 	if err != nil {
 		return 0, err
 	}
+	known := s.o.Map()
+	ctx = connector.WithRequest(ctx, asked(r))
 	return n, s.o.Archive.Write(ctx, w, r, func(fn func(connector.Record) error) error {
 		for _, c := range s.systems() {
 			err := c.Collect(ctx, person, func(record connector.Record) error {
-				if r.Kind == connector.Portability && s.o.Portable != nil {
+				if r.Kind == connector.Portability && len(known.Systems) > 0 {
 					var given bool
-					if record, given = s.o.Portable(record); !given {
+					if record, given = known.Portable(record); !given {
 						return nil
 					}
 				}

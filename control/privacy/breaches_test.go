@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gatehouse/authz/event"
+
+	"gatehouse/control/privacy/datamap"
 )
 
 func (f *fixture) breach(facts Facts) Breach {
@@ -167,13 +169,19 @@ func breachError(_ Breach, err error) error { return err }
 func TestDraftsAndRecordsReadAsTheyShould(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", func(o *Options) {
-		o.Controller = func() Controller {
-			return Controller{Name: "Example GmbH", Contact: "info@example.com", DPO: "dpo@example.com"}
-		}
-		o.Activities = func() []Activity {
-			return []Activity{
-				{Purpose: "newsletter", Basis: "consent", Persons: []string{"subscribers"}, Data: []string{"contact"}, Retention: []string{"until withdrawn"}, Systems: []string{"crm"}},
-				{Purpose: "contract", Basis: "contract", Data: []string{"=cmd|' /C calc'!A0", "contact"}, Recipients: []string{"carrier <b>"}, Systems: []string{"shop"}},
+		o.Map = func() datamap.Map {
+			return datamap.Map{
+				Controller: datamap.Controller{Name: "Example GmbH", Contact: "info@example.com", DPO: "dpo@example.com"},
+				Purposes: map[string]datamap.Purpose{
+					"newsletter": {Basis: datamap.Consent, Persons: []string{"subscribers"}, Retention: datamap.Period{Years: 5}},
+					"contract":   {Basis: datamap.Contract, Recipients: []string{"carrier <b>"}},
+				},
+				Systems: []datamap.System{
+					{Name: "crm", Collections: []datamap.Collection{{Fields: []datamap.Field{{Category: "contact", Purposes: []string{"newsletter"}}}}}},
+					{Name: "shop", Collections: []datamap.Collection{{Fields: []datamap.Field{
+						{Category: "=cmd|' /C calc'!A0", Purposes: []string{"contract"}}, {Category: "contact", Purposes: []string{"contract"}},
+					}}}},
+				},
 			}
 		}
 	})

@@ -60,7 +60,7 @@ func (s *Service) Record(ctx context.Context, p store.Subject, in Entry) (store.
 }
 
 func (s *Service) checkEntry(in *Entry) error {
-	known := s.o.Purposes()
+	known := s.o.Map().Purposes
 	purpose, mapped := known[in.Purpose]
 	switch {
 	case !purposes.MatchString(in.Purpose):
@@ -85,7 +85,7 @@ func (s *Service) checkEntry(in *Entry) error {
 // Objects records what Global Privacy Control says: the person objects to every
 // purpose that the data map marks so. What they object to already is left alone.
 func (s *Service) Objects(ctx context.Context, p store.Subject, by string) ([]store.Consent, error) {
-	known := s.o.Purposes()
+	known := s.o.Map().Purposes
 	var out []store.Consent
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if !known[name].GPC {

@@ -12,6 +12,7 @@ import (
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/control/privacy/connector"
+	"gatehouse/control/privacy/datamap"
 	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
 )
@@ -54,7 +55,9 @@ func TestTheNewestEntryOfALedgerHoldsAndReachesAuthz(t *testing.T) {
 func TestAnEntryThatMakesNoSenseIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", func(o *Options) {
-		o.Purposes = func() map[string]Purpose { return map[string]Purpose{"news": {NoticeVersion: "7"}, "ads": {}} }
+		o.Map = func() datamap.Map {
+			return datamap.Map{Purposes: map[string]datamap.Purpose{"news": {NoticeVersion: "7"}, "ads": {}}}
+		}
 	})
 	p := f.person("ann@example.com")
 	for name, in := range map[string]Entry{
@@ -234,8 +237,10 @@ func TestAnObjectionThatAuthzMetIsEnteredOnce(t *testing.T) {
 func TestGlobalPrivacyControlIsAnObjectionToWhatTheMapMarks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", func(o *Options) {
-		o.Purposes = func() map[string]Purpose {
-			return map[string]Purpose{"ads": {GPC: true, NoticeVersion: "1"}, "sale": {GPC: true, NoticeVersion: "1"}, "news": {NoticeVersion: "1"}}
+		o.Map = func() datamap.Map {
+			return datamap.Map{Purposes: map[string]datamap.Purpose{
+				"ads": {GPC: true, NoticeVersion: "1"}, "sale": {GPC: true, NoticeVersion: "1"}, "news": {NoticeVersion: "1"},
+			}}
 		}
 	})
 	ctx := t.Context()

@@ -29,7 +29,7 @@ func (s *Service) Draft(ctx context.Context, id string, article int) ([]byte, er
 type part struct{ title, text string }
 
 func (s *Service) draft33(b Breach) []byte {
-	f, c := b.Facts, s.o.Controller()
+	f, c := b.Facts, s.o.Map().Controller
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# Notification of a personal data breach (GDPR Art. 33)\n\n")
 	fmt.Fprintf(&out, "- Breach: %s (%s)\n- Controller: %s\n- Aware since: %s\n- The 72 hours end: %s\n- Drafted: %s\n",
@@ -51,7 +51,7 @@ func (s *Service) draft33(b Breach) []byte {
 }
 
 func (s *Service) draft34(b Breach) []byte {
-	f, c := b.Facts, s.o.Controller()
+	f, c := b.Facts, s.o.Map().Controller
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# A breach that concerns your data (GDPR Art. 34)\n\n%s tells you of a breach of the security of personal data.\n",
 		plain(first(c.Name, "We")))

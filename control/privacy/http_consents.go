@@ -95,7 +95,7 @@ func (s *Service) registerConsents(a huma.API) {
 
 func (s *Service) recordConsent(ctx context.Context, in *consentInput) (*consentOutput, error) {
 	b := in.Body
-	if in.GPC == "1" && b.State == store.ConsentGiven && s.o.Purposes()[b.Purpose].GPC {
+	if in.GPC == "1" && b.State == store.ConsentGiven && s.o.Map().Purposes[b.Purpose].GPC {
 		return nil, conflict("the browser objects to this purpose (Sec-GPC: 1)")
 	}
 	p, err := s.meant(ctx, Who{ID: b.Subject, Identities: identities(b.Identities)}, true)

@@ -16,6 +16,7 @@ import (
 	"gatehouse/authz/event"
 	"gatehouse/control/api"
 	"gatehouse/control/privacy/connector"
+	"gatehouse/control/privacy/datamap"
 )
 
 // served is a fixture behind the API, with a token for each role.
@@ -312,8 +313,8 @@ func TestConsentsOverTheAPI(t *testing.T) {
 	l := &log{has: map[string]bool{}}
 	v := serve(t, func(o *Options) {
 		o.Log = l
-		o.Purposes = func() map[string]Purpose {
-			return map[string]Purpose{"ads": {GPC: true, NoticeVersion: "2"}, "news": {NoticeVersion: "2"}}
+		o.Map = func() datamap.Map {
+			return datamap.Map{Purposes: map[string]datamap.Purpose{"ads": {GPC: true, NoticeVersion: "2"}, "news": {NoticeVersion: "2"}}}
 		}
 	})
 	given := v.call("ann", "POST", "/v1/consents", `{"purpose":"ads","state":"given"}`)

@@ -4,46 +4,27 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-)
 
-// Activity is one processing activity (Art. 30(1)).
-type Activity struct {
-	Purpose    string   `json:"purpose"`                                                       // (b)
-	Basis      string   `json:"lawful_basis" doc:"Of Art. 6(1): consent, contract, ..."`       // Art. 6(1)
-	Persons    []string `json:"categories_of_persons" nullable:"false"`                        // (c)
-	Data       []string `json:"categories_of_data" nullable:"false"`                           // (c)
-	Recipients []string `json:"recipients" nullable:"false"`                                   // (d)
-	Transfers  []string `json:"transfers" nullable:"false" doc:"Third countries, safeguards."` // (e)
-	Retention  []string `json:"retention" nullable:"false" doc:"Time limits for erasure."`     // (f)
-	Measures   []string `json:"security_measures" nullable:"false"`                            // (g)
-	Systems    []string `json:"systems" nullable:"false"`
-}
+	"gatehouse/control/privacy/datamap"
+)
 
 // ProcessingRecord is the record of processing activities, as it is written down.
 type ProcessingRecord struct {
-	Controller Controller `json:"controller"`
-	Generated  time.Time  `json:"generated"`
-	Activities []Activity `json:"activities" nullable:"false"`
+	Controller datamap.Controller `json:"controller"`
+	Generated  time.Time          `json:"generated"`
+	Activities []datamap.Activity `json:"activities" nullable:"false"`
 }
 
 // Processing makes the record from the data map, by purpose.
 func (s *Service) Processing() ProcessingRecord {
-	r := ProcessingRecord{Controller: s.o.Controller(), Generated: s.now().UTC().Truncate(time.Second), Activities: []Activity{}}
-	for _, a := range s.o.Activities() {
-		for _, list := range []*[]string{&a.Persons, &a.Data, &a.Recipients, &a.Transfers, &a.Retention, &a.Measures, &a.Systems} {
-			*list = append([]string{}, *list...)
-		}
-		r.Activities = append(r.Activities, a)
-	}
-	slices.SortStableFunc(r.Activities, func(a, b Activity) int { return strings.Compare(a.Purpose, b.Purpose) })
-	return r
+	m := s.o.Map()
+	return ProcessingRecord{Controller: m.Controller, Generated: s.now().UTC().Truncate(time.Second), Activities: m.Activities()}
 }
 
-// columns are the parts of an activity in the order of Art. 30(1).
-func (a Activity) columns() []struct {
+// columnsOf are the parts of an activity in the order of Art. 30(1).
+func columnsOf(a datamap.Activity) []struct {
 	name   string
 	values []string
 } {
@@ -68,7 +49,7 @@ func (r ProcessingRecord) Markdown() []byte {
 		b.WriteString("\nThe data map names no processing.\n")
 	}
 	for _, a := range r.Activities {
-		columns := a.columns()
+		columns := columnsOf(a)
 		fmt.Fprintf(&b, "\n## %s\n\n", plain(orNone(a.Purpose)))
 		for _, c := range columns[1:] {
 			fmt.Fprintf(&b, "- %s: %s\n", c.name, plain(orNone(strings.Join(c.values, ", "))))
@@ -83,13 +64,13 @@ func (r ProcessingRecord) CSV() ([]byte, error) {
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
 	var header []string
-	for _, c := range (Activity{}).columns() {
+	for _, c := range columnsOf(datamap.Activity{}) {
 		header = append(header, c.name)
 	}
 	rows := [][]string{header}
 	for _, a := range r.Activities {
 		var row []string
-		for _, c := range a.columns() {
+		for _, c := range columnsOf(a) {
 			row = append(row, cell(strings.Join(c.values, "; ")))
 		}
 		rows = append(rows, row)

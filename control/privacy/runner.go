@@ -241,6 +241,7 @@ func (s *Service) attempt(ctx context.Context, r Request, p store.Subject, c con
 	if err != nil {
 		return result, err
 	}
+	ctx = connector.WithRequest(ctx, asked(r))
 	switch r.Kind {
 	case connector.Access, connector.Portability:
 		err = c.Collect(ctx, person, func(connector.Record) error { result.Read++; return ctx.Err() })
@@ -254,6 +255,11 @@ func (s *Service) attempt(ctx context.Context, r Request, p store.Subject, c con
 		err = fmt.Errorf("nobody knows how to carry out %q", r.Kind)
 	}
 	return result, err
+}
+
+// asked is what a system is told of the request.
+func asked(r Request) connector.Request {
+	return connector.Request{ID: r.ID, Kind: r.Kind, Received: r.Received}
 }
 
 // erase erases and reads back: what a system says about itself is not enough.

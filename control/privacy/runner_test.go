@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/control/privacy/connector"
+	"gatehouse/control/privacy/datamap"
 	"gatehouse/control/store"
 	"gatehouse/e2e/pack"
 )
@@ -315,7 +316,15 @@ func TestAnAccessIsAnsweredWithAllThereIs(t *testing.T) {
 func TestPortabilityLeavesOutWhatThePersonHasNotProvided(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "sqlite:"+t.TempDir()+"/s.db", func(o *Options) {
-		o.Portable = func(r connector.Record) (connector.Record, bool) { return r, r.Collection == "orders" }
+		o.Map = func() datamap.Map {
+			return datamap.Map{
+				Purposes: map[string]datamap.Purpose{"sale": {Basis: datamap.Contract}},
+				Systems: []datamap.System{{Name: "shop", Collections: []datamap.Collection{
+					{Name: "orders", Fields: []datamap.Field{{Name: "name", Purposes: []string{"sale"}, Source: datamap.FromPerson}}},
+					{Name: "scores", Fields: []datamap.Field{{Name: "name", Purposes: []string{"sale"}, Source: datamap.Derived}}},
+				}}},
+			}
+		}
 	})
 	p := f.person("ann@example.com")
 	f.shop.rows["ann@example.com"] = append(rowsOf(3, "orders"), rowsOf(2, "scores")...)

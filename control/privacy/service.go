@@ -14,6 +14,7 @@ import (
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/control/privacy/connector"
+	"gatehouse/control/privacy/datamap"
 	"gatehouse/control/store"
 )
 
@@ -48,20 +49,6 @@ type Copy interface {
 	Clear(ctx context.Context) error
 }
 
-// Purpose is what the data map says of a purpose.
-type Purpose struct {
-	Basis         string // "consent", "contract", ...
-	NoticeVersion string // of the notice in force
-	GPC           bool   // Global Privacy Control objects to it
-}
-
-// Controller is who answers for the processing (Art. 30(1)(a)).
-type Controller struct {
-	Name    string `json:"name,omitempty"`
-	Contact string `json:"contact,omitempty"`
-	DPO     string `json:"dpo,omitempty" doc:"Contact of the data-protection officer."`
-}
-
 // Archiver writes the answer to an access or portability request as one file.
 // It reads the records as they come, and holds little at a time.
 type Archiver interface {
@@ -89,14 +76,10 @@ type Options struct {
 	Connectors func() []connector.Connector
 	Own        connector.Connector
 
-	// Purposes of the data map, by name; none: any purpose may be consented to.
-	Purposes   func() map[string]Purpose
-	Controller func() Controller
-	Activities func() []Activity // of the records of processing (Art. 30)
-	Archive    Archiver          // nil: JSON lines
-	// Portable leaves of a record what Art. 20(1) is about: what the person has
-	// provided, processed on consent or contract. Nil leaves all.
-	Portable func(connector.Record) (connector.Record, bool)
+	// Map is the data map now; without purposes in it, any may be consented to,
+	// and without systems in it, all that a person asks to take along is given.
+	Map     func() datamap.Map
+	Archive Archiver // nil: JSON lines
 
 	Zone   *time.Location // whose days are counted; nil means UTC
 	Logger *slog.Logger
@@ -152,14 +135,8 @@ func (o *Options) fill() {
 	if o.Connectors == nil {
 		o.Connectors = func() []connector.Connector { return nil }
 	}
-	if o.Purposes == nil {
-		o.Purposes = func() map[string]Purpose { return nil }
-	}
-	if o.Controller == nil {
-		o.Controller = func() Controller { return Controller{} }
-	}
-	if o.Activities == nil {
-		o.Activities = func() []Activity { return nil }
+	if o.Map == nil {
+		o.Map = func() datamap.Map { return datamap.Map{} }
 	}
 	if o.Archive == nil {
 		o.Archive = jsonLines{}

@@ -1,7 +1,10 @@
 package datamap
 
 import (
+	"encoding/json"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,7 +90,11 @@ func TestTheRecordOfProcessingHasWhatTheSystemsDo(t *testing.T) {
 			Retention: []string{"3 years"}, Systems: []string{"shop"},
 		},
 	}
-	if got := sample().Activities(); !reflect.DeepEqual(got, want) {
+	got := sample().Activities()
+	if text, err := json.Marshal(got); err != nil || strings.Contains(string(text), "null") {
+		t.Errorf("%s %v", text, err)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) { // which does not tell nil from an empty list
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }

@@ -27,7 +27,7 @@ func (m Map) IsZero() bool {
 type Controller struct {
 	Name    string `json:"name,omitempty"`
 	Contact string `json:"contact,omitempty"`
-	DPO     string `json:"dpo,omitempty"` // how the data-protection officer is reached
+	DPO     string `json:"dpo,omitempty" doc:"Contact of the data-protection officer."`
 }
 
 // Purpose is why data are processed.

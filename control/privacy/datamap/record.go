@@ -8,21 +8,21 @@ import (
 
 // Activity is one processing activity, for the record (Art. 30(1)).
 type Activity struct {
-	Purpose    string   `json:"purpose"`
-	Basis      string   `json:"basis"`
-	Persons    []string `json:"persons,omitempty"`
-	Data       []string `json:"data,omitempty"` // categories
-	Recipients []string `json:"recipients,omitempty"`
-	Transfers  []string `json:"transfers,omitempty"`
-	Retention  []string `json:"retention,omitempty"`
-	Measures   []string `json:"measures,omitempty"`
-	Systems    []string `json:"systems,omitempty"`
+	Purpose    string   `json:"purpose"`                                                       // (b)
+	Basis      string   `json:"lawful_basis" doc:"Of Art. 6(1): consent, contract, ..."`       // Art. 6(1)
+	Persons    []string `json:"categories_of_persons" nullable:"false"`                        // (c)
+	Data       []string `json:"categories_of_data" nullable:"false"`                           // (c)
+	Recipients []string `json:"recipients" nullable:"false"`                                   // (d)
+	Transfers  []string `json:"transfers" nullable:"false" doc:"Third countries, safeguards."` // (e)
+	Retention  []string `json:"retention" nullable:"false" doc:"Time limits for erasure."`     // (f)
+	Measures   []string `json:"security_measures" nullable:"false"`                            // (g)
+	Systems    []string `json:"systems" nullable:"false"`
 }
 
 // Activities are the purposes of the map with all that the systems do for them,
 // by name.
 func (m Map) Activities() []Activity {
-	var out []Activity
+	out := []Activity{}
 	for _, name := range slices.Sorted(maps.Keys(m.Purposes)) {
 		p := m.Purposes[name]
 		a := Activity{
@@ -64,6 +64,11 @@ func (m Map) Activities() []Activity {
 				text += " (" + strings.Join(of, ", ") + ")"
 			}
 			a.Retention = append(a.Retention, text)
+		}
+		for _, list := range []*[]string{&a.Persons, &a.Data, &a.Recipients, &a.Transfers, &a.Retention, &a.Measures, &a.Systems} {
+			if *list == nil {
+				*list = []string{} // JSON has [] for it, and not null
+			}
 		}
 		out = append(out, a)
 	}

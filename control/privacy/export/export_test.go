@@ -145,7 +145,7 @@ func TestAnArchiveHasAllRecordsAsJSONAndCSVAndIsSigned(t *testing.T) {
 	}; err != nil || !reflect.DeepEqual(rows, want) {
 		t.Errorf("%q %v", rows, err)
 	}
-	if !strings.Contains(files["information.json"], `"basis": "contract"`) || !strings.Contains(files["README.txt"], "signature by audit.example.com/log") {
+	if !strings.Contains(files["information.json"], `"lawful_basis": "contract"`) || !strings.Contains(files["README.txt"], "signature by audit.example.com/log") {
 		t.Error(files["information.json"], files["README.txt"])
 	}
 }
