@@ -53,17 +53,26 @@ func (c *control) runAlerts(ctx context.Context) {
 	}
 }
 
-// configure brings callers, rules and sinks of an edited policy file into force,
-// or none of them: what can fail comes first, and the rules were compiled.
-func (c *control) configure(compiled *policy.Compiled) error {
-	sinks, err := c.sinks(compiled)
-	if err != nil {
-		return err
+// prepare makes all that an edited policy file says of control itself, and fails
+// if any of it cannot be brought into force; apply does that.
+func (c *control) prepare(compiled *policy.Compiled) (apply func(), err error) {
+	sinks, sinkErr := c.sinks(compiled)
+	callers, webErr := c.web.prepare(c.o.apiSettings(compiled))
+	known, mapErr := c.prepareSystems(compiled)
+	if err := errors.Join(sinkErr, webErr, mapErr); err != nil {
+		return nil, err
 	}
-	if err := c.web.configure(c.o.apiSettings(compiled)); err != nil || c.alerts == nil {
-		return err
-	}
-	return c.alerts.Configure(compiled.Alerts.Rules, sinks)
+	return func() {
+		callers()
+		c.putSystems(known)
+		if c.alerts == nil {
+			return
+		}
+		// They were compiled with the policy.
+		if err := c.alerts.Configure(compiled.Alerts.Rules, sinks); err != nil {
+			c.o.Log.Error("the rules of alerts stay those of the policy before", "error", err)
+		}
+	}, nil
 }
 
 func (c *control) sinks(compiled *policy.Compiled) ([]alert.Sink, error) {

@@ -38,6 +38,15 @@ func (c *control) openKeys(ctx context.Context) (err error) {
 	return nil
 }
 
+// clientData is how long the data map says that the addresses of people are
+// readable whom nobody knows; 0 leaves it to the default.
+func (c *control) clientData() time.Duration {
+	if c.rights == nil {
+		return 0
+	}
+	return c.systems.datamap().ClientData
+}
+
 // expireKeys destroys the keys of months whose retention is over, until ctx ends.
 func (c *control) expireKeys(ctx context.Context) {
 	if c.keys == nil {
@@ -46,7 +55,7 @@ func (c *control) expireKeys(ctx context.Context) {
 	ticker := time.NewTicker(expireEvery)
 	defer ticker.Stop()
 	for {
-		expired, err := c.keys.Expire(ctx, c.o.Now())
+		expired, err := c.keys.Expire(ctx, c.o.Now(), c.clientData())
 		if err != nil && ctx.Err() == nil {
 			c.o.Log.Error("keys whose retention is over could not be destroyed; they will be, within the hour", "error", err)
 		}

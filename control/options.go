@@ -89,6 +89,9 @@ type timing struct {
 	settle   time.Duration // for which an edited file must be left alone
 	prune    time.Duration // until what no route refers to any more is dropped
 	republic time.Duration // between looks at Redis's copy of the policy
+	// Of people's requests; 0 leaves it to the rooms.
+	retry      time.Duration // after the first failure of a step
+	processors time.Duration // between questions to a processor
 }
 
 func (o *Options) fill() {

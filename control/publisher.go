@@ -25,8 +25,9 @@ type publisher struct {
 	status  *status
 	metrics *metrics
 	log     *slog.Logger
-	// configure brings what a policy says of control itself into force.
-	configure func(edition) error
+	// prepare makes what a policy says of control itself; apply brings it into
+	// force once Envoy and authz have the rest.
+	prepare func(edition) (apply func(), err error)
 
 	live edition // zero before the first
 	// known is live's policy with the policies of earlier ones beside its own,
@@ -94,12 +95,13 @@ func (p *publisher) first(ctx context.Context, e edition) {
 		p.reject(err) // an Envoy that was there first has refused it
 		return
 	}
-	p.accept(e, former)
+	p.accept(e, former, func() {}) // control was made for it
 }
 
 // edited takes the file as it is now. Whatever is wrong with it changes nothing.
 func (p *publisher) edited(ctx context.Context) {
 	e, err := p.o.load()
+	var apply func()
 	if err == nil {
 		if p.live.compiled != nil && e.compiled.Version == p.live.compiled.Version && sameCertificate(e, p.live) {
 			p.log.Info("the policy file was edited and means the same", "version", e.compiled.Version)
@@ -107,7 +109,9 @@ func (p *publisher) edited(ctx context.Context) {
 			p.status.accepted(e.compiled.Version, p.o.Now())
 			return
 		}
-		err = p.publish(ctx, e)
+		if apply, err = p.prepare(e); err == nil {
+			err = p.publish(ctx, e)
+		}
 	}
 	if err != nil {
 		p.reject(err)
@@ -117,7 +121,7 @@ func (p *publisher) edited(ctx context.Context) {
 	if p.live.compiled != nil {
 		former = p.live.compiled.Version
 	}
-	p.accept(e, former)
+	p.accept(e, former, apply)
 }
 
 func sameCertificate(a, b edition) bool {
@@ -177,14 +181,12 @@ func (p *publisher) prune(ctx context.Context) {
 	p.known = p.live.compiled
 }
 
-func (p *publisher) accept(e edition, former string) {
+func (p *publisher) accept(e edition, former string, apply func()) {
 	now := p.o.Now()
 	version := e.compiled.Version
 	p.live = e
 	p.watch(e)
-	if err := p.configure(e); err != nil {
-		p.log.Error("the callers of the API stay those of the policy before", "error", err)
-	}
+	apply()
 	p.status.accepted(version, now)
 	p.metrics.accepted(now)
 	for _, w := range e.compiled.Warnings {

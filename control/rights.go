@@ -30,6 +30,13 @@ func (c *control) openRights(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.openSystems(); err != nil {
+		return err
+	}
+	archive, err := c.archiver()
+	if err != nil {
+		return err
+	}
 	copied := consent.New(c.redis)
 	c.rights, err = privacy.New(privacy.Options{
 		Store: c.store, Sealer: c.keys, Shredded: seal.ErrShredded, Pseudonyms: names, Key: c.o.PseudonymKey.Reveal(),
@@ -38,7 +45,8 @@ func (c *control) openRights(context.Context) error {
 			Store: c.store, Sessions: session.New(c.redis, c.o.Now, rand.Reader), Copy: copied, Keys: c.keys, Redis: c.redis,
 			Pseudonyms: names, Events: c.eventsAbout,
 		}),
-		Logger: c.o.Log, Now: c.o.Now, Instance: c.o.Instance,
+		Connectors: c.systems.connectors, Map: c.systems.datamap, Archive: archive,
+		Logger: c.o.Log, Now: c.o.Now, Instance: c.o.Instance, Timing: privacy.Timing{Retry: c.o.timing.retry},
 	})
 	if err != nil {
 		return fmt.Errorf("make the room of people's rights: %w", err)

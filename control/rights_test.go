@@ -1,6 +1,7 @@
 package control
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -76,6 +77,27 @@ func (r *running) call(t *testing.T, token, method, path, body string, status in
 	return string(text)
 }
 
+// unzipped is all that is in an archive, with the names of its members.
+func unzipped(t *testing.T, archive string) string {
+	t.Helper()
+	in, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range in.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(f.Name + "\n")
+		if _, err := io.Copy(&all, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
+}
+
 type rightsRequest struct {
 	ID      string `json:"id"`
 	State   string `json:"state"`
@@ -146,8 +168,8 @@ func TestAPersonSeesTheirDataAndIsForgotten(t *testing.T) {
 	r.call(t, token, http.MethodPost, "/v1/subject-requests/"+access.ID+"/run", "", http.StatusForbidden, nil)
 	r.call(t, webToken, http.MethodPost, "/v1/subject-requests/"+access.ID+"/run", "", http.StatusAccepted, nil)
 	r.completed(t, access.ID)
-	archive := r.call(t, token, http.MethodGet, "/v1/subject-requests/"+access.ID+"/export", "", http.StatusOK, nil)
-	for _, want := range []string{"ann.planted", "planted device", `"purpose":"news"`, "gatehouse_events", "127.0.0.1"} {
+	archive := unzipped(t, r.call(t, token, http.MethodGet, "/v1/subject-requests/"+access.ID+"/export", "", http.StatusOK, nil))
+	for _, want := range []string{"ann.planted", "planted device", `"purpose":"news"`, "gatehouse_events", "127.0.0.1", "manifest.sig"} {
 		if !strings.Contains(archive, want) {
 			t.Errorf("%q is not in her data:\n%s", want, archive)
 		}

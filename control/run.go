@@ -54,6 +54,7 @@ type control struct {
 	transit   *event.Transit   // nil without a pseudonym key
 	keys      *seal.Keyring    // nil without a store or a master key
 	rights    *privacy.Service // nil without the keys
+	systems   systemsInForce   // of rights
 	alerts    *alert.Engine    // nil without a store
 	web       web
 }
@@ -156,8 +157,8 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		configure: func(e edition) error { return c.configure(e.compiled) },
-		history:   history{dir: filepath.Join(c.o.StateDir, "policies")},
+		prepare: func(e edition) (func(), error) { return c.prepare(e.compiled) },
+		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)
 	c.publisher.xds = c.xds

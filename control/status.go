@@ -89,6 +89,7 @@ func (c *control) handler() http.Handler {
 	})
 	mux.Handle("GET /metrics", metricsHandler(c.o.Metrics))
 	c.web.routes(mux)
+	c.callbackRoutes(mux)
 	return mux
 }
 

@@ -129,12 +129,12 @@ func (o *Options) apiSettings(compiled *policy.Compiled) api.Settings {
 // caller of the policy file may have it: names there do not begin so.
 const adminToken = "gatehouse-admin"
 
-// configure brings the callers of an edited policy file into force.
-func (w *web) configure(s api.Settings) error {
+// prepare makes what the callers of an edited policy file need.
+func (w *web) prepare(s api.Settings) (apply func(), err error) {
 	if w.api == nil {
-		return nil
+		return func() {}, nil
 	}
-	return w.api.Configure(s)
+	return w.api.Prepare(s)
 }
 
 // routes adds what the web serves to the operator's endpoints.

@@ -20,6 +20,16 @@ type credentials struct {
 // Configure replaces the settings; a call that is under way goes on with those
 // it began with. An error changes nothing.
 func (s *Server) Configure(settings Settings) error {
+	apply, err := s.Prepare(settings)
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
+// Prepare makes all that settings need, and fails if they cannot be brought into
+// force; apply does that, and cannot fail.
+func (s *Server) Prepare(settings Settings) (apply func(), err error) {
 	var errs []error
 	seen := map[string]bool{}
 	for _, t := range settings.Tokens {
@@ -35,8 +45,7 @@ func (s *Server) Configure(settings Settings) error {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return err
+		return nil, err
 	}
-	s.credentials.Store(next)
-	return nil
+	return func() { s.credentials.Store(next) }, nil
 }

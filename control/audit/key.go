@@ -41,7 +41,8 @@ func checkName(name string) error {
 var errKey = errors.New("the audit log's signing key cannot be read: it begins with PRIVATE+KEY+; make one with `gatehouse audit keygen`")
 
 // signer reads a signing key. The key is in none of the errors.
-func signer(key secret.Value) (note.Signer, error) {
+// Signer signs notes with the key (C2SP signed-note).
+func Signer(key secret.Value) (note.Signer, error) {
 	if key.Empty() {
 		return nil, errors.New("the audit log has no signing key: make one with `gatehouse audit keygen` and set GATEHOUSE_AUDIT_KEY_FILE to its path")
 	}
@@ -55,7 +56,7 @@ func signer(key secret.Value) (note.Signer, error) {
 // Verifier returns the public half of a signing key, as `audit verify --key`
 // reads it.
 func Verifier(key secret.Value) (string, error) {
-	s, err := signer(key)
+	s, err := Signer(key)
 	if err != nil {
 		return "", err
 	}

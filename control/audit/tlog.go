@@ -78,7 +78,7 @@ type Tlog struct {
 // Open opens the log in dir, made if absent, for writing. It refuses a log of
 // another key, one that was damaged, and one that another process writes.
 func Open(dir string, o Options) (*Tlog, error) {
-	sign, err := signer(o.Key)
+	sign, err := Signer(o.Key)
 	if err != nil {
 		return nil, err
 	}

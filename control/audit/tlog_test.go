@@ -330,7 +330,7 @@ func mustSign(t *testing.T) interface {
 	Sign([]byte) ([]byte, error)
 } {
 	t.Helper()
-	s, err := signer(testKey())
+	s, err := Signer(testKey())
 	if err != nil {
 		t.Fatal(err)
 	}

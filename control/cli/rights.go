@@ -124,7 +124,7 @@ func newSubjectCommand(app *App) *cobra.Command {
 	because := func(f *fields, text string) func(*cobra.Command) {
 		return f.flags(map[string]string{"reason": "!" + text})
 	}
-	return app.apiGroup("subject", "Requests of the people whose data is held (GDPR Art. 15 to 22)",
+	group := app.apiGroup("subject", "Requests of the people whose data is held (GDPR Art. 15 to 22)",
 		apiCommand{
 			use: "request KIND", short: "Record a request: access, rectification, erasure, restriction, portability or objection", args: one,
 			flags: func(cmd *cobra.Command) {
@@ -159,6 +159,8 @@ func newSubjectCommand(app *App) *cobra.Command {
 				return on(http.MethodGet, requestsPath, "/export", nil)(args)
 			}},
 	)
+	group.AddCommand(newSubjectCheckMap(app), newSubjectVerifyExport(app))
+	return group
 }
 
 // requestCall takes the person and what is to be changed from the flags.

@@ -84,13 +84,38 @@ func (s *Service) end(ctx context.Context, id, by, reason string, as State, t ev
 	if err := checkText("reason", reason, true); err != nil {
 		return Request{}, err
 	}
-	return s.change(ctx, id, from, func(r *Request, now time.Time) ([]event.Event, error) {
+	started := false
+	r, err := s.change(ctx, id, from, func(r *Request, now time.Time) ([]event.Event, error) {
 		if r.State == InProgress && !r.Kind.Reads() {
 			return nil, conflict("the request is being carried out: half of it is done, and the rest must follow")
 		}
+		started = r.State == InProgress
 		r.State, r.Closed, r.Words.Closed = as, now, reason
 		return []event.Event{s.requestEvent(t, *r, map[string]string{"by": by})}, nil
 	})
+	if err == nil && started {
+		s.takeBack(ctx, r)
+	}
+	return r, err
+}
+
+// cancelWithin bounds how long systems are told that a request was taken back.
+const cancelWithin = 10 * time.Second
+
+// takeBack tells the systems that work on a request for longer. One that does
+// not hear it only works in vain.
+func (s *Service) takeBack(ctx context.Context, r Request) {
+	ctx, cancel := context.WithTimeout(connector.WithRequest(context.WithoutCancel(ctx), asked(r)), cancelWithin)
+	defer cancel()
+	for _, c := range s.systems() {
+		patient, ok := c.(connector.Canceller)
+		if !ok {
+			continue
+		}
+		if err := patient.Cancel(ctx); err != nil {
+			s.log.WarnContext(ctx, "a system could not be told that a request was taken back", "request", r.ID, "error", err)
+		}
+	}
 }
 
 // Start has a verified request carried out, or looks at once at one that waits
@@ -111,6 +136,16 @@ func (s *Service) Start(ctx context.Context, id, by string) (Request, error) {
 		}
 		return []event.Event{s.requestEvent(event.SubjectRequestStep, *r, map[string]string{"by": by, "step": "started"})}, nil
 	})
+}
+
+// Hurry has what waits for a system looked at now: it has said that something has
+// changed.
+func (s *Service) Hurry(ctx context.Context, system string) error {
+	if err := s.o.Store.HurrySystem(ctx, system, string(StepPending)); err != nil {
+		return err
+	}
+	s.nudge()
+	return nil
 }
 
 // Attest records that a person has done by hand what a system cannot do, and how.

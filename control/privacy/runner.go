@@ -35,7 +35,7 @@ func settled(p store.RequestStep) bool {
 func (s *Service) Work(ctx context.Context) (worked int, err error) {
 	var errs []error
 	for ctx.Err() == nil {
-		owner := s.o.Instance + "/" + event.NewID()
+		owner := s.owner(event.NewID())
 		id, err := s.o.Store.LeaseRequest(ctx, string(InProgress), owner, s.now(), s.o.Timing.Lease)
 		if errors.Is(err, store.ErrNoRequest) {
 			break
@@ -50,6 +50,9 @@ func (s *Service) Work(ctx context.Context) (worked int, err error) {
 	}
 	return worked, errors.Join(errs...)
 }
+
+// owner is the name under which a worker of this instance holds a request.
+func (s *Service) owner(worker string) string { return s.o.Instance + "/" + worker }
 
 // carryOut works on a request that is the caller's, and gives it back.
 func (s *Service) carryOut(ctx context.Context, id, owner string) error {

@@ -20,6 +20,11 @@ const (
 // Run does what is due until ctx ends: requests in progress, warnings and
 // reminders, authz's copy of consents, and events that have not reached the log.
 func (s *Service) Run(ctx context.Context) {
+	// What this instance had begun before it was killed goes on at once; without
+	// this, when its lease runs out.
+	if err := s.o.Store.ReleaseRequests(ctx, s.owner("")); err != nil && ctx.Err() == nil {
+		s.log.Warn("requests that were begun before are free only when their lease runs out", "error", err)
+	}
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	workers.Go(func() { s.enter(ctx) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/authz/event"
 )
@@ -47,6 +48,17 @@ func (s *Store) ReleaseRequest(ctx context.Context, id, owner string, next time.
 		next.UnixMilli(), id, owner)
 	if err != nil {
 		return fmt.Errorf("give a request back: %w", err)
+	}
+	return nil
+}
+
+// ReleaseRequests gives back all requests of owners whose names begin so: those
+// of a worker that is no more.
+func (s *Store) ReleaseRequests(ctx context.Context, ownersBegin string) error {
+	_, err := s.exec(ctx, `UPDATE subject_requests SET lease_owner = '', lease_until_ms = 0, next_ms = 0 WHERE substr(lease_owner, 1, ?) = ?`,
+		utf8.RuneCountInString(ownersBegin), ownersBegin)
+	if err != nil {
+		return fmt.Errorf("give requests back: %w", err)
 	}
 	return nil
 }
@@ -111,6 +123,21 @@ func (s *Store) HurryRequest(ctx context.Context, id string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("make a request due: %w", err)
+		}
+		return nil
+	})
+}
+
+// HurrySystem makes due now what waits for one system in a step of that state.
+func (s *Store) HurrySystem(ctx context.Context, system, state string) error {
+	return s.tx(ctx, func(c conn) error {
+		_, err := c.exec(ctx, `UPDATE subject_requests SET next_ms = 0 WHERE closed_ms IS NULL AND id IN
+			(SELECT request_id FROM subject_request_steps WHERE system = ? AND state = ? AND attempts > 0)`, system, state)
+		if err == nil {
+			_, err = c.exec(ctx, `UPDATE subject_request_steps SET next_ms = 0 WHERE system = ? AND state = ? AND attempts > 0`, system, state)
+		}
+		if err != nil {
+			return fmt.Errorf("make a system's steps due: %w", err)
 		}
 		return nil
 	})

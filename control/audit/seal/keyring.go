@@ -35,21 +35,19 @@ type Store interface {
 
 // Options of a Keyring; Store and Master are needed.
 type Options struct {
-	Store     Store
-	Master    Master
-	Cache     int              // keys; 0 means DefaultCache
-	CacheFor  time.Duration    // 0 means DefaultCacheFor
-	Retention time.Duration    // of client data, from the end of its month; 0 means DefaultRetention
-	Now       func() time.Time // nil means time.Now
+	Store    Store
+	Master   Master
+	Cache    int              // keys; 0 means DefaultCache
+	CacheFor time.Duration    // 0 means DefaultCacheFor
+	Now      func() time.Time // nil means time.Now
 }
 
 // Keyring seals and opens. It is safe for concurrent use.
 type Keyring struct {
-	store     Store
-	master    Master
-	retention time.Duration
-	now       func() time.Time
-	cache     *cache
+	store  Store
+	master Master
+	now    func() time.Time
+	cache  *cache
 }
 
 // ErrShredded says that the key was destroyed: what it sealed can never be read
@@ -77,7 +75,7 @@ func New(ctx context.Context, o Options) (*Keyring, error) {
 		o.Now = time.Now
 	}
 	return &Keyring{
-		store: o.Store, master: o.Master, now: o.Now, retention: cmp.Or(o.Retention, DefaultRetention),
+		store: o.Store, master: o.Master, now: o.Now,
 		cache: newCache(cmp.Or(o.Cache, DefaultCache), cmp.Or(o.CacheFor, DefaultCacheFor), o.Now),
 	}, nil
 }

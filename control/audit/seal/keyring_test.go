@@ -160,7 +160,7 @@ func TestAMonthsKeyGoesWhenItsRetentionIsOver(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		at := newClock(november)
-		k := ring(t, s, func(o *seal.Options) { o.Now, o.Retention = at.now, 30*24*time.Hour })
+		k := ring(t, s, func(o *seal.Options) { o.Now = at.now })
 		inNovember, ofAnna := sealed(t, k, ""), sealed(t, k, anna)
 		at.move(20 * 24 * time.Hour)
 		inDecember := sealed(t, k, "")
@@ -169,7 +169,7 @@ func TestAMonthsKeyGoesWhenItsRetentionIsOver(t *testing.T) {
 			at   time.Time
 			want []string
 		}{{november, nil}, {end.Add(-time.Millisecond), nil}, {end, []string{"m:2026-11"}}, {end, nil}} {
-			if got, err := k.Expire(t.Context(), c.at); err != nil || !slices.Equal(got, c.want) {
+			if got, err := k.Expire(t.Context(), c.at, 30*24*time.Hour); err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("%s: %v %v", c.at, got, err)
 			}
 		}

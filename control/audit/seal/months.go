@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,10 @@ func monthEnd(name string) (time.Time, bool) {
 }
 
 // Expire destroys the keys of the months whose retention is over at now, and
-// returns their names ("m:2026-11"). It goes on after a failure with the other
+// returns their names ("m:2026-11"); it is counted from the month's end, and 0
+// means DefaultRetention. It goes on after a failure with the other
 // months; what failed is done by the next call.
-func (k *Keyring) Expire(ctx context.Context, now time.Time) (expired []string, err error) {
+func (k *Keyring) Expire(ctx context.Context, now time.Time, retention time.Duration) (expired []string, err error) {
 	names, err := k.store.LiveSubjectKeys(ctx, monthPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("look for months whose retention is over: %w", err)
@@ -34,7 +36,7 @@ func (k *Keyring) Expire(ctx context.Context, now time.Time) (expired []string, 
 	var errs []error
 	for _, name := range names {
 		end, ok := monthEnd(name)
-		if !ok || now.Before(end.Add(k.retention)) {
+		if !ok || now.Before(end.Add(cmp.Or(retention, DefaultRetention))) {
 			continue
 		}
 		if err := k.destroy(ctx, name); err != nil {

@@ -13,7 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
-	"log"
+	"log" //nolint:depguard // net/http takes nothing else
 	"math/big"
 	"net"
 	"net/http"

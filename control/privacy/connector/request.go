@@ -25,3 +25,10 @@ func RequestOf(ctx context.Context) (Request, bool) {
 	r, ok := ctx.Value(requestKey{}).(Request)
 	return r, ok
 }
+
+// Canceller is a connector that can take back what its system still works on.
+type Canceller interface {
+	// Cancel takes back the request that ctx belongs to; one that its system does
+	// not know, or that changes data, is left alone.
+	Cancel(ctx context.Context) error
+}

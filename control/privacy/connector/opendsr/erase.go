@@ -39,8 +39,11 @@ func (c *Connector) Verify(ctx context.Context, p connector.Person) (remaining i
 	if err != nil {
 		return 0, err
 	}
-	if ok, err := c.can(ctx, typeAccess); err != nil || !ok {
-		return 0, errors.Join(err, c.unreadable(err))
+	switch ok, err := c.can(ctx, typeAccess); {
+	case err != nil:
+		return 0, err
+	case !ok:
+		return 0, connector.ErrUnsupported
 	}
 	for round := range maxRounds {
 		id := c.orderID(r.ID, "read back", strconv.Itoa(round))
@@ -62,11 +65,4 @@ func (c *Connector) Verify(ctx context.Context, p connector.Person) (remaining i
 // asked is when a round may begin.
 func (c *Connector) asked(r connector.Request, round int) time.Time {
 	return r.Received.Add(time.Duration(round) * roundEvery)
-}
-
-func (c *Connector) unreadable(err error) error {
-	if err != nil {
-		return nil
-	}
-	return connector.ErrUnsupported
 }
