@@ -15,10 +15,12 @@ import (
 
 	"gatehouse/authz/secret"
 	"gatehouse/control/audit/seal"
+	"gatehouse/control/store"
 )
 
 // service is what every service is given.
 type service struct {
+	app                     *App
 	log                     *serviceLog
 	instance                string
 	redisURL, redisPassword *secret.Live // nil: not given
@@ -51,6 +53,11 @@ func (app *App) serving(c *commonFlags, run func(context.Context, *service) erro
 	}
 }
 
+// storeOptions are those of the store that a flag names.
+func (s *service) storeOptions(url string) (store.Options, error) {
+	return s.app.storeOptions(url, s.log.Logger)
+}
+
 // fromEnvironment sets the flags that the command line left alone.
 func fromEnvironment(flags *pflag.FlagSet, env func(string) string) error {
 	var errs []error
@@ -66,7 +73,7 @@ func fromEnvironment(flags *pflag.FlagSet, env func(string) string) error {
 }
 
 func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error) {
-	s = &service{log: log, instance: c.instance}
+	s = &service{app: app, log: log, instance: c.instance}
 	if err := app.refusePlainSecrets(log); err != nil {
 		return nil, wrong("%w", err)
 	}
