@@ -98,7 +98,7 @@ func (f *controlFlags) options(s *service) (control.Options, error) {
 		},
 		AuditKey: s.auditKey,
 		Store:    kept,
-		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, MasterKey: s.masterKey, AdminTokenFile: f.adminTokenFile,
+		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, LiveMasterKey: s.masterKey, AdminTokenFile: f.adminTokenFile,
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}, err
 }

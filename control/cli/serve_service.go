@@ -25,7 +25,8 @@ type service struct {
 	instance                string
 	redisURL, redisPassword *secret.Live // nil: not given
 	pseudonymKey            secret.Value
-	auditKey, masterKey     secret.Value
+	auditKey                secret.Value
+	masterKey               *secret.Live // nil: not given
 }
 
 // serving makes the RunE of a service: flags from the environment, secrets from
@@ -81,11 +82,14 @@ func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error)
 		return nil, err
 	}
 	var errs []error
-	if s.redisPassword, err = app.live("REDIS_PASSWORD", log.Logger); err != nil {
-		errs = append(errs, err)
+	for name, into := range map[string]**secret.Live{"REDIS_PASSWORD": &s.redisPassword, seal.MasterKeyName: &s.masterKey} {
+		var err error
+		if *into, err = app.live(name, log.Logger); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for name, into := range map[string]*secret.Value{
-		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey, "GATEHOUSE_AUDIT_KEY": &s.auditKey, seal.MasterKeyName: &s.masterKey,
+		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey, "GATEHOUSE_AUDIT_KEY": &s.auditKey,
 	} {
 		var err error
 		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {

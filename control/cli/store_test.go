@@ -92,7 +92,7 @@ func TestServeOpensAStoreThatWantsAPasswordAndFollowsTheFile(t *testing.T) {
 		"GATEHOUSE_REDIS": "unix://" + redistest.Start(t).Socket(), "GATEHOUSE_AUDIT_KEY_FILE": auditKeyFile(t), "GATEHOUSE_ADMIN_TOKEN_FILE": token,
 		"GATEHOUSE_PSEUDONYM_KEY_FILE": place(t, "key", goodKey, 0o600),
 	})}
-	done := make(chan int)
+	done := make(chan int, 1)
 	go func() {
 		done <- c.run(ctx, "serve", "all", "--config", config, "--state-dir", filepath.Join(dir, "state"), "--wasm", "filter.wasm",
 			"--listen", ports.Addr(3), "--xds-listen", ports.Addr(4), "--http-listen", ports.Addr(5), "--metrics-listen", ports.Addr(6))
