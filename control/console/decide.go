@@ -161,13 +161,27 @@ func (c *console) planned(r *http.Request, who me) (d planData, err error) {
 		return d, err
 	}
 	d.Plans = out.Plans
-	text, err := json.Marshal([]any{d.Request.ID, d.Request.Kind, out.Plans})
+	d.Seen, err = nameOf(d.Request, out.Plans)
+	return d, err
+}
+
+// nameOf tells one plan from another by what is done where. How many records
+// that meets changes while it is read, not least by reading: this is an event,
+// too.
+func nameOf(r requestRow, plans []plan) (string, error) {
+	parts := []any{r.ID, r.Kind}
+	for _, p := range plans {
+		for _, s := range p.Steps {
+			s.Count, s.Note = 0, ""
+			parts = append(parts, p.System, s)
+		}
+	}
+	text, err := json.Marshal(parts)
 	if err != nil {
-		return d, fmt.Errorf("name the plan: %w", err)
+		return "", fmt.Errorf("name the plan: %w", err)
 	}
 	sum := sha256.Sum256(text)
-	d.Seen = base64.RawURLEncoding.EncodeToString(sum[:])
-	return d, nil
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
 // run has a request carried out as its plan says, if the person has read it.
