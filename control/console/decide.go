@@ -91,7 +91,7 @@ func (c *console) decide(r *http.Request, tail string, body any) error {
 // decided leads to the request, or shows it with what was wrong.
 func (c *console) decided(w http.ResponseWriter, r *http.Request, who me, err error, name string, keep func(*requestData)) {
 	if err == nil {
-		http.Redirect(w, r, c.address(r, "?said="+name), http.StatusSeeOther)
+		leadBack(w, r, name)
 		return
 	}
 	d := requestData{Me: who, Failed: failedText(err)}
@@ -103,8 +103,10 @@ func (c *console) decided(w http.ResponseWriter, r *http.Request, who me, err er
 	c.render(w, r, statusOf(err), "request", view{Title: "Subject request", Active: "requests", Me: who, Data: d})
 }
 
-func (c *console) address(r *http.Request, tail string) string {
-	return Root + "/requests/" + url.PathEscape(r.PathValue("id")) + tail
+// leadBack leads to the page of the request, which says what was done.
+func leadBack(w http.ResponseWriter, r *http.Request, done string) {
+	to := Root + "/requests/" + url.PathEscape(r.PathValue("id")) + "?said=" + done
+	http.Redirect(w, r, to, http.StatusSeeOther) // #nosec G710 -- it begins with Root, and what follows is escaped
 }
 
 func statusOf(err error) int {
@@ -207,5 +209,5 @@ func (c *console) run(w http.ResponseWriter, r *http.Request, who me) {
 		again(statusOf(err), failedText(err))
 		return
 	}
-	http.Redirect(w, r, c.address(r, "?said=started"), http.StatusSeeOther)
+	leadBack(w, r, "started")
 }
