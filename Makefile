@@ -168,6 +168,7 @@ shellcheck: $(STAMPS)/shellcheck ## shell scripts
 compose: $(COMPOSECHECK) ## docker-compose.yml: its schema, and that every service is locked down
 	@go -C .ci/composecheck test . >/dev/null
 	@$(COMPOSECHECK) docker-compose.yml
+	@$(COMPOSECHECK) docker-compose.yml deploy/docker/postgres.yaml
 
 policy: bin/gatehouse ## the policy files that ship are without mistakes
 	@bin/gatehouse check deploy/docker/gatehouse.yaml

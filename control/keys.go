@@ -24,15 +24,15 @@ func (c *control) openKeys(ctx context.Context) (err error) {
 	switch {
 	case c.store == nil:
 		return nil
-	case c.o.MasterKey.Empty():
+	case c.o.MasterKey.Empty() && c.o.LiveMasterKey == nil:
 		c.o.Log.Warn("no master key is set: names, addresses and file names of events are dropped; set " + seal.MasterKeyName + "_FILE")
 		return nil
 	}
-	master, err := seal.ParseMaster(c.o.MasterKey)
+	master, err := c.masterKey()
 	if err != nil {
 		return err
 	}
-	if c.keys, err = seal.New(ctx, seal.Options{Store: c.store, Master: master, Now: c.o.Now}); err != nil {
+	if c.keys, err = seal.New(ctx, seal.Options{Store: c.store, Master: master, Renew: c.masterKey, Renewed: c.masterRenewed, Now: c.o.Now}); err != nil {
 		return fmt.Errorf("open the keys of subjects: %w", err)
 	}
 	return nil
@@ -45,6 +45,23 @@ func (c *control) clientData() time.Duration {
 		return 0
 	}
 	return c.systems.datamap().ClientData
+}
+
+// masterKey is the one that its file has now.
+func (c *control) masterKey() (seal.Master, error) {
+	if c.o.LiveMasterKey != nil {
+		return seal.ParseMaster(c.o.LiveMasterKey.Fresh())
+	}
+	return seal.ParseMaster(c.o.MasterKey)
+}
+
+// masterRenewed tells of a master key that was rotated while control runs.
+func (c *control) masterRenewed(id string) {
+	c.o.Log.Info("the master key was rotated: the new one is in use", "id", id)
+	c.events.Append(event.Event{
+		Type: event.OperatorAction, Severity: event.Warning, Outcome: event.Success,
+		Rule: "master_key_rotated", Reason: "the keys of readable fields are under another master key", Detail: map[string]string{"master_key": id},
+	})
 }
 
 // expireKeys destroys the keys of months whose retention is over, until ctx ends.

@@ -42,6 +42,8 @@ type Options struct {
 	// MasterKey wraps the keys under which readable fields are kept; without it
 	// they are dropped.
 	MasterKey secret.Value
+	// LiveMasterKey, where set, is asked again when the master key was rotated.
+	LiveMasterKey *secret.Live
 	// AdminTokenFile holds the token of a caller with the role admin, besides
 	// those of the policy file; empty names none.
 	AdminTokenFile string

@@ -16,18 +16,20 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: composecheck FILE")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: composecheck FILE...")
 		os.Exit(2)
 	}
-	if err := check(context.Background(), os.Args[1]); err != nil {
+	if err := check(context.Background(), os.Args[1:]...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func check(ctx context.Context, file string) error {
-	options, err := cli.NewProjectOptions([]string{file}, cli.WithName("gatehouse"), cli.WithProfiles([]string{"*"}))
+// check lays the files over each other, as docker compose does.
+func check(ctx context.Context, files ...string) error {
+	file := strings.Join(files, " + ")
+	options, err := cli.NewProjectOptions(files, cli.WithName("gatehouse"), cli.WithProfiles([]string{"*"}))
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}

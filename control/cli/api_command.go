@@ -28,6 +28,9 @@ type apiCommand struct {
 	call func(args []string) (call, error)
 	// save names the file that the answer goes to; nil prints it.
 	save func() string
+	// plain is the one field of the answer that is printed, as it is; empty prints
+	// all of them.
+	plain string
 }
 
 // group makes a command of several, which share the flags of the API.
@@ -43,6 +46,15 @@ func (app *App) apiGroup(use, short string, commands ...apiCommand) *cobra.Comma
 		group.AddCommand(app.apiSub(&f, c))
 	}
 	return group
+}
+
+// apiAlone makes a command that is in no group.
+func (app *App) apiAlone(c apiCommand) *cobra.Command {
+	var f apiFlags
+	cmd := app.apiSub(&f, c)
+	cmd.Long = c.short + ".\n\nThe command calls control's API; --token-file names the file with a token that may do so."
+	f.add(cmd)
+	return cmd
 }
 
 func (app *App) apiSub(f *apiFlags, c apiCommand) *cobra.Command {
@@ -75,6 +87,9 @@ func (app *App) apiSub(f *apiFlags, c apiCommand) *cobra.Command {
 		text, err := client.json(cmd.Context(), in)
 		if err != nil {
 			return asWrong(err)
+		}
+		if c.plain != "" && *format == outputTable {
+			return asWrong(printPlain(app.Stdout, c.plain, text))
 		}
 		return asWrong(printAnswer(app.Stdout, *format, c.columns, text))
 	}
@@ -143,6 +158,20 @@ func printAnswer(out io.Writer, format output, columns []column, text json.RawMe
 		return fmt.Errorf("control's answer has another form than expected: %w: pass --output json", err)
 	}
 	return printFields(out, one)
+}
+
+// printPlain prints a text that another program reads, such as a proof.
+func printPlain(out io.Writer, field string, answer json.RawMessage) error {
+	var one map[string]any
+	if err := json.Unmarshal(answer, &one); err != nil {
+		return fmt.Errorf("control's answer has another form than expected: %w: pass --output json", err)
+	}
+	text, ok := one[field].(string)
+	if !ok {
+		return fmt.Errorf("control's answer has no %s: pass --output json", field)
+	}
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 func printRows(out io.Writer, columns []column, rows []map[string]any, next string) error {

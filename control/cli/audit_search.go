@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/authz/secret"
 	"gatehouse/control/audit"
 	"gatehouse/control/store"
 )
@@ -22,24 +20,12 @@ type indexFlags struct {
 
 func (f *indexFlags) add(cmd *cobra.Command) {
 	f.logFolder.add(cmd)
-	cmd.Flags().StringVar(&f.store, "store", "sqlite:"+filepath.Join(defaultState, "gatehouse.db"), "store that holds the index: sqlite:PATH or postgres://USER@HOST/DATABASE (GATEHOUSE_STORE)")
+	addStoreFlag(cmd.Flags(), &f.store, defaultStore(), "the index")
 }
 
 // with opens the store for as long as run takes.
-func (f *indexFlags) with(ctx context.Context, app *App, run func(*store.Store) error) (err error) {
-	if app.Env("GATEHOUSE_STORE_PASSWORD") != "" {
-		return secret.PlainError{Name: "GATEHOUSE_STORE_PASSWORD"}
-	}
-	password, err := secret.Load(app.Env, "GATEHOUSE_STORE_PASSWORD")
-	if err != nil && !errors.Is(err, secret.ErrNotSet) {
-		return err
-	}
-	s, err := store.Open(ctx, store.Options{URL: f.store, Password: password})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return run(s)
+func (f *indexFlags) with(ctx context.Context, app *App, run func(*store.Store) error) error {
+	return app.withStore(ctx, f.store, run)
 }
 
 // searchFlags are those of audit search.

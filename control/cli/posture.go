@@ -50,7 +50,7 @@ func newPostureCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.caFile, "ca-file", "", "certificate authority to trust besides the system's")
 	flags.StringVar(&f.control, "control", "", "URL of control")
 	flags.StringVar(&f.authz, "authz", "", "URL of authz' HTTP side")
-	flags.StringVar(&f.store, "store", "", "store of the users: sqlite:PATH")
+	addStoreFlag(flags, &f.store, "", "the users")
 	flags.StringVar(&f.redis.redis, "redis", "", "redis://HOST:PORT/DB or unix:///PATH, without a password (REDIS_PASSWORD_FILE)")
 	flags.StringVar(&f.redis.redisURLFile, "redis-url-file", "", "file that holds the URL of Redis")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with a token of control's API")
@@ -133,6 +133,11 @@ func (app *App) postureTarget(f *postureFlags) (posture.Target, error) {
 }
 
 func (app *App) postureSecrets(f *postureFlags, target *posture.Target) error {
+	kept, err := app.storeOptions(target.Store, nil)
+	if err != nil {
+		return err
+	}
+	target.StorePassword = kept.LivePassword
 	if f.passwordFile != "" {
 		v, err := secret.File{Name: "--password-file", Path: f.passwordFile}.Read()
 		if err != nil {

@@ -116,7 +116,7 @@ func newSubjectCommand(app *App) *cobra.Command {
 	one := cobra.ExactArgs(1)
 	var list listing
 	var identities, changes []string
-	var request, verify, extend, refuse, cancel fields
+	var request, verify, extend, refuse, cancel, attest fields
 	requestFlags := request.flags(map[string]string{
 		"subject": "the person's id here; or --identity", "reason": "what the person wrote",
 	})
@@ -147,6 +147,10 @@ func newSubjectCommand(app *App) *cobra.Command {
 			call: on(http.MethodPost, requestsPath, "/cancel", &cancel)},
 		apiCommand{use: "run NUMBER", short: "Carry a verified request out, or go on with it", args: one, call: on(http.MethodPost, requestsPath, "/run", nil)},
 		apiCommand{use: "plan NUMBER", short: "Show what would be done, and do nothing", args: one, call: on(http.MethodGet, requestsPath, "/plan", nil)},
+		apiCommand{use: "attest NUMBER", short: "Record that somebody has done by hand what a system could not", args: one,
+			flags: attest.flags(map[string]string{"system": "!the system whose step has failed", "note": "!what was done, and how"}),
+			call:  on(http.MethodPost, requestsPath, "/attest", &attest)},
+		apiCommand{use: "person ID", short: "Show whether a person's data may be used: restricted (Art. 18), erased", args: one, call: on(http.MethodGet, "/v1/subjects", "", nil)},
 		apiCommand{use: "export NUMBER --out FILE", short: "Fetch the archive of an access or portability request", args: one,
 			flags: func(cmd *cobra.Command) {
 				cmd.Flags().StringVar(&out, "out", "", "new file for the archive; - is standard output")
@@ -200,7 +204,7 @@ func newConsentCommand(app *App) *cobra.Command {
 	const path = "/v1/consents"
 	columns := []column{{"PURPOSE", "purpose"}, {"STATE", "state"}, {"NOTICE", "notice_version"}, {"CHANNEL", "channel"}, {"TIME", "time"}, {"BY", "by"}}
 	var show, history listing
-	var given, withdrawn fields
+	var given, withdrawn, objects fields
 	person := map[string]string{
 		"subject": "!the person's id here", "purpose": "!what the consent is for", "notice-version": "version of the notice that was shown",
 		"channel": "how: form, paper, phone, ...",
@@ -219,7 +223,33 @@ func newConsentCommand(app *App) *cobra.Command {
 			flags: show.flags(map[string]string{"subject": "the person's id here", "purpose": "only this purpose"}), call: get(path, &show)},
 		apiCommand{use: "history", short: "Show every entry, with its place in the audit log", args: cobra.NoArgs, columns: append(columns, column{"EVENT", "event_id"}),
 			flags: history.flags(map[string]string{"subject": "the person's id here", "purpose": "only this purpose"}), call: get(path+"/history", &history)},
+		apiCommand{use: "gpc", short: "Record a signal of Global Privacy Control as an objection to the purposes that heed it", args: cobra.NoArgs, columns: columns,
+			flags: objects.flags(map[string]string{"subject": "!the person's id here"}),
+			call: func([]string) (call, error) {
+				body, err := objects.body()
+				return call{method: http.MethodPost, path: path + "/gpc", body: body}, err
+			}},
+		apiCommand{use: "prove EVENT", short: "Fetch the proof that an entry is in the audit log, for `audit verify --proof -`", args: cobra.ExactArgs(1), plain: "proof",
+			call: on(http.MethodGet, path, "/proof", nil)},
 	)
+}
+
+func newRecordsCommand(app *App) *cobra.Command {
+	var format, out string
+	return app.apiAlone(apiCommand{
+		use: "records", short: "Write the record of processing activities (GDPR Art. 30), made from the data map", args: cobra.NoArgs,
+		flags: func(cmd *cobra.Command) {
+			cmd.Flags().StringVar(&format, "format", "markdown", "markdown, csv or json")
+			cmd.Flags().StringVar(&out, "out", "-", "new file to write; - is standard output")
+		},
+		save: func() string { return out },
+		call: func([]string) (call, error) {
+			if format != "markdown" && format != "csv" && format != "json" {
+				return call{}, fmt.Errorf("--format is %q: write markdown, csv or json", format)
+			}
+			return call{method: http.MethodGet, path: "/v1/records", query: url.Values{"format": {format}}}, nil
+		},
+	})
 }
 
 func newBreachCommand(app *App) *cobra.Command {

@@ -74,6 +74,12 @@ func TestEachCommandAboutRightsIsOneCall(t *testing.T) {
 		"subject cancel r1 --reason withdrawn":                         {method: "POST", path: "/v1/subject-requests/r1/cancel", body: `{"reason":"withdrawn"}`},
 		"subject run r1":                                               {method: "POST", path: "/v1/subject-requests/r1/run"},
 		"subject plan r1":                                              {method: "GET", path: "/v1/subject-requests/r1/plan"},
+		"subject attest r1 --system crm --note deleted":                {method: "POST", path: "/v1/subject-requests/r1/attest", body: `{"note":"deleted","system":"crm"}`},
+		"subject person u:abc":                                         {method: "GET", path: "/v1/subjects/u:abc"},
+		"consent gpc --subject s1":                                     {method: "POST", path: "/v1/consents/gpc", body: `{"subject":"s1"}`},
+		"consent prove e1 -o json":                                     {method: "GET", path: "/v1/consents/e1/proof"},
+		"records":                                                      {method: "GET", path: "/v1/records", query: "format=markdown"},
+		"records --format csv":                                         {method: "GET", path: "/v1/records", query: "format=csv"},
 		"consent give --subject s1 --purpose news --notice-version 3":  {method: "POST", path: "/v1/consents", body: `{"notice_version":"3","purpose":"news","state":"given","subject":"s1"}`},
 		"consent withdraw --subject s1 --purpose news --channel phone": {method: "POST", path: "/v1/consents", body: `{"channel":"phone","purpose":"news","state":"withdrawn","subject":"s1"}`},
 		"consent show --subject s1":                                    {method: "GET", path: "/v1/consents", query: "limit=50&subject=s1"},
@@ -186,6 +192,9 @@ func TestATokenIsNotSentWhereOthersHearIt(t *testing.T) {
 		{"breach draft b1 --article 35", "33 or 34"},
 		{"breach show ..", "is no number"},
 		{"consent give --purpose news", "--subject is missing"},
+		{"consent gpc", "--subject is missing"},
+		{"subject attest r1 --system crm", "--note is missing"},
+		{"records --format xml", "markdown, csv or json"},
 	} {
 		cmd := command{env: map[string]string{"GATEHOUSE_CONTROL": c.url}}
 		args := append(strings.Fields(line.args), "--token-file", c.token)

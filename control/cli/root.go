@@ -39,6 +39,7 @@ func (app *App) commands() []*cobra.Command {
 		newSubjectCommand(app),
 		newConsentCommand(app),
 		newBreachCommand(app),
+		newRecordsCommand(app),
 		newRollbackCommand(app),
 		newPostureCommand(app),
 		newSecretCommand(app),

@@ -22,7 +22,7 @@ func newSecretCommand(app *App) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSecretCheck(app), newSecretScan(app))
+	cmd.AddCommand(newSecretCheck(app), newSecretScan(app), newSecretRotate(app))
 	return cmd
 }
 

@@ -163,34 +163,6 @@ func TestSecretCheckTellsHowEachIsKept(t *testing.T) {
 	}
 }
 
-func TestSecretCheckGoesThroughThePolicyFile(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	write("pw", "short")
-	write("cert.pem", "no key")
-	config := write("gatehouse.yaml", strings.Replace(goodPolicy, "envoy: {listen: 127.0.0.1:8080}",
-		"envoy: {listen: 127.0.0.1:8080, tls: {listen: 127.0.0.1:8443, cert_file: cert.pem, key_file: cert.pem}}\nredis: {url: \"redis://r:1\", password_file: pw}", 1))
-	c := command{env: map[string]string{"GATEHOUSE_PSEUDONYM_KEY_FILE": write("key", goodKey)}}
-	if code := c.run(t.Context(), "secret", "check", "--config", config); code != ExitWrong {
-		t.Errorf("exit code %d", code)
-	}
-	for _, want := range []string{"redis.password_file: secret redis.password_file: file " + filepath.Join(dir, "pw") + " has 5 bytes", "is no private key in PEM"} {
-		if !strings.Contains(c.stderr.String(), want) {
-			t.Errorf("%q is missing in %s", want, c.stderr.String())
-		}
-	}
-	if code := c.run(t.Context(), "secret", "check", "--config", config+"x"); code != ExitWrong {
-		t.Errorf("a missing policy file: exit code %d", code)
-	}
-}
-
 func TestSecretsOfOthersInTheEnvironmentAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	secrets := planted.New(1)

@@ -28,8 +28,8 @@ func newServeCommand(app *App) *cobra.Command {
 const serveHelp = `
 Each flag has a variable: --xds-listen is GATEHOUSE_XDS_LISTEN; the flag goes first.
 Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE,
-GATEHOUSE_PSEUDONYM_KEY_FILE and GATEHOUSE_AUDIT_KEY_FILE name; given in plain
-they are refused.`
+GATEHOUSE_STORE_PASSWORD_FILE, GATEHOUSE_PSEUDONYM_KEY_FILE, GATEHOUSE_MASTER_KEY_FILE
+and GATEHOUSE_AUDIT_KEY_FILE name; given in plain they are refused.`
 
 func newServeAuthzCommand(app *App) *cobra.Command {
 	var o authzFlags
@@ -43,7 +43,7 @@ func newServeAuthzCommand(app *App) *cobra.Command {
 	}
 	c.add(cmd)
 	o.add(cmd, "metrics-listen")
-	o.addStore(cmd, "")
+	o.addStore(cmd, "", "the users; empty serves no sign-in")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", "", "folder that keeps the last good policy")
 	cmd.RunE = app.serving(&c, func(ctx context.Context, s *service) error {
 		options, closeStore, err := o.options(ctx, s)
@@ -69,10 +69,14 @@ func newServeControlCommand(app *App) *cobra.Command {
 	o.add(cmd)
 	cmd.Flags().StringVar(&o.metricsListen, "metrics-listen", "", "address that serves /metrics besides --http-listen")
 	cmd.Flags().StringVar(&o.authzAddress, "authz-address", "127.0.0.1:9001", "authz as Envoy reaches it: host:port or unix:///PATH")
-	cmd.Flags().StringVar(&o.store, "store", "", "store of users, keys, requests and the index of the audit log: sqlite:PATH or postgres://USER@HOST/DATABASE; empty serves neither API nor console")
+	addStoreFlag(cmd.Flags(), &o.store, "", "users, keys, requests and the index of the audit log; empty serves neither API nor console")
 	cmd.Flags().StringVar(&o.stateDir, "state-dir", filepath.Join(defaultState, "control"), "folder of the audit log and the last good policies")
 	cmd.RunE = app.serving(&c, func(ctx context.Context, s *service) error {
-		return control.Run(ctx, o.options(s))
+		options, err := o.options(s)
+		if err != nil {
+			return err
+		}
+		return control.Run(ctx, options)
 	})
 	return cmd
 }
@@ -91,7 +95,7 @@ func newServeAllCommand(app *App) *cobra.Command {
 	c.add(cmd)
 	a.add(cmd, "")
 	o.add(cmd)
-	a.addStore(cmd, "sqlite:"+filepath.Join(defaultState, "gatehouse.db"))
+	a.addStore(cmd, defaultStore(), "users, keys, requests and the index of the audit log")
 	cmd.Flags().StringVar(&o.metricsListen, "metrics-listen", "127.0.0.1:9090", "address that serves /metrics of both")
 	cmd.Flags().StringVar(&o.authzAddress, "authz-address", "", "authz as Envoy reaches it (default: --listen)")
 	cmd.Flags().StringVar(&stateDir, "state-dir", defaultState, "folder of all that is kept")
@@ -106,11 +110,14 @@ func newServeAllCommand(app *App) *cobra.Command {
 
 // serveAll ends both when one ends.
 func serveAll(ctx context.Context, s *service, a *authzFlags, o *controlFlags) error {
+	manage, err := o.options(s)
+	if err != nil {
+		return err
+	}
 	decide, closeStore, err := a.options(ctx, s)
 	if err != nil {
 		return err
 	}
-	manage := o.options(s)
 	decide.Registry, manage.Registry = prometheus.NewRegistry(), prometheus.NewRegistry()
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -34,8 +34,8 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	}
 }
 
-func (f *authzFlags) addStore(cmd *cobra.Command, value string) {
-	cmd.Flags().StringVar(&f.store, "store", value, "store of the users: sqlite:PATH; empty serves no sign-in")
+func (f *authzFlags) addStore(cmd *cobra.Command, value, use string) {
+	addStoreFlag(cmd.Flags(), &f.store, value, use)
 }
 
 // options opens the store if there is one; closeStore closes it.
@@ -54,7 +54,11 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 	}
 	closeStore = func() error { return nil }
 	if f.store != "" {
-		users, err := store.Open(ctx, store.Options{URL: f.store})
+		options, err := s.storeOptions(f.store)
+		if err != nil {
+			return o, nil, err
+		}
+		users, err := store.Open(ctx, options)
 		if err != nil {
 			return o, nil, err
 		}
@@ -83,7 +87,8 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.envoyTLSListen, "envoy-tls-listen", "", "Envoy's address instead of the policy file's envoy.tls.listen")
 }
 
-func (f *controlFlags) options(s *service) control.Options {
+func (f *controlFlags) options(s *service) (control.Options, error) {
+	kept, err := s.storeOptions(f.store)
 	return control.Options{
 		Config: f.config, XDSListen: f.xdsListen, HTTPListen: f.httpListen, MetricsListen: f.metricsListen,
 		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
@@ -92,10 +97,10 @@ func (f *controlFlags) options(s *service) control.Options {
 			URL: s.redisURL.Value(), Password: s.redisPassword.Value(), LiveURL: s.redisURL, LivePassword: s.redisPassword,
 		},
 		AuditKey: s.auditKey,
-		Store:    store.Options{URL: f.store},
-		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, MasterKey: s.masterKey, AdminTokenFile: f.adminTokenFile,
+		Store:    kept,
+		Version:  buildVersion().Version, PseudonymKey: s.pseudonymKey, LiveMasterKey: s.masterKey, AdminTokenFile: f.adminTokenFile,
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
-	}
+	}, err
 }
 
 // commonFlags are those of every service.

@@ -15,15 +15,18 @@ import (
 
 	"gatehouse/authz/secret"
 	"gatehouse/control/audit/seal"
+	"gatehouse/control/store"
 )
 
 // service is what every service is given.
 type service struct {
+	app                     *App
 	log                     *serviceLog
 	instance                string
 	redisURL, redisPassword *secret.Live // nil: not given
 	pseudonymKey            secret.Value
-	auditKey, masterKey     secret.Value
+	auditKey                secret.Value
+	masterKey               *secret.Live // nil: not given
 }
 
 // serving makes the RunE of a service: flags from the environment, secrets from
@@ -51,6 +54,11 @@ func (app *App) serving(c *commonFlags, run func(context.Context, *service) erro
 	}
 }
 
+// storeOptions are those of the store that a flag names.
+func (s *service) storeOptions(url string) (store.Options, error) {
+	return s.app.storeOptions(url, s.log.Logger)
+}
+
 // fromEnvironment sets the flags that the command line left alone.
 func fromEnvironment(flags *pflag.FlagSet, env func(string) string) error {
 	var errs []error
@@ -66,7 +74,7 @@ func fromEnvironment(flags *pflag.FlagSet, env func(string) string) error {
 }
 
 func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error) {
-	s = &service{log: log, instance: c.instance}
+	s = &service{app: app, log: log, instance: c.instance}
 	if err := app.refusePlainSecrets(log); err != nil {
 		return nil, wrong("%w", err)
 	}
@@ -74,11 +82,14 @@ func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error)
 		return nil, err
 	}
 	var errs []error
-	if s.redisPassword, err = app.live("REDIS_PASSWORD", log.Logger); err != nil {
-		errs = append(errs, err)
+	for name, into := range map[string]**secret.Live{"REDIS_PASSWORD": &s.redisPassword, seal.MasterKeyName: &s.masterKey} {
+		var err error
+		if *into, err = app.live(name, log.Logger); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for name, into := range map[string]*secret.Value{
-		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey, "GATEHOUSE_AUDIT_KEY": &s.auditKey, seal.MasterKeyName: &s.masterKey,
+		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey, "GATEHOUSE_AUDIT_KEY": &s.auditKey,
 	} {
 		var err error
 		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {

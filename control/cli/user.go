@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -37,7 +36,7 @@ func newUserCommand(app *App) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVar(&u.store, "store", "sqlite:"+filepath.Join(defaultState, "gatehouse.db"), "store of the users: sqlite:PATH (GATEHOUSE_STORE)")
+	addStoreFlag(cmd.PersistentFlags(), &u.store, defaultStore(), "the users")
 	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserPassword(app, &u),
 		newUserSwitch(app, &u, "disable", "Let a user sign in no longer", true),
 		newUserSwitch(app, &u, "enable", "Let a user sign in again", false))
@@ -51,21 +50,11 @@ type userFlags struct {
 
 // with opens the store for as long as run takes.
 func (u *userFlags) with(app *App, run func(context.Context, *store.Store, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) (err error) {
+	return func(cmd *cobra.Command, args []string) error {
 		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
 			return misuse("%w", err)
 		}
-		s, err := store.Open(cmd.Context(), store.Options{URL: u.store})
-		if err != nil {
-			return wrong("%w", err)
-		}
-		defer func() { err = errors.Join(err, s.Close()) }()
-		err = run(cmd.Context(), s, args)
-		var exit *ExitError
-		if err == nil || errors.As(err, &exit) {
-			return err
-		}
-		return wrong("%w", err)
+		return asWrong(app.withStore(cmd.Context(), u.store, func(s *store.Store) error { return run(cmd.Context(), s, args) }))
 	}
 }
 

@@ -38,6 +38,7 @@ func chromium(t *testing.T, base string) *browser {
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Env("TMPDIR="+browserFolder(t)),
 	)
 	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
@@ -64,6 +65,18 @@ func chromium(t *testing.T, base string) *browser {
 	command(b, cdplog.Enable, cdp.Empty{})
 	command(b, runtime.Enable, cdp.Empty{})
 	return b
+}
+
+// browserFolder is where Chromium leaves what it does not take away itself. It
+// may still write when it is told to end.
+func browserFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gh-chromium-") //nolint:usetesting // its removal may fail once
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // command sends a command of the protocol.
@@ -189,7 +202,7 @@ func TestAPersonSignsInSeesAnEventAsItComesAndSearchesInChromium(t *testing.T) {
 	b.do(chromedp.WaitVisible(chromedp.CSS("#live-state.warn")), chromedp.Click(chromedp.CSS("#live-pause")), chromedp.WaitVisible(chromedp.CSS("#e-live-2")))
 
 	b.open("/console/events")
-	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "Windows program"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitVisible(chromedp.CSS(".search")))
+	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "Windows program"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitVisible(chromedp.CSS("#q[value='Windows program']")))
 	if n := eval[int](b, "document.querySelectorAll('.rows tbody tr').length"); n != 1 {
 		t.Errorf("the search finds %d events", n)
 	}
@@ -304,6 +317,6 @@ func TestThePagesAreWholeWithoutJavaScriptInChromium(t *testing.T) {
 	b.open("/console")
 	b.do(chromedp.WaitVisible(chromedp.CSS("#live tbody tr")), chromedp.WaitVisible(chromedp.CSS(".tiles")), chromedp.WaitVisible(chromedp.CSS(".clock")))
 	b.open("/console/events")
-	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "Windows"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitVisible(chromedp.CSS(".badge")))
+	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "Windows"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitVisible(chromedp.CSS("#q[value='Windows']")), chromedp.WaitVisible(chromedp.CSS(".badge")))
 	b.content()
 }

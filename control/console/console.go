@@ -75,6 +75,9 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET "+Root+"/alerts", c.page(c.alerts))
 	mux.HandleFunc("GET "+Root+"/requests", c.page(c.requests))
 	mux.HandleFunc("GET "+Root+"/requests/{id}", c.page(c.request))
+	mux.HandleFunc("POST "+Root+"/requests/{id}/verify", c.change(c.verify))
+	mux.HandleFunc("GET "+Root+"/requests/{id}/plan", c.page(c.plan))
+	mux.HandleFunc("POST "+Root+"/requests/{id}/run", c.change(c.run))
 	mux.HandleFunc("GET "+Root+"/policy", c.page(c.policy))
 	mux.HandleFunc("GET "+Root+"/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/" {

@@ -6,5 +6,9 @@
 // become markup or script; and the pages obey the policy that Gatehouse sells:
 // no inline script or style, nothing from elsewhere, framed by nobody.
 //
+// What changes something is a form of this origin, handed to the API with what the
+// browser says about where it came from; a subject request is carried out only
+// as the plan says that was read.
+//
 // It decides nothing itself and keeps nothing. Times are shown in UTC.
 package console

@@ -37,10 +37,14 @@ type fakeAPI struct {
 	queries []string       // of searches
 	posted  []string       // headers of changes
 	live    chan string    // events for the stream
+
+	states map[string]string // of requests that a test decides about
+	bodies []string          // of decisions
+	plans  []any
 }
 
 func newFakeAPI() *fakeAPI {
-	f := &fakeAPI{mux: http.NewServeMux(), role: "admin", absent: map[string]int{}, live: make(chan string, 8)}
+	f := &fakeAPI{mux: http.NewServeMux(), role: "admin", absent: map[string]int{}, live: make(chan string, 8), states: map[string]string{}, plans: somePlans()}
 	f.serve("GET /v1/me", func(*http.Request) any { return map[string]any{"name": "anna", "role": f.role, "person": true} })
 	f.serve("GET /v1/status", func(*http.Request) any {
 		return map[string]any{
@@ -53,7 +57,10 @@ func newFakeAPI() *fakeAPI {
 	f.serve("GET /v1/events/{id}/verification", func(*http.Request) any { return verified(true) })
 	f.serve("GET /v1/alerts", func(*http.Request) any { return map[string]any{"items": someAlerts()} })
 	f.serve("GET /v1/subject-requests", func(*http.Request) any { return map[string]any{"items": someRequests()} })
-	f.serve("GET /v1/subject-requests/{id}", func(*http.Request) any { return someRequests()[0] })
+	f.serve("GET /v1/subject-requests/{id}", f.request)
+	f.serve("GET /v1/subject-requests/{id}/plan", func(*http.Request) any { return map[string]any{"plans": f.plans} })
+	f.decides("verify", "received", "verified", "operator", "dpo", "admin")
+	f.decides("run", "verified", "in_progress", "dpo", "admin")
 	f.serve("GET /v1/policy", func(*http.Request) any {
 		return map[string]any{
 			"live":    map[string]any{"version": "00a1b2c3d4e5f607", "since": now.Add(-time.Hour)},

@@ -16,6 +16,18 @@ type me struct {
 // Watches says whether the person may see what happens on the site.
 func (m me) Watches() bool { return m.Role != "" && m.Role != "subject" }
 
+// What a role may do is the API's to decide: these only keep back a button that
+// would be refused.
+
+// MayVerify says whether the person may record who another one is.
+func (m me) MayVerify() bool { return m.Role == "operator" || m.Role == "dpo" || m.Role == "admin" }
+
+// MayPlan says whether the person may see what a request would do.
+func (m me) MayPlan() bool { return m.Role == "dpo" || m.Role == "auditor" || m.Role == "admin" }
+
+// MayRun says whether the person may have a request carried out.
+func (m me) MayRun() bool { return m.Role == "dpo" || m.Role == "admin" }
+
 type eventRow struct {
 	ID            string            `json:"id"`
 	Time          time.Time         `json:"time"`
@@ -93,6 +105,27 @@ type requestRow struct {
 	Extended bool      `json:"extended"`
 	Reason   string    `json:"reason"`
 	Steps    []step    `json:"steps"`
+
+	Verified    time.Time `json:"verified"`
+	VerifiedBy  string    `json:"verified_by"`
+	VerifiedHow string    `json:"verified_how"`
+	CloseReason string    `json:"close_reason"`
+}
+
+// Runs says whether the request can be carried out, or looked at again.
+func (r requestRow) Runs() bool { return r.State == "verified" || r.State == "in_progress" }
+
+// plan is what a request would do in one system.
+type plan struct {
+	System string     `json:"system"`
+	Steps  []planStep `json:"steps"`
+}
+
+type planStep struct {
+	Collection string `json:"collection"`
+	Action     string `json:"action"`
+	Count      int64  `json:"count"` // -1 where the system cannot tell
+	Note       string `json:"note"`
 }
 
 type step struct {

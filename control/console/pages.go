@@ -197,12 +197,6 @@ func (c *console) requests(r *http.Request, who me) (string, view, error) {
 	return "requests", view{Title: title, Active: "requests", Data: d}, err
 }
 
-func (c *console) request(r *http.Request, _ me) (string, view, error) {
-	var d requestRow
-	err := c.api.get(r, "/v1/subject-requests/"+url.PathEscape(r.PathValue("id")), nil, &d)
-	return "request", view{Title: "Subject request", Active: "requests", Data: d}, err
-}
-
 type policyData struct {
 	Policy    policyState
 	Status    status

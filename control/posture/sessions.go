@@ -237,7 +237,7 @@ func hashedPasswords(ctx context.Context, p *probe, t *trial) {
 			return
 		}
 	}
-	users, err := store.Open(ctx, store.Options{URL: p.target.Store})
+	users, err := store.Open(ctx, store.Options{URL: p.target.Store, LivePassword: p.target.StorePassword})
 	if err != nil {
 		t.unknown("%v", err)
 		return

@@ -23,6 +23,7 @@ type Target struct {
 	RedisURL       secret.Value
 	RedisPassword  secret.Value
 	Store          string // URL of the user store
+	StorePassword  *secret.Live
 	StateDir       string // of the whole pack; its secrets, logs and up.json
 	Processes      map[string]int
 	// Username and Password are those of somebody who may sign in.

@@ -216,7 +216,7 @@ func (j job) run(t *testing.T) (killed bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestErasureWorker$", "-test.count=1") // #nosec G702 -- this very binary
-	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "TMPDIR="+t.TempDir())           // what is killed leaves its folders
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false

@@ -23,9 +23,11 @@ var migrations embed.FS
 type Options struct {
 	// URL is sqlite:PATH or postgres://user@host:port/database; never with a password.
 	URL string
-	// Password of the PostgreSQL user.
+	// Password of the PostgreSQL user; neither PGPASSWORD nor ~/.pgpass is read.
 	Password secret.Value
-	Now      func() time.Time // nil means time.Now
+	// LivePassword, where set, is asked at each new connection.
+	LivePassword *secret.Live
+	Now          func() time.Time // nil means time.Now
 }
 
 // Store is an open store. It is safe for concurrent use.
@@ -56,7 +58,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if HasPassword(o.URL) {
 			return nil, errors.New("the store's URL holds a password: write it to a file with mode 0600, set GATEHOUSE_STORE_PASSWORD_FILE to its path, and replace the password, since it was exposed")
 		}
-		if db, err = openPostgres(ctx, o.URL, o.Password); err != nil {
+		if db, err = openPostgres(ctx, o); err != nil {
 			return nil, fmt.Errorf("open the PostgreSQL store: %w", err)
 		}
 	default:

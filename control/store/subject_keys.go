@@ -28,29 +28,6 @@ type SubjectKey struct {
 	Created, Destroyed time.Time // Destroyed is zero while the key lives
 }
 
-// ClaimMasterKey makes id the store's master key if it has none yet, and
-// returns the one it has.
-func (s *Store) ClaimMasterKey(ctx context.Context, id string) (string, error) {
-	_, err := s.exec(ctx, `INSERT INTO master_key (one, key_id) VALUES (1, ?) ON CONFLICT (one) DO NOTHING`, id)
-	if err != nil {
-		return "", fmt.Errorf("claim the store for a master key: %w", err)
-	}
-	return s.masterKey(ctx, false)
-}
-
-// masterKey is the id of the store's master key. Locked, it stays that until the
-// end of the transaction.
-func (c conn) masterKey(ctx context.Context, locked bool) (id string, err error) {
-	query := `SELECT key_id FROM master_key WHERE one = 1`
-	if locked && c.postgres { // SQLite's transactions have the lock already
-		query += ` FOR SHARE`
-	}
-	if err := c.queryRow(ctx, query).Scan(&id); err != nil {
-		return "", fmt.Errorf("read which master key the store has: %w", err)
-	}
-	return id, nil
-}
-
 // SubjectKeys returns those that the store has of the named keys, also the
 // destroyed ones.
 func (s *Store) SubjectKeys(ctx context.Context, names []string) (map[string]SubjectKey, error) {
@@ -146,19 +123,6 @@ func (s *Store) DestroySubjectKey(ctx context.Context, name string) error {
 	return s.emptyWAL(ctx)
 }
 
-// emptyWAL moves the write-ahead log into the database and cuts it off, so that
-// no older version of a page is left in it.
-func (s *Store) emptyWAL(ctx context.Context) error {
-	var busy, log, moved int
-	if err := s.queryRow(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &log, &moved); err != nil {
-		return fmt.Errorf("remove the destroyed key from the write-ahead log: %w", err)
-	}
-	if busy != 0 {
-		return errors.New("the destroyed key is still in the write-ahead log, which another program reads: destroy it again")
-	}
-	return nil
-}
-
 // LiveSubjectKeys lists the names of the keys that begin with prefix and are not
 // destroyed, in their order.
 func (s *Store) LiveSubjectKeys(ctx context.Context, prefix string) (names []string, err error) {
@@ -168,57 +132,4 @@ func (s *Store) LiveSubjectKeys(ctx context.Context, prefix string) (names []str
 	}
 	err = eachKey(rows, func(k SubjectKey) { names = append(names, k.Name) })
 	return names, err
-}
-
-// RewrapSubjectKeys replaces the master key: rewrap is given each key and returns
-// it wrapped by the new one. All of them change, or none. ErrMasterKey if the
-// store's master key is not the one called old. It returns how many keys there
-// were.
-func (s *Store) RewrapSubjectKeys(ctx context.Context, oldID, newID string, rewrap func(name string, wrapped []byte) ([]byte, error)) (n int, err error) {
-	err = s.tx(ctx, func(c conn) error {
-		// First of all: it keeps out whoever would add a key.
-		result, err := c.exec(ctx, `UPDATE master_key SET key_id = ? WHERE one = 1 AND key_id = ?`, newID, oldID)
-		if err != nil {
-			return fmt.Errorf("change the store's master key: %w", err)
-		}
-		if err := one(result, ErrMasterKey); err != nil {
-			return err
-		}
-		n, err = c.rewrapAll(ctx, rewrap)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	if s.postgres {
-		return n, nil
-	}
-	return n, s.emptyWAL(ctx)
-}
-
-func (c conn) rewrapAll(ctx context.Context, rewrap func(name string, wrapped []byte) ([]byte, error)) (n int, err error) {
-	for last := ""; ; {
-		rows, err := c.query(ctx, selectKey+` WHERE name > ? AND wrapped IS NOT NULL ORDER BY name LIMIT ?`, last, keysAtOnce)
-		if err != nil {
-			return 0, fmt.Errorf("read the keys to wrap anew: %w", err)
-		}
-		var keys []SubjectKey
-		if err := eachKey(rows, func(k SubjectKey) { keys = append(keys, k) }); err != nil {
-			return 0, err
-		}
-		for _, k := range keys {
-			wrapped, err := rewrap(k.Name, k.Wrapped)
-			if err != nil {
-				return 0, err
-			}
-			if _, err := c.exec(ctx, `UPDATE subject_keys SET wrapped = ? WHERE name = ? AND wrapped IS NOT NULL`, wrapped, k.Name); err != nil {
-				return 0, fmt.Errorf("wrap a key anew: %w", err)
-			}
-			last = k.Name
-		}
-		n += len(keys)
-		if len(keys) < keysAtOnce {
-			return n, nil
-		}
-	}
 }

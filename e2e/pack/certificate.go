@@ -13,6 +13,13 @@ import (
 	"time"
 )
 
+// Certificate makes a self-signed certificate for localhost, in files that go
+// with the test.
+func Certificate(t TB) (certFile, keyFile string) {
+	t.Helper()
+	return writeCertificate(t, t.TempDir())
+}
+
 // writeCertificate makes a self-signed certificate for localhost.
 func writeCertificate(t TB, dir string) (certFile, keyFile string) {
 	t.Helper()

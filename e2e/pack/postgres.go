@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ import (
 const (
 	postgresWithin = 60 * time.Second
 	postgresUser   = "gatehouse"
+	passworded     = "passworded" // the role of all who must give a password
 )
 
 // Postgres makes an empty database in a real PostgreSQL and returns its URL.
@@ -48,6 +50,50 @@ func Postgres(t TB) (url string) {
 	return postgresURL(dir, name)
 }
 
+// PostgresWithPassword is Postgres for a user of the database's own, whom the
+// server lets in with that password only.
+func PostgresWithPassword(t TB) (url, password string) {
+	t.Helper()
+	dir, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, password := "t"+strings.ToLower(rand.Text()), rand.Text()
+	for _, statement := range []string{
+		"CREATE ROLE " + name + " LOGIN PASSWORD '" + password + "' IN ROLE " + passworded,
+		"CREATE DATABASE " + name + " OWNER " + name,
+	} {
+		if err := administer(dir, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(administer(dir, "DROP DATABASE "+name+" WITH (FORCE)"), administer(dir, "DROP ROLE "+name)); err != nil {
+			t.Error(err)
+		}
+	})
+	return "postgres://" + name + "@/" + name + "?host=" + dir, password
+}
+
+// SetPostgresPassword changes the password of PostgresWithPassword's user, and
+// ends the connections that were opened with the old one.
+func SetPostgresPassword(t TB, url, password string) {
+	t.Helper()
+	dir, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres://"), "@")
+	for _, statement := range []string{
+		"ALTER ROLE " + name + " PASSWORD '" + password + "'",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + name + "'",
+	} {
+		if err := administer(dir, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func postgresURL(dir, database string) string {
 	return "postgres://" + postgresUser + "@/" + database + "?host=" + dir
 }
@@ -67,19 +113,31 @@ func administer(dir, statement string) error {
 }
 
 // guard runs PostgreSQL until the test binary, which holds the other end of its
-// standard input, has ended, and takes the files away then. It waits for nothing
-// to reach the disk: no test pulls the plug.
+// standard input, has ended. It waits for nothing to reach the disk: no test
+// pulls the plug. Who is a member of passworded must give a password.
+//
+// It asks politely first: a shell's child that has not become PostgreSQL yet
+// dies of TERM, and would ignore QUIT.
 const guard = `
 bin=$1 dir=$2
-"$bin/initdb" --pgdata "$dir/data" --username ` + postgresUser + ` --auth trust --encoding UTF8 --locale C --no-sync --no-instructions >"$dir/log" 2>&1 &&
-  exec "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
-    -c shared_buffers=32MB -c max_connections=200 >>"$dir/log" 2>&1 </dev/null &
+{
+  "$bin/initdb" --pgdata "$dir/data" --username ` + postgresUser + ` --auth trust --encoding UTF8 --locale C --no-sync --no-instructions &&
+    { echo "local all +` + passworded + ` scram-sha-256"; cat "$dir/data/pg_hba.conf"; } >"$dir/hba" && cp "$dir/hba" "$dir/data/pg_hba.conf"
+} >"$dir/log" 2>&1 || exit
+"$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+  -c shared_buffers=32MB -c max_connections=200 >>"$dir/log" 2>&1 </dev/null &
 server=$!
 read -r _
-kill -QUIT "$server"
+kill -TERM "$server"
+{ sleep 2; kill -QUIT "$server"; } 2>/dev/null 3>&- &
+impatience=$!
 wait "$server"
-rm -rf "$dir"
+kill "$impatience"
 `
+
+// sweeper takes the files away when nobody is left who holds the other end of
+// its standard input: the test binary, the guard, and all of PostgreSQL.
+const sweeper = `read -r _; rm -rf "$1"`
 
 // cluster is the folder of the one server of this test binary.
 var cluster = sync.OnceValues(func() (dir string, err error) {
@@ -87,7 +145,12 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if dir, err = os.MkdirTemp("", "gh-pg-"); err != nil {
+	return startCluster(bin)
+})
+
+func startCluster(bin string) (dir string, err error) {
+	dir, held, err := sweptFolder()
+	if err != nil {
 		return "", err
 	}
 	as, err := unprivileged(dir)
@@ -100,7 +163,7 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 		}
 	}
 	cmd := exec.Command("sh", "-c", guard, "sh", bin, dir)
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), "LC_ALL=C")
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = "/", append(os.Environ(), "LC_ALL=C"), []*os.File{held}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	// Never written to and never closed: it ends with this process.
 	if _, err = cmd.StdinPipe(); err != nil {
@@ -109,14 +172,38 @@ var cluster = sync.OnceValues(func() (dir string, err error) {
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	go func() { _ = cmd.Wait() }() // also keeps the pipe from being collected, which would close it
-	_, err = poll(postgresWithin, func(context.Context) error { return administer(dir, "SELECT 1") })
+	go func() {
+		_ = cmd.Wait()
+		runtime.KeepAlive(held) // both pipes must not be collected, which would close them
+	}()
+	if _, err = poll(postgresWithin, func(context.Context) error { return administer(dir, "SELECT 1") }); err == nil {
+		err = administer(dir, "CREATE ROLE "+passworded)
+	}
 	if err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log")) // what is there is shown
 		return "", fmt.Errorf("PostgreSQL of %s does not answer: %w\n%s", bin, err, tail(string(log)))
 	}
 	return dir, nil
-})
+}
+
+// sweptFolder makes a folder that goes when this process and everybody else who
+// was given held have ended, whatever ended them.
+func sweptFolder() (dir string, held *os.File, err error) {
+	if dir, err = os.MkdirTemp("", "gh-pg-"); err != nil {
+		return "", nil, err
+	}
+	end, held, err := os.Pipe()
+	if err != nil {
+		return "", nil, errors.Join(err, os.Remove(dir))
+	}
+	cmd := exec.Command("sh", "-c", sweeper, "sh", dir)
+	cmd.Dir, cmd.Stdin, cmd.SysProcAttr = "/", end, &syscall.SysProcAttr{Setpgid: true}
+	if err := errors.Join(cmd.Start(), end.Close()); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("start who takes %s away: %w", dir, err), held.Close(), os.Remove(dir))
+	}
+	go func() { _ = cmd.Wait() }()
+	return dir, held, nil
+}
 
 // unprivileged is another user than root, which PostgreSQL refuses to run as,
 // made the owner of dir. It is nil for everybody else.
@@ -156,7 +243,7 @@ func lend(bin, dir string, to *syscall.Credential) (string, error) {
 		return "", fmt.Errorf("copy PostgreSQL: %w", err)
 	}
 	err := filepath.WalkDir(copied, func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(path, int(to.Uid), int(to.Gid))) // so that it can be taken away again
+		return errors.Join(err, os.Lchown(path, int(to.Uid), int(to.Gid)))
 	})
 	return copied + fetchedBin, err
 }

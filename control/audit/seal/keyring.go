@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/authz/event/box"
@@ -35,8 +37,13 @@ type Store interface {
 
 // Options of a Keyring; Store and Master are needed.
 type Options struct {
-	Store    Store
-	Master   Master
+	Store  Store
+	Master Master
+	// Renew gives the master key as it is now. It is asked when the store's keys
+	// are under another one than Master, because it was rotated; nil asks nobody.
+	Renew func() (Master, error)
+	// Renewed, which may be nil, hears of a master key that was taken in use so.
+	Renewed  func(id string)
 	Cache    int              // keys; 0 means DefaultCache
 	CacheFor time.Duration    // 0 means DefaultCacheFor
 	Now      func() time.Time // nil means time.Now
@@ -44,10 +51,14 @@ type Options struct {
 
 // Keyring seals and opens. It is safe for concurrent use.
 type Keyring struct {
-	store  Store
-	master Master
-	now    func() time.Time
-	cache  *cache
+	store Store
+	now   func() time.Time
+	cache *cache
+
+	master   atomic.Pointer[Master]
+	renewing sync.Mutex
+	renew    func() (Master, error)
+	renewed  func(id string)
 }
 
 // ErrShredded says that the key was destroyed: what it sealed can never be read
@@ -74,10 +85,12 @@ func New(ctx context.Context, o Options) (*Keyring, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Keyring{
-		store: o.Store, master: o.Master, now: o.Now,
+	k := &Keyring{
+		store: o.Store, now: o.Now, renew: o.Renew, renewed: o.Renewed,
 		cache: newCache(cmp.Or(o.Cache, DefaultCache), cmp.Or(o.CacheFor, DefaultCacheFor), o.Now),
-	}, nil
+	}
+	k.master.Store(&o.Master)
+	return k, nil
 }
 
 // Item is what one event has to seal. A Subject that is not one ("u:...") is
@@ -180,25 +193,65 @@ func (k *Keyring) keys(ctx context.Context, names []string, create bool) (map[st
 	if len(missing) == 0 {
 		return found, nil
 	}
-	age := k.cache.age()
-	kept, err := k.store.SubjectKeys(ctx, missing)
+	master := k.master.Load()
+	read, err := k.read(ctx, master, missing, create)
+	if rotated := errors.Is(err, box.ErrClosed) || errors.Is(err, store.ErrMasterKey); rotated && k.takeNew(ctx, master) {
+		read, err = k.read(ctx, k.master.Load(), missing, create)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if create && len(kept) < len(missing) {
-		if kept, err = k.makeKeys(ctx, missing, kept); err != nil {
+	maps.Copy(found, read)
+	return found, nil
+}
+
+// takeNew takes the master key in use that the one called was has been rotated
+// to, if that is known here. It says whether there is another one now.
+func (k *Keyring) takeNew(ctx context.Context, was *Master) bool {
+	if k.renew == nil {
+		return false
+	}
+	k.renewing.Lock()
+	defer k.renewing.Unlock()
+	if k.master.Load() != was {
+		return true // somebody was quicker
+	}
+	next, err := k.renew()
+	if err != nil || next.id == was.id {
+		return false // what was wrong is said by whoever asked
+	}
+	if has, err := k.store.ClaimMasterKey(ctx, next.id); err != nil || has != next.id {
+		return false
+	}
+	k.master.Store(&next)
+	if k.renewed != nil {
+		k.renewed(next.id)
+	}
+	return true
+}
+
+// read is keys past the cache.
+func (k *Keyring) read(ctx context.Context, master *Master, names []string, create bool) (map[string][]byte, error) {
+	age := k.cache.age()
+	kept, err := k.store.SubjectKeys(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	if create && len(kept) < len(names) {
+		if kept, err = k.makeKeys(ctx, master, names, kept); err != nil {
 			return nil, err
 		}
 	}
-	if create && len(kept) < len(missing) {
-		return nil, fmt.Errorf("the store took %d keys and has them not", len(missing)-len(kept))
+	if create && len(kept) < len(names) {
+		return nil, fmt.Errorf("the store took %d keys and has them not", len(names)-len(kept))
 	}
+	found := make(map[string][]byte, len(kept))
 	for name, row := range kept {
 		if row.Wrapped == nil {
 			found[name] = nil
 			continue
 		}
-		if found[name], err = k.master.unwrap(name, row.Wrapped); err != nil {
+		if found[name], err = master.unwrap(name, row.Wrapped); err != nil {
 			return nil, err
 		}
 		k.cache.put(name, found[name], age)
@@ -208,7 +261,7 @@ func (k *Keyring) keys(ctx context.Context, names []string, create bool) (map[st
 
 // makeKeys draws keys for the names that have none, and reads again: another
 // control may have been quicker.
-func (k *Keyring) makeKeys(ctx context.Context, names []string, kept map[string]store.SubjectKey) (map[string]store.SubjectKey, error) {
+func (k *Keyring) makeKeys(ctx context.Context, master *Master, names []string, kept map[string]store.SubjectKey) (map[string]store.SubjectKey, error) {
 	var fresh []store.SubjectKey
 	for _, name := range names {
 		if _, ok := kept[name]; ok {
@@ -216,13 +269,13 @@ func (k *Keyring) makeKeys(ctx context.Context, names []string, kept map[string]
 		}
 		key := make([]byte, box.KeySize)
 		_, _ = rand.Read(key) // never fails: it ends the process instead
-		wrapped, err := k.master.wrap(name, key)
+		wrapped, err := master.wrap(name, key)
 		if err != nil {
 			return nil, err
 		}
 		fresh = append(fresh, store.SubjectKey{Name: name, Wrapped: wrapped})
 	}
-	if err := k.store.AddSubjectKeys(ctx, k.master.id, fresh); err != nil {
+	if err := k.store.AddSubjectKeys(ctx, master.id, fresh); err != nil {
 		return nil, err
 	}
 	return k.store.SubjectKeys(ctx, names)

@@ -196,8 +196,10 @@ func TestTheMasterKeyIsReplacedWithoutLosingAnything(t *testing.T) {
 		if _, err := seal.Rotate(t.Context(), s, master(t, 1), master(t, 1)); err == nil {
 			t.Error("the same key is accepted")
 		}
-		if n, err := seal.Rotate(t.Context(), s, master(t, 1), master(t, 2)); err != nil || n != 2 {
-			t.Fatalf("%d %v", n, err)
+		for _, again := range []bool{false, true} {
+			if r, err := seal.Rotate(t.Context(), s, master(t, 1), master(t, 2)); err != nil || r.Keys != 2 || r.Wrapped != again {
+				t.Fatalf("%+v %v", r, err)
+			}
 		}
 		next := ring(t, s, func(o *seal.Options) { o.Master = master(t, 2) })
 		expectFields(t, next, ofAnna, anna)
@@ -214,6 +216,52 @@ func TestTheMasterKeyIsReplacedWithoutLosingAnything(t *testing.T) {
 		}
 		if _, err := old.Seal(t.Context(), "u:somebody-new", fields); err == nil {
 			t.Error("a control with the old key makes new keys")
+		}
+	})
+}
+
+func TestAKeyringGoesOnWithTheMasterKeyThatItsOwnWasRotatedTo(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		var now atomic.Pointer[seal.Master] // what the file has
+		set := func(fill byte) { m := master(t, fill); now.Store(&m) }
+		set(1)
+		var taken []string
+		k := ring(t, s, func(o *seal.Options) {
+			o.CacheFor = time.Nanosecond // every key is asked for again
+			o.Now = time.Now
+			o.Renew = func() (seal.Master, error) { return *now.Load(), nil }
+			o.Renewed = func(id string) { taken = append(taken, id) }
+		})
+		ofAnna := sealed(t, k, anna)
+		if _, err := seal.Rotate(t.Context(), s, master(t, 1), master(t, 2)); err != nil {
+			t.Fatal(err)
+		}
+		for _, fill := range []byte{1, 3} { // not there yet; somebody else's
+			set(fill)
+			if _, err := k.Open(t.Context(), ofAnna, anna); !errors.Is(err, box.ErrClosed) {
+				t.Errorf("with key %d in the file: %v", fill, err)
+			}
+			if _, err := k.Seal(t.Context(), "u:somebody-new", fields); !errors.Is(err, store.ErrMasterKey) {
+				t.Errorf("with key %d in the file: %v", fill, err)
+			}
+		}
+		set(2)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				if _, err := k.Seal(t.Context(), fmt.Sprintf("u:somebody-%d", i), fields); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		expectFields(t, k, ofAnna, anna)
+		if want := master(t, 2); len(taken) != 1 || taken[0] != want.ID() {
+			t.Errorf("taken in use: %v", taken)
+		}
+		if kept, err := s.SubjectKeys(t.Context(), []string{"u:somebody-new"}); err != nil || len(kept) > 0 {
+			t.Errorf("a key under a master key that is not the store's: %v %v", kept, err)
 		}
 	})
 }

@@ -19,3 +19,17 @@ func Start(t testing.TB) (url string) {
 	t.Helper()
 	return pack.Postgres(t)
 }
+
+// StartWithPassword is Start for a user whom the server lets in with this
+// password only, as a real one does.
+func StartWithPassword(t testing.TB) (url, password string) {
+	t.Helper()
+	return pack.PostgresWithPassword(t)
+}
+
+// SetPassword changes the password of StartWithPassword's user, and ends the
+// connections that were opened with the old one.
+func SetPassword(t testing.TB, url, password string) {
+	t.Helper()
+	pack.SetPostgresPassword(t, url, password)
+}
