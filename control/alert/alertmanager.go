@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gatehouse/control/store"
 )
 
 // resendEvery is how often Alertmanager hears of an alert that fires; without
@@ -54,11 +56,7 @@ func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
 			labels = map[string]string{}
 		}
 		labels["alertname"], labels["severity"], labels["source"] = m.Alert.Rule, m.Alert.Severity, "gatehouse"
-		ends := a.now().Add(3 * resendEvery)
-		if m.Resolved {
-			ends = m.Alert.Ended
-		}
-		alerts[i] = postableAlert{labels, map[string]string{"summary": m.Alert.Summary, "id": m.Alert.ID}, m.Alert.Started, ends}
+		alerts[i] = postableAlert{labels, map[string]string{"summary": m.Alert.Summary, "id": m.Alert.ID}, m.Alert.Started, a.ends(m.Alert)}
 	}
 	body, err := json.Marshal(alerts)
 	if err != nil {
@@ -70,4 +68,18 @@ func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	return post(a.client, r)
+}
+
+// ends is a time to come for what fires, else the end. That it began may be told
+// again after that it is over, and must not make it fire once more; and an end
+// before the beginning, which clocks that differ make, would be refused.
+func (a *Alertmanager) ends(of store.Alert) time.Time {
+	ends := of.Ended
+	if ends.IsZero() {
+		ends = a.now().Add(3 * resendEvery)
+	}
+	if ends.Before(of.Started) {
+		return of.Started
+	}
+	return ends
 }
