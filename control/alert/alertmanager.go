@@ -46,8 +46,13 @@ type postableAlert struct {
 
 // Send implements Sink.
 func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
+	_, err := a.tell(ctx, messages)
+	return err
+}
+
+func (a *Alertmanager) tell(ctx context.Context, messages []Message) (answer string, err error) {
 	if len(messages) == 0 {
-		return nil
+		return "", nil
 	}
 	alerts := make([]postableAlert, len(messages))
 	for i, m := range messages {
@@ -60,11 +65,11 @@ func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
 	}
 	body, err := json.Marshal(alerts)
 	if err != nil {
-		return fmt.Errorf("write alerts as JSON: %w", err)
+		return "", fmt.Errorf("write alerts as JSON: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("make the request to sink %s: %w", a.name, err)
+		return "", fmt.Errorf("make the request to sink %s: %w", a.name, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	return post(a.client, r)

@@ -66,7 +66,7 @@ func (k *compiler) joinFiles() {
 	}
 	names = append(names, k.out.Control.tokenFiles()...)
 	for i := range k.out.Alerts.Sinks {
-		names = append(names, &k.out.Alerts.Sinks[i].SecretFile)
+		names = append(names, k.out.Alerts.Sinks[i].files()...)
 	}
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
