@@ -61,7 +61,7 @@ func ParseMailAddress(text string) (*mail.Address, error) {
 	}
 	switch {
 	case strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, errors.New("is no mail address: write name@example.com, a domain in another script as xn--...")
+		return nil, errors.New("is no mail address: write name@example.com, and a domain of another script in its xn-- form")
 	case len(a.Address) > 254 || strings.ContainsFunc(a.Name, isControl):
 		return nil, errors.New("is no mail address: write name@example.com")
 	}
