@@ -18,6 +18,8 @@ GOSEC_VERSION := v2.30.0
 GITLEAKS_VERSION := v8.30.1
 HEY_VERSION := v0.1.5
 GOVULNCHECK_VERSION := v1.9.0
+# The last one that the go command alone can build: from v0.32.0 on the module embeds a web interface that npm has to make first.
+ALERTMANAGER_VERSION := v0.31.1
 
 export PIP_ROOT_USER_ACTION := ignore
 
@@ -98,7 +100,7 @@ NO_BROWSER = $(if $(CHROMIUM)$(CI),,-skip 'InChromium$$' \
   $(info no chromium: the console is not looked at in a browser (Debian: apt-get install chromium)))
 
 .PHONY: test
-test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis and PostgreSQL
+test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
 	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check
@@ -123,7 +125,7 @@ else
 endif
 
 .PHONY: compliance-test
-compliance-test: build tools $(STAMPS)/hey-$(HEY_VERSION) ## the tests that the audit names, line by line (ONLY="WORD WORD" for some)
+compliance-test: build tools $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## the tests that the audit names, line by line (ONLY="WORD WORD" for some)
 	@.ci/compliance-test $(ONLY)
 
 .PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config
@@ -206,6 +208,7 @@ $(eval $(call go_tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/gol
 $(eval $(call go_tool,gosec,github.com/securego/gosec/v2/cmd/gosec,$(GOSEC_VERSION)))
 $(eval $(call go_tool,gitleaks,github.com/zricethezav/gitleaks/v8,$(GITLEAKS_VERSION)))
 $(eval $(call go_tool,hey,github.com/rakyll/hey,$(HEY_VERSION)))
+$(eval $(call go_tool,alertmanager,github.com/prometheus/alertmanager/cmd/alertmanager,$(ALERTMANAGER_VERSION)))
 $(eval $(call go_tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
 
 $(STAMPS)/hadolint: .ci/requirements-hadolint.txt .ci/wheel-binary

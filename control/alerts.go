@@ -76,23 +76,52 @@ func (c *control) prepare(compiled *policy.Compiled) (apply func(), err error) {
 }
 
 func (c *control) sinks(compiled *policy.Compiled) ([]alert.Sink, error) {
-	var sinks []alert.Sink
+	return AlertSinks(compiled.Alerts.Sinks, c.o.Now)
+}
+
+// AlertSinks makes the sinks of a policy file. The secrets that they need must
+// be readable; later they are read anew each time.
+func AlertSinks(settings []policy.AlertSink, now func() time.Time) ([]alert.Sink, error) {
+	sinks := make([]alert.Sink, 0, len(settings))
 	var errs []error
-	for _, s := range compiled.Alerts.Sinks {
-		switch s.Kind {
-		case policy.SinkAlertmanager:
-			sinks = append(sinks, alert.NewAlertmanager(s.Name, s.URL, c.o.Now))
-		case policy.SinkWebhook:
-			file := secret.File{Name: "alerts.sinks." + s.Name + ".secret_file", Path: s.SecretFile}
-			key, err := file.Read()
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			sinks = append(sinks, alert.NewWebhook(s.Name, s.URL, rereading(file, key), c.o.Now))
-		}
+	for _, s := range settings {
+		sink, err := alertSink(s, now)
+		errs = append(errs, err)
+		sinks = append(sinks, sink)
 	}
 	return sinks, errors.Join(errs...)
+}
+
+func alertSink(s policy.AlertSink, now func() time.Time) (alert.Sink, error) {
+	switch s.Kind {
+	case policy.SinkAlertmanager:
+		return alert.NewAlertmanager(s.Name, s.URL, now), nil
+	case policy.SinkSMTP:
+		password, err := secretOf(s, "password_file", s.PasswordFile)
+		if err != nil {
+			return nil, err
+		}
+		return alert.NewMail(s.Name, *s.Mail, password, now)
+	default:
+		key, err := secretOf(s, "secret_file", s.SecretFile)
+		if err != nil {
+			return nil, err
+		}
+		return alert.NewWebhook(s.Name, s.URL, key, now), nil
+	}
+}
+
+// secretOf reads the secret of a sink; nil if it has none.
+func secretOf(s policy.AlertSink, key, path string) (func() secret.Value, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // a mail server without a user
+	}
+	file := secret.File{Name: "alerts.sinks." + s.Name + "." + key, Path: path}
+	known, err := file.Read()
+	if err != nil {
+		return nil, err
+	}
+	return rereading(file, known), nil
 }
 
 // rereading gives the secret as it is in its file now; while that cannot be

@@ -31,7 +31,9 @@ routes:
   - {name: upload, path_prefix: /upload, methods: [POST], upstream: app, policy: upload}
   - {name: all, path_prefix: /, upstream: app, policy: base}
 alerts:
-  sinks: [{name: hook, kind: webhook, url: "%s", secret_file: "%s"}]
+  sinks:
+    - {name: hook, kind: webhook, url: "%s", secret_file: "%s"}
+    - {name: am, kind: alertmanager, url: "%s"}
 `
 
 // told are the alerts that a webhook's receiver was told of and believed.
@@ -83,9 +85,10 @@ func listenForAlerts(t *testing.T, key secret.Value) (*told, string) {
 	return r, s.URL
 }
 
-// TestTheFiveTriggersReachAWebhookAtTheirThreshold goes the whole way: Envoy,
-// authz, the stream, the audit log, the rules, the signed message.
-func TestTheFiveTriggersReachAWebhookAtTheirThreshold(t *testing.T) {
+// TestTheFiveTriggersReachTheirSinksAtTheirThreshold goes the whole way: Envoy,
+// authz, the stream, the audit log, the rules, and a webhook that is signed as
+// well as a real Alertmanager.
+func TestTheFiveTriggersReachTheirSinksAtTheirThreshold(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "webhook")
 	if err := os.WriteFile(file, []byte("the key of the webhook's receiver"), 0o600); err != nil {
@@ -96,23 +99,25 @@ func TestTheFiveTriggersReachAWebhookAtTheirThreshold(t *testing.T) {
 		t.Fatal(err)
 	}
 	alerts, url := listenForAlerts(t, key)
-	p := pack.Start(t, pack.Options{Config: fmt.Sprintf(alertsConfig, url, file)})
+	am := pack.StartAlertmanager(t, "")
+	p := pack.Start(t, pack.Options{Config: fmt.Sprintf(alertsConfig, url, file, am.URL)})
 	token := p.SignIn(t, pack.From("203.0.113.1"))
 	for _, trigger := range []struct {
 		rule    string
+		label   string // by which it is grouped
 		kind    event.Type
 		below   int // pulled as many times it raises nothing, once more it does
 		counted int // events of that
 		pull    func()
 	}{
-		{"failed-sign-ins", event.AuthenticationAttempt, 5, 5, func() { p.TrySignIn(t, "nobody", "wrong", pack.From("203.0.113.2")) }},
-		{"malicious-upload", event.FileUploadRejected, 0, 0, func() { upload(t, p, "a.pdf", "application/pdf", "MZ\x90\x00 a program", pack.From("203.0.113.3")) }},
-		{"limit-violations", event.RateLimitExceeded, 101, 100, func() { p.Get(t, "/limited", pack.From("203.0.113.4")) }}, // the first is within the limit
-		{"data-access-request", event.SubjectRequestReceived, 0, 0, func() {
+		{"failed-sign-ins", "client", event.AuthenticationAttempt, 5, 5, func() { p.TrySignIn(t, "nobody", "wrong", pack.From("203.0.113.2")) }},
+		{"malicious-upload", "client", event.FileUploadRejected, 0, 0, func() { upload(t, p, "a.pdf", "application/pdf", "MZ\x90\x00 a program", pack.From("203.0.113.3")) }},
+		{"limit-violations", "client", event.RateLimitExceeded, 101, 100, func() { p.Get(t, "/limited", pack.From("203.0.113.4")) }}, // the first is within the limit
+		{"data-access-request", "subject", event.SubjectRequestReceived, 0, 0, func() {
 			expectStatus(t, pack.Do(t, pack.HTTP1(), pack.Request(t, http.MethodPost, p.ControlURL("/v1/subject-requests"),
 				strings.NewReader(`{"kind":"access"}`), pack.Bearer(token), pack.With("Content-Type", "application/json"))), http.StatusCreated)
 		}},
-		{"secret-detected", event.SecretDetected, 0, 0, func() {
+		{"secret-detected", "rule", event.SecretDetected, 0, 0, func() {
 			for _, s := range planted.New(planted.Kinds()) {
 				if s.Kind == "GitHub fine-grained token" {
 					p.Get(t, "/public/"+s.Needle)
@@ -128,6 +133,9 @@ func TestTheFiveTriggersReachAWebhookAtTheirThreshold(t *testing.T) {
 			if n := alerts.of(trigger.rule); n != 0 {
 				t.Fatalf("raised %d times after %d", n, trigger.below)
 			}
+			if shown, err := am.Of(t.Context(), trigger.rule); err != nil || len(shown) != 0 {
+				t.Fatalf("Alertmanager after %d: %v %v", trigger.below, shown, err)
+			}
 			trigger.pull()
 			pack.Eventually(t, 30*time.Second, trigger.rule, func(context.Context) error {
 				if n := alerts.of(trigger.rule); n != 1 {
@@ -138,6 +146,13 @@ func TestTheFiveTriggersReachAWebhookAtTheirThreshold(t *testing.T) {
 			if got := alerts.events(trigger.rule); got != trigger.counted+1 {
 				t.Errorf("raised with %d events, want %d", got, trigger.counted+1)
 			}
+			pack.Eventually(t, 30*time.Second, trigger.rule+" in Alertmanager", func(ctx context.Context) error {
+				shown, err := am.Of(ctx, trigger.rule)
+				if err != nil || len(shown) != 1 || shown[0].Labels[trigger.label] == "" {
+					return fmt.Errorf("%v %w", shown, err)
+				}
+				return nil
+			})
 		})
 	}
 }

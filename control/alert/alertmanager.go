@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gatehouse/control/store"
 )
 
 // resendEvery is how often Alertmanager hears of an alert that fires; without
@@ -44,8 +46,13 @@ type postableAlert struct {
 
 // Send implements Sink.
 func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
+	_, err := a.tell(ctx, messages)
+	return err
+}
+
+func (a *Alertmanager) tell(ctx context.Context, messages []Message) (answer string, err error) {
 	if len(messages) == 0 {
-		return nil
+		return "", nil
 	}
 	alerts := make([]postableAlert, len(messages))
 	for i, m := range messages {
@@ -54,20 +61,30 @@ func (a *Alertmanager) Send(ctx context.Context, messages []Message) error {
 			labels = map[string]string{}
 		}
 		labels["alertname"], labels["severity"], labels["source"] = m.Alert.Rule, m.Alert.Severity, "gatehouse"
-		ends := a.now().Add(3 * resendEvery)
-		if m.Resolved {
-			ends = m.Alert.Ended
-		}
-		alerts[i] = postableAlert{labels, map[string]string{"summary": m.Alert.Summary, "id": m.Alert.ID}, m.Alert.Started, ends}
+		alerts[i] = postableAlert{labels, map[string]string{"summary": m.Alert.Summary, "id": m.Alert.ID}, m.Alert.Started, a.ends(m.Alert)}
 	}
 	body, err := json.Marshal(alerts)
 	if err != nil {
-		return fmt.Errorf("write alerts as JSON: %w", err)
+		return "", fmt.Errorf("write alerts as JSON: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("make the request to sink %s: %w", a.name, err)
+		return "", fmt.Errorf("make the request to sink %s: %w", a.name, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	return post(a.client, r)
+}
+
+// ends is a time to come for what fires, else the end. That it began may be told
+// again after that it is over, and must not make it fire once more; and an end
+// before the beginning, which clocks that differ make, would be refused.
+func (a *Alertmanager) ends(of store.Alert) time.Time {
+	ends := of.Ended
+	if ends.IsZero() {
+		ends = a.now().Add(3 * resendEvery)
+	}
+	if ends.Before(of.Started) {
+		return of.Started
+	}
+	return ends
 }

@@ -50,14 +50,18 @@ type Engine struct {
 
 	mu     sync.Mutex
 	rules  []compiled
-	counts map[string]*windows // by rule
-	firing map[string]*firing  // by rule and group
+	index  index // of rules
+	firing map[alertKey]*firing
 	sinks  []Sink
+	shown  fields // what a condition is looking at
 
 	sending map[string]bool      // by sink, guarded by mu
 	resent  map[string]time.Time // by sink; of the loop alone
 	flights sync.WaitGroup
 }
+
+// alertKey is what there is one alert of at a time.
+type alertKey struct{ rule, group string }
 
 // firing is an alert that is not over.
 type firing struct {
@@ -81,7 +85,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		o: o, metrics: m, wake: make(chan struct{}, 1), counts: map[string]*windows{}, firing: map[string]*firing{},
+		o: o, metrics: m, wake: make(chan struct{}, 1), firing: map[alertKey]*firing{},
 		sending: map[string]bool{}, resent: map[string]time.Time{},
 	}
 	if err := e.Configure(o.Rules, o.Sinks); err != nil {
@@ -97,7 +101,7 @@ func (e *Engine) takeUp(ctx context.Context) error {
 			return fmt.Errorf("take up the alerts that fire: %w", err)
 		}
 		for _, a := range found {
-			e.firing[a.Rule+"\x1f"+a.GroupKey] = &firing{alert: a, kept: true}
+			e.firing[alertKey{a.Rule, a.GroupKey}] = &firing{alert: a, kept: true}
 		}
 		if next == "" {
 			return nil
@@ -115,15 +119,13 @@ func (e *Engine) Configure(rules []Rule, sinks []Sink) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	counts := map[string]*windows{}
-	for _, r := range fresh {
-		counts[r.Name] = newWindows()
-		same := func(old compiled) bool { return reflect.DeepEqual(old.Rule, r.Rule) }
-		if slices.ContainsFunc(e.rules, same) {
-			counts[r.Name] = e.counts[r.Name]
+	for i := range fresh {
+		same := func(old compiled) bool { return reflect.DeepEqual(old.Rule, fresh[i].Rule) }
+		if old := slices.IndexFunc(e.rules, same); old >= 0 {
+			fresh[i].counts = e.rules[old].counts
 		}
 	}
-	e.rules, e.counts, e.sinks = fresh, counts, sinks
+	e.rules, e.index, e.sinks = fresh, newIndex(fresh), sinks
 	return nil
 }
 
@@ -138,8 +140,11 @@ func (e *Engine) LongestWindow() time.Duration {
 	return longest
 }
 
-// own are the engine's own reports, which must not raise alerts in turn.
-var own = []event.Type{event.AlertRaised, event.AlertResolved, event.AlertUndelivered}
+// own says whether it is the engine's own report, which must not raise alerts in
+// turn.
+func own(t event.Type) bool {
+	return t == event.AlertRaised || t == event.AlertResolved || t == event.AlertUndelivered
+}
 
 // Observe counts events that are in the log. It waits for nothing but other
 // calls of Observe. An alert is named after the event that raised it, so that
@@ -149,14 +154,15 @@ func (e *Engine) Observe(events []event.Event) {
 	defer e.mu.Unlock()
 	raised := false
 	for i := range events {
-		if slices.Contains(own, events[i].Type) {
+		if own(events[i].Type) {
 			continue
 		}
-		fields := fieldsOf(&events[i])
-		for r := range e.rules {
-			raised = e.count(&e.rules[r], &events[i], fields) || raised
+		e.shown.e = &events[i]
+		for _, r := range e.index.of(events[i].Type) {
+			raised = r.matches(&e.shown) && e.count(r, &events[i]) || raised
 		}
 	}
+	e.shown.e = nil
 	if raised {
 		select {
 		case e.wake <- struct{}{}:
@@ -165,16 +171,13 @@ func (e *Engine) Observe(events []event.Event) {
 	}
 }
 
-func (e *Engine) count(r *compiled, ev *event.Event, fields map[string]any) (raised bool) {
-	if !r.matches(fields) {
-		return false
-	}
-	labels, group, ok := r.group(ev)
+func (e *Engine) count(r *compiled, ev *event.Event) (raised bool) {
+	group, ok := r.group(ev)
 	if !ok {
 		return false
 	}
-	key := r.Name + "\x1f" + group
-	above, evicted := e.counts[r.Name].add(group, ev.Time, r.MoreThan, r.Window)
+	key := alertKey{r.Name, group}
+	above, evicted := r.counts.add(group, ev.Time, r.MoreThan, r.Window)
 	if evicted {
 		e.metrics.evicted.WithLabelValues(r.Name).Inc()
 	}
@@ -190,7 +193,7 @@ func (e *Engine) count(r *compiled, ev *event.Event, fields map[string]any) (rai
 		return false
 	}
 	e.firing[key] = &firing{alert: store.Alert{
-		ID: event.DeriveID("alert", r.Name, group, ev.ID), Rule: r.Name, GroupKey: group, Labels: labels,
+		ID: event.DeriveID("alert", r.Name, group, ev.ID), Rule: r.Name, GroupKey: group, Labels: r.labels(ev),
 		Severity: string(r.Severity), Summary: r.Summary, Events: int64(r.MoreThan) + 1,
 		Started: ev.Time.UTC(), Last: ev.Time.UTC(), Quiet: r.Quiet,
 	}}
@@ -235,11 +238,11 @@ func (e *Engine) keep(ctx context.Context) error {
 
 // pending copies what the store does not know yet, so that it is asked without
 // the lock.
-func (e *Engine) pending() map[string]firing {
+func (e *Engine) pending() map[alertKey]firing {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.o.Now()
-	out := map[string]firing{}
+	out := map[alertKey]firing{}
 	for key, f := range e.firing {
 		f.ending = f.kept && !now.Before(f.alert.Last.Add(f.alert.Quiet))
 		if !f.kept || f.stale || f.ending {
@@ -249,7 +252,7 @@ func (e *Engine) pending() map[string]firing {
 	return out
 }
 
-func (e *Engine) keepOne(ctx context.Context, key string, f firing) error {
+func (e *Engine) keepOne(ctx context.Context, key alertKey, f firing) error {
 	switch {
 	case !f.kept:
 		fresh, err := e.o.Store.RaiseAlert(ctx, f.alert, e.sinkNames())
@@ -282,7 +285,7 @@ func (e *Engine) keepOne(ctx context.Context, key string, f firing) error {
 // settle notes what the store now knows. Events may have come while it was asked:
 // then an alert that goes on is stale, and one that is over is followed by
 // another if they are too many by themselves.
-func (e *Engine) settle(key string, known firing, over bool) {
+func (e *Engine) settle(key alertKey, known firing, over bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.firing[key]
@@ -303,7 +306,7 @@ func (e *Engine) settle(key string, known firing, over bool) {
 		next.ID, next.Started, next.Events = event.DeriveID("alert after", known.alert.ID), f.alert.Last, meanwhile
 		e.firing[key] = &firing{alert: next}
 	case meanwhile == 0 && known.ending:
-		e.counts[known.alert.Rule].forget(known.alert.GroupKey)
+		e.rules[i].counts.forget(known.alert.GroupKey)
 	}
 }
 

@@ -48,8 +48,7 @@ type Rule struct {
 const (
 	maxMoreThan  = 10_000
 	maxWindow    = 24 * time.Hour
-	maxWhen      = 4096   // bytes
-	maxEvalCost  = 10_000 // of one evaluation, in CEL's own units
+	maxWhen      = 4096 // bytes
 	maxRules     = 200
 	maxGroupName = 512 // bytes of a group
 )
@@ -71,6 +70,8 @@ var groupFields = map[string]func(*event.Event) string{
 type compiled struct {
 	Rule
 	program cel.Program
+	types   typeSet
+	counts  *windows
 }
 
 // RuleError is one mistake; Key is the rule's field.
@@ -102,7 +103,8 @@ func compile(rules []Rule) ([]compiled, error) {
 			fail("name", "stands twice")
 		}
 		r.check(fail)
-		out = append(out, compiled{r.filled(), program(env, r.When, fail)})
+		p, types := program(env, r.When, fail)
+		out = append(out, compiled{r.filled(), p, types, newWindows()})
 	}
 	return out, errors.Join(errs...)
 }
@@ -143,89 +145,30 @@ func (r Rule) filled() Rule {
 	return r
 }
 
-// environment declares each field by its full name, so that a misspelt one is a
-// mistake when the rule is read, and not silently never true.
-func environment() (*cel.Env, error) {
-	options := []cel.EnvOption{cel.Variable("event.status", cel.IntType), cel.Variable("event.detail", cel.MapType(cel.StringType, cel.StringType))}
-	for name := range texts(&event.Event{}) {
-		options = append(options, cel.Variable(name, cel.StringType))
-	}
-	env, err := cel.NewEnv(options...)
-	if err != nil {
-		return nil, fmt.Errorf("make the environment of alert rules: %w", err)
-	}
-	return env, nil
-}
-
-func texts(e *event.Event) map[string]any {
-	return map[string]any{
-		"event.type": string(e.Type), "event.severity": string(e.Severity), "event.outcome": string(e.Outcome),
-		"event.source": e.Source, "event.method": e.Method, "event.host": e.Host, "event.path": e.Path, "event.route": e.Route,
-		"event.policy": e.Policy, "event.subject": e.Subject, "event.client": e.Client, "event.feature": e.Feature,
-		"event.rule": e.Rule, "event.reason": e.Reason,
-	}
-}
-
-func program(env *cel.Env, when string, fail func(key, format string, args ...any)) cel.Program {
-	if len(when) > maxWhen {
-		fail("when", "is longer than %d bytes", maxWhen)
-		return nil
-	}
-	ast, issues := env.Compile(when)
-	if issues.Err() != nil {
-		for _, e := range issues.Errors() {
-			fail("when", "column %d: %s", e.Location.Column()+1, strings.ReplaceAll(e.Message, "\n", " "))
-		}
-		return nil
-	}
-	if ast.OutputType() != cel.BoolType {
-		fail("when", "is a %s: write a condition, which is true or false", ast.OutputType())
-		return nil
-	}
-	p, err := env.Program(ast, cel.CostLimit(maxEvalCost))
-	if err != nil {
-		fail("when", "cannot be evaluated: %v", err)
-	}
-	return p
-}
-
-// matches asks the rule about an event's fields. What cannot be evaluated, such
-// as a key of detail that is not there, does not match.
-func (c *compiled) matches(fields map[string]any) bool {
-	out, _, err := c.program.Eval(fields)
-	if err != nil {
-		return false
-	}
-	matched, ok := out.Value().(bool)
-	return ok && matched
-}
-
-func fieldsOf(e *event.Event) map[string]any {
-	fields := texts(e)
-	fields["event.status"] = int64(e.Status)
-	detail := e.Detail
-	if detail == nil {
-		detail = map[string]string{}
-	}
-	fields["event.detail"] = detail
-	return fields
-}
-
-// group is the event's values of the fields; false if one of them is empty:
-// events without a client are nobody's.
-func (c *compiled) group(e *event.Event) (labels map[string]string, key string, ok bool) {
-	labels = make(map[string]string, len(c.GroupBy))
-	parts := make([]string, 0, len(c.GroupBy))
+// group is the event's values of the fields, as one text; false if one of them
+// is empty: events without a client are nobody's.
+func (c *compiled) group(e *event.Event) (key string, ok bool) {
+	parts := make([]string, 0, 4)
 	for _, field := range c.GroupBy {
-		value := groupFields[field](e)
+		value := groupValue(field, e)
 		if value == "" {
-			return nil, "", false
+			return "", false
 		}
-		if len(value) > maxGroupName {
-			value = value[:maxGroupName]
-		}
-		labels[field] = value
 		parts = append(parts, value)
 	}
-	return labels, strings.Join(parts, "\x1f"), true
+	return strings.Join(parts, "\x1f"), true
+}
+
+// labels are the same by their names.
+func (c *compiled) labels(e *event.Event) map[string]string {
+	labels := make(map[string]string, len(c.GroupBy))
+	for _, field := range c.GroupBy {
+		labels[field] = groupValue(field, e)
+	}
+	return labels
+}
+
+func groupValue(field string, e *event.Event) string {
+	value := groupFields[field](e)
+	return value[:min(len(value), maxGroupName)]
 }

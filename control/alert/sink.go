@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"gatehouse/authz/event"
 	"gatehouse/control/store"
 )
 
@@ -24,6 +25,27 @@ type Sink interface {
 	Name() string
 	// Send returns nil only if the other side has taken all messages.
 	Send(ctx context.Context, messages []Message) error
+}
+
+// answering is a sink that can say what the other side answered to the last of
+// the messages.
+type answering interface {
+	tell(ctx context.Context, messages []Message) (answer string, err error)
+}
+
+// SendTest tells a sink of an alert that there is not, of rule "test", and
+// returns what the other side answered.
+func SendTest(ctx context.Context, sink Sink, now time.Time) (answer string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	test := []Message{{Alert: store.Alert{
+		ID: event.NewID(), Rule: "test", Severity: string(Info), Summary: "a test: somebody tries whether alerts arrive here",
+		Events: 1, Started: now.UTC(), Last: now.UTC(),
+	}}}
+	if s, ok := sink.(answering); ok {
+		return s.tell(ctx, test)
+	}
+	return "", sink.Send(ctx, test)
 }
 
 // resender is a sink that wants to hear of alerts for as long as they fire.
@@ -62,22 +84,22 @@ func client() *http.Client {
 	}
 }
 
-// post makes an error of every answer but 2xx.
-func post(c *http.Client, r *http.Request) (err error) {
+// post makes an error of every answer but 2xx, of which it returns the status.
+func post(c *http.Client, r *http.Request) (status string, err error) {
 	answer, err := c.Do(r)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {
 			err = u.Err // without the URL, which may hold what is not for logs
 		}
-		return err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	if _, err := io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return "", fmt.Errorf("read the answer: %w", err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return fmt.Errorf("it answered %s", answer.Status)
+		return "", fmt.Errorf("it answered %s", answer.Status)
 	}
-	return nil
+	return answer.Status, nil
 }

@@ -157,18 +157,3 @@ func TestEveryMistakeOfRulesIsReported(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func BenchmarkObserve(b *testing.B) {
-	rules, err := compile(Defaults())
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := failure("c:1")
-	b.ReportAllocs()
-	for b.Loop() {
-		fields := fieldsOf(&e)
-		for r := range rules {
-			rules[r].matches(fields)
-		}
-	}
-}

@@ -21,27 +21,22 @@ func Try(rules []Rule, events []event.Event) ([]Raised, error) {
 		return nil, err
 	}
 	var raised []Raised
-	counts, last := map[string]*windows{}, map[string]time.Time{}
-	for _, r := range compiled {
-		counts[r.Name] = newWindows()
-	}
+	last, index := map[alertKey]time.Time{}, newIndex(compiled)
 	for i := range events {
-		fields := fieldsOf(&events[i])
-		for r := range compiled {
-			c := &compiled[r]
-			if !c.matches(fields) {
+		for _, c := range index.of(events[i].Type) {
+			if !c.matches(&fields{&events[i]}) {
 				continue
 			}
-			labels, group, ok := c.group(&events[i])
+			group, ok := c.group(&events[i])
 			if !ok {
 				continue
 			}
-			key := c.Name + "\x1f" + group
-			above, _ := counts[c.Name].add(group, events[i].Time, c.MoreThan, c.Window)
+			key := alertKey{c.Name, group}
+			above, _ := c.counts.add(group, events[i].Time, c.MoreThan, c.Window)
 			before, firing := last[key]
 			firing = firing && events[i].Time.Before(before.Add(c.Quiet))
 			if above && !firing {
-				raised = append(raised, Raised{c.Name, events[i].Time, labels})
+				raised = append(raised, Raised{c.Name, events[i].Time, c.labels(&events[i])})
 			}
 			if above || firing {
 				last[key] = events[i].Time

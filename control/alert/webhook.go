@@ -58,15 +58,20 @@ type webhookData struct {
 
 // Send implements Sink.
 func (w *Webhook) Send(ctx context.Context, messages []Message) error {
-	for _, m := range messages {
-		if err := w.one(ctx, m); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := w.tell(ctx, messages)
+	return err
 }
 
-func (w *Webhook) one(ctx context.Context, m Message) error {
+func (w *Webhook) tell(ctx context.Context, messages []Message) (answer string, err error) {
+	for _, m := range messages {
+		if answer, err = w.one(ctx, m); err != nil {
+			return "", err
+		}
+	}
+	return answer, nil
+}
+
+func (w *Webhook) one(ctx context.Context, m Message) (answer string, err error) {
 	kind, id := "gatehouse.alert.raised", m.Alert.ID+".raised"
 	if m.Resolved {
 		kind, id = "gatehouse.alert.resolved", m.Alert.ID+".resolved"
@@ -77,11 +82,11 @@ func (w *Webhook) one(ctx context.Context, m Message) error {
 		Started: a.Started, Last: a.Last, Ended: a.Ended,
 	}})
 	if err != nil {
-		return fmt.Errorf("write an alert as JSON: %w", err)
+		return "", fmt.Errorf("write an alert as JSON: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("make the request to sink %s: %w", w.name, err)
+		return "", fmt.Errorf("make the request to sink %s: %w", w.name, err)
 	}
 	stamp := strconv.FormatInt(w.now().Unix(), 10)
 	r.Header.Set("Content-Type", "application/json")

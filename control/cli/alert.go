@@ -18,11 +18,11 @@ import (
 func newAlertCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alert",
-		Short: "Try alert rules, list alerts, and send dead letters again",
+		Short: "Try alert rules and sinks, list alerts, and send dead letters again",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAlertTest(app), newAlertList(app), newAlertDeadLetters(app))
+	cmd.AddCommand(newAlertTest(app), newAlertSend(app), newAlertList(app), newAlertDeadLetters(app))
 	return cmd
 }
 

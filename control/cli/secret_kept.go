@@ -66,6 +66,7 @@ func configuredSecrets(c *policy.Compiled) []kept {
 	}
 	for _, s := range c.Alerts.Sinks {
 		add("alerts.sinks."+s.Name, "signs what the "+s.Kind+" "+s.Name+" is told", s.SecretFile, atLeast(16))
+		add("alerts.sinks."+s.Name, "the mail server of "+s.Name, s.PasswordFile, atLeast(8))
 	}
 	for _, system := range c.Privacy.Systems {
 		add("privacy.systems."+system.Name+".url_file", "where the database "+system.Name+" is", system.Database.URLFile, fitsDatabaseURL)

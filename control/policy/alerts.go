@@ -15,22 +15,6 @@ type AlertSettings struct {
 	Sinks []AlertSink  `json:"sinks,omitempty"`
 }
 
-// AlertSink is one that is told. A relative file name is relative to
-// gatehouse.yaml's folder; Load has already joined the two.
-type AlertSink struct {
-	Name string `json:"name"`
-	Kind string `json:"kind"` // webhook or alertmanager
-	URL  string `json:"url"`
-	// SecretFile holds the key that signs; of a webhook only.
-	SecretFile string `json:"secret_file,omitempty"`
-}
-
-// The kinds of sinks.
-const (
-	SinkWebhook      = "webhook"
-	SinkAlertmanager = "alertmanager"
-)
-
 type rawAlerts struct {
 	defaults value[bool]
 	rules    value[[]value[rawAlertRule]]
@@ -42,11 +26,6 @@ type rawAlertRule struct {
 	moreThan                      value[int64]
 	window, quiet                 value[time.Duration]
 	groupBy                       value[[]value[string]]
-}
-
-type rawAlertSink struct {
-	name, kind, url, secretFile value[string]
-	allowHTTP                   value[bool]
 }
 
 func alertsKind() kind[rawAlerts] {
@@ -73,16 +52,6 @@ func alertRuleKind() kind[rawAlertRule] {
 	)
 }
 
-func alertSinkKind() kind[rawAlertSink] {
-	return object(
-		required(key("name", "name: on-call", text(), func(s *rawAlertSink) *value[string] { return &s.name })),
-		required(key("kind", "webhook or alertmanager", word(SinkWebhook, SinkAlertmanager), func(s *rawAlertSink) *value[string] { return &s.kind })),
-		required(key("url", "https://hooks.example.com/gatehouse, or Alertmanager's address", text(), func(s *rawAlertSink) *value[string] { return &s.url })),
-		key("secret_file", "webhook: file that holds the key that signs", text(), func(s *rawAlertSink) *value[string] { return &s.secretFile }),
-		key("allow_http", "whether the url may be http:// beyond loopback", boolean(), func(s *rawAlertSink) *value[bool] { return &s.allowHTTP }),
-	)
-}
-
 func (k *compiler) alerts() {
 	raw := k.raw.alerts.v
 	places := map[string]value[rawAlertRule]{}
@@ -102,7 +71,7 @@ func (k *compiler) alerts() {
 	k.judgeRules(alert.Check(k.out.Alerts.Rules), places)
 	seen := map[string]bool{}
 	for _, s := range raw.sinks.v {
-		k.sink(s.v, seen)
+		k.sink(s.v, s.at, seen)
 	}
 }
 
@@ -143,25 +112,4 @@ func (k *compiler) judgeRules(err error, places map[string]value[rawAlertRule]) 
 			k.d.fail(at, mistake.Reason, mistake.Rule, "")
 		}
 	}
-}
-
-func (k *compiler) sink(raw rawAlertSink, seen map[string]bool) {
-	if !raw.name.set || !raw.kind.set || !raw.url.set {
-		return // said already
-	}
-	checkName(k.d, raw.name.at, "a sink", raw.name.v)
-	if seen[raw.name.v] {
-		k.d.fail(raw.name.at, "two sinks of one name", raw.name.v, "give each a name of its own")
-	}
-	seen[raw.name.v] = true
-	if reason := alert.CheckURL(raw.url.v, raw.allowHTTP.v); reason != "" {
-		k.d.fail(raw.url.at, reason, withoutUserinfo(raw.url.v), "write https://host/path")
-	}
-	switch {
-	case raw.kind.v == SinkWebhook && !raw.secretFile.set:
-		k.d.fail(raw.kind.at, "a webhook without secret_file could be sent by anybody", raw.name.v, "name the file of a key: secret_file: secrets/webhook")
-	case raw.kind.v != SinkWebhook && raw.secretFile.set:
-		k.d.fail(raw.secretFile.at, "only a webhook is signed", raw.secretFile.v, "remove the key: it would do nothing")
-	}
-	k.out.Alerts.Sinks = append(k.out.Alerts.Sinks, AlertSink{Name: raw.name.v, Kind: raw.kind.v, URL: raw.url.v, SecretFile: k.file(raw.secretFile)})
 }

@@ -64,6 +64,13 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			Sinks: []AlertSink{
 				{Name: "hook", Kind: "webhook", URL: "https://hooks.example.com/g", SecretFile: "/etc/gatehouse/secrets/webhook"},
 				{Name: "am", Kind: "alertmanager", URL: "http://am:9093"},
+				{Name: "mail", Kind: "smtp", PasswordFile: "/etc/gatehouse/secrets/mail", Mail: &alert.MailSettings{
+					Host: "mail.example.com", Port: 2525, TLS: "implicit", Username: "gatehouse", From: "Gatehouse <gatehouse@example.com>",
+					To: []string{"on-call@example.com", "other@example.com"}, CAFile: "/etc/gatehouse/secrets/ca.pem",
+				}},
+				{Name: "local", Kind: "smtp", Mail: &alert.MailSettings{
+					Host: "localhost", Port: 25, TLS: "none", From: "g@example.com", To: []string{"o@example.com"},
+				}},
 			},
 		}},
 		"redis": {c.Redis, RedisSettings{

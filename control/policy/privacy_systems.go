@@ -95,14 +95,14 @@ func (m *mapper) opendsr(raw named[rawSystem], s *datamap.System) {
 		p.URL = strings.TrimSuffix(u.String(), "/")
 		p.Domain = cmp.Or(p.Domain, strings.ToLower(u.Hostname()))
 	}
-	if raw.v.domain.set && !hostName(raw.v.domain.v) {
+	if raw.v.domain.set && !lowerHost(raw.v.domain.v) {
 		m.k.d.fail(raw.v.domain.at, "not a domain", raw.v.domain.v, "write it in lower case, like processor.example.com")
 	}
 	if raw.v.callback.set {
 		m.web(raw.v.callback, "a callback")
 	}
 	for _, h := range raw.v.resultsHosts.v {
-		if !hostName(h.v) {
+		if !lowerHost(h.v) {
 			m.k.d.fail(h.at, "not the name of a host", h.v, "write it in lower case, like results.example.com")
 		}
 	}
@@ -117,6 +117,9 @@ func (m *mapper) opendsr(raw named[rawSystem], s *datamap.System) {
 		m.k.d.fail(raw.at, "the processor is not told who is meant", raw.name, "write identities: {email: {format: sha256}}")
 	}
 }
+
+// lowerHost says whether a text is the name of a host as it is compared.
+func lowerHost(text string) bool { return hostName(text) && text == strings.ToLower(text) }
 
 func (m *mapper) identityType(v value[string]) {
 	ok := v.v != "" && len(v.v) <= 64 && v.v[0] >= 'a' && v.v[0] <= 'z' && !strings.ContainsFunc(v.v, func(r rune) bool {

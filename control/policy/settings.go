@@ -67,7 +67,7 @@ func (k *compiler) joinFiles() {
 	names = append(names, k.out.Control.tokenFiles()...)
 	names = append(names, privacyFiles(&k.out.Privacy)...)
 	for i := range k.out.Alerts.Sinks {
-		names = append(names, &k.out.Alerts.Sinks[i].SecretFile)
+		names = append(names, k.out.Alerts.Sinks[i].files()...)
 	}
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {

@@ -69,6 +69,12 @@ func Hey(t TB) string {
 	return tool(t, "hey", filepath.Join(".tools", "bin", "hey"))
 }
 
+// AlertmanagerBinary is the one that make test installed, or the one in PATH.
+func AlertmanagerBinary(t TB) string {
+	t.Helper()
+	return tool(t, "alertmanager", filepath.Join(".tools", "bin", "alertmanager"))
+}
+
 // TlogCheck is the tlog-tiles client that is not ours, as make test built it.
 func TlogCheck(t TB) string {
 	t.Helper()
@@ -83,7 +89,7 @@ func tool(t TB, name, local string) string {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%s is neither in %s nor in PATH: run make tools", name, local)
+		t.Fatalf("%s is neither in %s nor in PATH: run make tools, or make test for what only tests need", name, local)
 	}
 	return path
 }
