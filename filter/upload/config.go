@@ -14,7 +14,21 @@ type Config struct {
 	MaxFileSize    int64
 	MaxRequestSize int64
 	MaxFiles       int
+	// MaxUnpacked bounds what one file may hold once unpacked, in bytes.
+	MaxUnpacked int64
+	// MaxPixels bounds an image's width times its height.
+	MaxPixels int64
+	// OnUncertain says what becomes of a file that nobody can see into, because
+	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
+	// (the default) or OnUncertainReject.
+	OnUncertain string
 }
+
+// What becomes of files that nobody can see into.
+const (
+	OnUncertainAccept = "accept"
+	OnUncertainReject = "reject"
+)
 
 // The defaults of a Config.
 const (
@@ -31,6 +45,10 @@ type Policy struct {
 	maxFile    int64
 	maxRequest int64
 	maxFiles   int
+
+	maxUnpacked     int64
+	maxPixels       int64
+	rejectUncertain bool
 }
 
 // ConfigError is one mistake in a Config.
@@ -40,7 +58,8 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
-	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles}
+	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
+		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {
@@ -55,10 +74,14 @@ func Compile(c Config) (*Policy, error) {
 	for _, size := range []struct {
 		key   string
 		value int64
-	}{{"max_file_size", c.MaxFileSize}, {"max_request_size", c.MaxRequestSize}, {"max_files", int64(c.MaxFiles)}} {
+	}{{"max_file_size", c.MaxFileSize}, {"max_request_size", c.MaxRequestSize}, {"max_files", int64(c.MaxFiles)},
+		{"max_unpacked_size", c.MaxUnpacked}, {"max_pixels", c.MaxPixels}} {
 		if size.value < 0 {
 			fail(size.key, strconv.FormatInt(size.value, 10), "is negative")
 		}
+	}
+	if c.OnUncertain != "" && c.OnUncertain != OnUncertainAccept && c.OnUncertain != OnUncertainReject {
+		fail("on_uncertain", c.OnUncertain, "is neither accept nor reject")
 	}
 	p.defaults()
 	if p.maxRequest < p.maxFile {
@@ -92,6 +115,12 @@ func (p *Policy) defaults() {
 		if p.maxRequest > 0 {
 			p.maxFile = min(p.maxFile, p.maxRequest)
 		}
+	}
+	if p.maxUnpacked == 0 {
+		p.maxUnpacked = DefaultMaxUnpacked
+	}
+	if p.maxPixels == 0 {
+		p.maxPixels = DefaultMaxPixels
 	}
 	if p.maxFiles == 0 {
 		p.maxFiles = DefaultMaxFiles

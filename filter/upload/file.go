@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -118,7 +117,7 @@ func (f *file) decide() *Refusal {
 	if f.name == "" && f.named {
 		return unsafe(RuleName, "a file without a name")
 	}
-	if bytes.HasPrefix(f.head, []byte(`X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`)) {
+	if isEICAR(f.head) {
 		return unsafe(RuleTestVirus, "the EICAR test file")
 	}
 	found := detect(f.head)
@@ -130,8 +129,12 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
+	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id}
+	if r := e.headPixels(k.id, f.head); r != nil {
+		return r
+	}
 	if k.check != nil {
-		f.check = k.check()
+		f.check = k.check(e)
 	}
 	head := f.head
 	f.head = nil

@@ -12,6 +12,7 @@ type inflater struct {
 	out    int                   // from where it was not passed on yet
 
 	in    []byte
+	given int // length of the chunk that in is the rest of
 	bits  uint64
 	nbits uint
 
@@ -44,6 +45,7 @@ const windowSize = 32 << 10
 
 var (
 	errInflate = errors.New("not DEFLATE")
+	errBomb    = errors.New("inflates as bombs do")
 	errTooBig  = errors.New("inflates beyond its budget")
 )
 
@@ -61,7 +63,7 @@ func (z *inflater) write(b []byte) (rest []byte, done bool, r *Refusal, err erro
 	if z.state == inflateDone {
 		return b, true, nil, nil
 	}
-	z.in = b
+	z.in, z.given = b, len(b)
 	for err == nil && r == nil {
 		var more bool
 		more, r, err = z.step()
@@ -196,9 +198,19 @@ func (z *inflater) emit(c byte) (*Refusal, error) {
 	if z.wpos++; z.wpos == windowSize {
 		r := z.flush()
 		z.wpos, z.out = 0, 0
+		if r == nil && z.isBomb() {
+			return nil, errBomb
+		}
 		return r, nil
 	}
 	return nil, nil
+}
+
+// isBomb compares output and input. It is asked at fixed places of the output, so
+// that the answer does not depend on how the input is cut.
+func (z *inflater) isBomb() bool {
+	used := z.consumed + int64(z.given-len(z.in)) - int64(z.nbits/8) //nolint:gosec // at most 7
+	return z.produced > bombSize && z.produced > bombRatio*max(used, 1)
 }
 
 func (z *inflater) flush() *Refusal {
@@ -296,4 +308,14 @@ func (z *inflater) copyMatch(length, distance int) (*Refusal, error) {
 		from = (from + 1) & (windowSize - 1)
 	}
 	return nil, nil
+}
+
+// reset makes the inflater ready for the next stream, in the same memory.
+func (z *inflater) reset(sink func([]byte) *Refusal) {
+	if sink != nil && z.window == nil {
+		z.window = make([]byte, windowSize)
+	}
+	z.sink, z.wpos, z.out = sink, 0, 0
+	z.in, z.bits, z.nbits = nil, 0, 0
+	z.state, z.final, z.consumed, z.produced = blockStart, false, 0, 0
 }

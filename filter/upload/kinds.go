@@ -9,7 +9,7 @@ type kind struct {
 	media      []string // declared media types that agree, besides octet-stream
 	// check makes the judge of the bytes that follow the head and of the end;
 	// nil if there is nothing more to see.
-	check func() checker
+	check func(env) checker
 }
 
 // The groups that a policy can allow as a whole. Programs and scripts have
@@ -43,28 +43,28 @@ var kinds = []kind{
 	{"ods", groupDocument, []string{"ods"}, []string{"application/vnd.oasis.opendocument.spreadsheet"}, newZIP("ods")},
 	{"odp", groupDocument, []string{"odp"}, []string{"application/vnd.oasis.opendocument.presentation"}, newZIP("odp")},
 	{"epub", groupDocument, []string{"epub"}, []string{"application/epub+zip"}, newZIP("epub")},
-	{"rtf", groupDocument, []string{"rtf"}, []string{"application/rtf", "text/rtf"}, nil},
-	{"ole", groupDocument, []string{"doc", "xls", "ppt", "msg"}, []string{"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-outlook"}, nil},
+	{"rtf", groupDocument, []string{"rtf"}, []string{"application/rtf", "text/rtf"}, newRTF},
+	{"ole", groupDocument, []string{"doc", "xls", "ppt", "msg"}, []string{"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-outlook"}, newOLE},
 	{"zip", groupArchive, []string{"zip"}, []string{"application/zip", "application/x-zip-compressed", "application/x-zip"}, newZIP("zip")},
-	{"gzip", groupArchive, []string{"gz", "tgz"}, []string{"application/gzip", "application/x-gzip"}, nil},
+	{"gzip", groupArchive, []string{"gz", "tgz"}, []string{"application/gzip", "application/x-gzip"}, newGZIP},
 	{"bzip2", groupArchive, []string{"bz2"}, []string{"application/x-bzip2", "application/bzip2", "application/x-bzip"}, nil},
 	{"xz", groupArchive, []string{"xz"}, []string{"application/x-xz"}, nil},
 	{"zstd", groupArchive, []string{"zst"}, []string{"application/zstd"}, nil},
 	{"7z", groupArchive, []string{"7z"}, []string{"application/x-7z-compressed"}, nil},
 	{"rar", groupArchive, []string{"rar"}, []string{"application/vnd.rar", "application/x-rar-compressed", "application/x-rar"}, nil},
-	{"tar", groupArchive, []string{"tar"}, []string{"application/x-tar"}, nil},
-	{"mp3", groupAudio, []string{"mp3"}, []string{"audio/mpeg", "audio/mp3"}, nil},
+	{"tar", groupArchive, []string{"tar"}, []string{"application/x-tar"}, newTAR},
+	{"mp3", groupAudio, []string{"mp3"}, []string{"audio/mpeg", "audio/mp3"}, newImage},
 	{"wav", groupAudio, []string{"wav"}, []string{"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave"}, newRIFF},
-	{"ogg", groupAudio, []string{"ogg", "oga", "ogv", "opus"}, []string{"audio/ogg", "video/ogg", "application/ogg", "audio/opus"}, nil},
-	{"flac", groupAudio, []string{"flac"}, []string{"audio/flac", "audio/x-flac"}, nil},
-	{"mp4", groupVideo, []string{"mp4", "m4v", "m4a"}, []string{"video/mp4", "audio/mp4", "video/x-m4v", "audio/x-m4a"}, nil},
-	{"mov", groupVideo, []string{"mov", "qt"}, []string{"video/quicktime"}, nil},
-	{"webm", groupVideo, []string{"webm"}, []string{"video/webm", "audio/webm"}, nil},
-	{"mkv", groupVideo, []string{"mkv"}, []string{"video/x-matroska"}, nil},
+	{"ogg", groupAudio, []string{"ogg", "oga", "ogv", "opus"}, []string{"audio/ogg", "video/ogg", "application/ogg", "audio/opus"}, newImage},
+	{"flac", groupAudio, []string{"flac"}, []string{"audio/flac", "audio/x-flac"}, newImage},
+	{"mp4", groupVideo, []string{"mp4", "m4v", "m4a"}, []string{"video/mp4", "audio/mp4", "video/x-m4v", "audio/x-m4a"}, newImage},
+	{"mov", groupVideo, []string{"mov", "qt"}, []string{"video/quicktime"}, newImage},
+	{"webm", groupVideo, []string{"webm"}, []string{"video/webm", "audio/webm"}, newImage},
+	{"mkv", groupVideo, []string{"mkv"}, []string{"video/x-matroska"}, newImage},
 	{"txt", groupText, []string{"txt", "text", "log", "md"}, []string{"text/plain", "text/markdown"}, newText},
-	{"csv", groupText, []string{"csv", "tsv"}, []string{"text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/plain"}, newText},
-	{"json", groupText, []string{"json", "ndjson", "jsonl"}, []string{"application/json", "text/json", "application/x-ndjson", "text/plain"}, newText},
-	{"xml", groupText, []string{"xml"}, []string{"application/xml", "text/xml"}, newText},
+	{"csv", groupText, []string{"csv", "tsv"}, []string{"text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/plain"}, newCSV},
+	{"json", groupText, []string{"json", "ndjson", "jsonl"}, []string{"application/json", "text/json", "application/x-ndjson", "text/plain"}, newJSON},
+	{"xml", groupText, []string{"xml"}, []string{"application/xml", "text/xml"}, newXML},
 	{"yaml", groupText, []string{"yaml", "yml"}, []string{"application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml", "text/plain"}, newText},
 	{"html", "", []string{"html", "htm", "xhtml"}, []string{"text/html", "application/xhtml+xml"}, newText},
 	{"php", "", []string{"php", "phtml", "phar", "php5"}, []string{"application/x-php", "application/x-httpd-php", "text/x-php"}, nil},
