@@ -206,11 +206,15 @@ func (x *Exchange) refuse(r *upload.Refusal) {
 }
 
 func (x *Exchange) refuseClosed(r *upload.Refusal) {
+	reason := r.Reason
+	if id := r.ID(); id != "" {
+		reason += " (" + id + ")"
+	}
 	if x.policy.UploadsReport {
-		x.report(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+		x.report(verdict.FeatureUploads, r.Rule, reason, r.Problem)
 		return
 	}
-	x.deny(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+	x.deny(verdict.FeatureUploads, r.Rule, reason, r.Problem)
 }
 
 func (x *Exchange) record(d verdict.Decision, f verdict.Feature, rule, reason string, p verdict.Problem) {

@@ -22,6 +22,16 @@ type Config struct {
 	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
 	// (the default) or OnUncertainReject.
 	OnUncertain string
+	// Fields says otherwise for some fields of a form.
+	Fields []Field
+}
+
+// Field is what one field of a form may hold: its own types, if it names any,
+// and its own size, if that is not 0.
+type Field struct {
+	Name        string
+	Allow       []string
+	MaxFileSize int64
 }
 
 // What becomes of files that nobody can see into.
@@ -49,6 +59,7 @@ type Policy struct {
 	maxUnpacked     int64
 	maxPixels       int64
 	rejectUncertain bool
+	fields          map[string]*Policy
 }
 
 // ConfigError is one mistake in a Config.
@@ -87,10 +98,49 @@ func Compile(c Config) (*Policy, error) {
 	if p.maxRequest < p.maxFile {
 		fail("max_request_size", strconv.FormatInt(p.maxRequest, 10), "is smaller than max_file_size: no such file could ever arrive")
 	}
+	for _, f := range c.Fields {
+		p.field(f, fail)
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return p, nil
+}
+
+// field compiles what one field may hold, from what all may.
+func (p *Policy) field(f Field, fail func(key, value, reason string)) {
+	if f.Name == "" || p.fields[f.Name] != nil {
+		fail("fields", f.Name, "has no name, or that of another")
+		return
+	}
+	own := *p
+	own.fields = nil
+	if len(f.Allow) > 0 {
+		own.allow = map[string]bool{}
+	}
+	for _, name := range f.Allow {
+		if !own.allowName(name) {
+			fail("fields", name, "is no type and no group")
+		}
+	}
+	switch {
+	case f.MaxFileSize < 0 || f.MaxFileSize > p.maxRequest:
+		fail("fields", strconv.FormatInt(f.MaxFileSize, 10), "is no size that a file in a request could have")
+	case f.MaxFileSize > 0:
+		own.maxFile = f.MaxFileSize
+	}
+	if p.fields == nil {
+		p.fields = map[string]*Policy{}
+	}
+	p.fields[f.Name] = &own
+}
+
+// of is the policy of a form's field.
+func (p *Policy) of(field string) *Policy {
+	if own := p.fields[field]; own != nil {
+		return own
+	}
+	return p
 }
 
 func (p *Policy) allowName(name string) bool {

@@ -190,7 +190,7 @@ func (f *form) beginPart(p part) *Refusal {
 	if !p.hasFile {
 		return nil
 	}
-	file, refusal := f.inspector.policy.newFile(p.filename, p.declared, true)
+	file, refusal := f.inspector.policy.of(p.field).newFile(p.filename, p.declared, true)
 	if refusal != nil {
 		f.inspector.files = append(f.inspector.files, verdict.File{Name: p.filename[:min(len(p.filename), maxName)], Declared: p.declared})
 		return refusal
