@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -121,6 +122,9 @@ func (f *file) decide() *Refusal {
 		return unsafe(RuleTestVirus, "the EICAR test file")
 	}
 	found := detect(f.head)
+	if latePDF(f.head) && extension(f.name) == "pdf" {
+		found = "pdf"
+	}
 	k, r := f.agree(found)
 	if r != nil {
 		return r
@@ -161,6 +165,23 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 	}
 }
 
+// latePDF finds the header of a PDF behind other bytes, where readers accept it
+// (ISO 32000-1, annex H.3.4.1). Only a file that is named so is taken for one.
+func latePDF(head []byte) bool {
+	head = head[:min(len(head), 1024)]
+	i := bytes.Index(head, []byte("%PDF-1."))
+	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
+}
+
+func knownBinary(head []byte) bool {
+	for i := range magics {
+		if magics[i].matches(head) {
+			return true
+		}
+	}
+	return false
+}
+
 func quote(s string) string { return strconv.Quote(s) }
 
 // contentIs tells whether a head of that kind may belong to a file of kind k.
@@ -174,6 +195,8 @@ func contentIs(found string, k *kind) bool {
 		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "apk":
 			return true
 		}
+	case "ole":
+		return k.id == "msi"
 	case "mov", "mp4":
 		return k.id == "mov" || k.id == "mp4"
 	case "txt":
