@@ -125,6 +125,9 @@ func (f *file) decide() *Refusal {
 	if latePDF(f.head) && extension(f.name) == "pdf" {
 		found = "pdf"
 	}
+	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {
+		found = "xml"
+	}
 	k, r := f.agree(found)
 	if r != nil {
 		return r
@@ -171,6 +174,17 @@ func latePDF(head []byte) bool {
 	head = head[:min(len(head), 1024)]
 	i := bytes.Index(head, []byte("%PDF-1."))
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
+}
+
+// runsInBrowsers tells pages from XML whose elements have names of HTML.
+func runsInBrowsers(head []byte) bool {
+	lower := strings.ToLower(string(head))
+	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
+		if strings.Contains(lower, tag) {
+			return true
+		}
+	}
+	return false
 }
 
 func knownBinary(head []byte) bool {

@@ -395,6 +395,15 @@ func (z *zip) close() *Refusal {
 // (APPNOTE 4.3.9): with or without a signature, 32 or 64 bits wide.
 func (z *zip) descriptor() *Refusal {
 	le, b, e := binary.LittleEndian, z.buf, &z.entry
+	if le.Uint32(b) == z.index.sum && int64(le.Uint32(b[4:])) == z.index.packed && int64(le.Uint32(b[8:])) == z.index.size {
+		e.sum, e.packed, e.size = z.index.sum, z.index.packed, z.index.size
+		next := [4]byte(b[12:])
+		if r := z.close(); r != nil {
+			return r
+		}
+		z.buf = append(z.buf, next[:]...)
+		return z.signature()
+	}
 	if le.Uint32(b) != sigDescriptor {
 		return z.disagree("a member without its descriptor, " + quote(e.name))
 	}

@@ -54,12 +54,12 @@ func (z *zip) directory(b []byte) *Refusal {
 	return nil
 }
 
-// Unix file types in the upper half of a directory's attributes.
+// Unix file types in the upper half of a directory's attributes: those that are
+// no file and no folder.
 const (
 	unixHost, macHost = 3, 19
-	typeMask          = 0xf000
-	typeRegular       = 0x8000
-	typeFolder        = 0x4000
+
+	typeMask, typePipe, typeCharacter, typeBlock, typeLink, typeSocket = 0xf000, 0x1000, 0x2000, 0x6000, 0xa000, 0xc000
 )
 
 func (z *zip) listed() *Refusal {
@@ -68,8 +68,7 @@ func (z *zip) listed() *Refusal {
 	e.zip64(z.buf[e.nameLen:e.nameLen+e.extra], false)
 	if e.host == unixHost || e.host == macHost {
 		switch e.outer >> 16 & typeMask {
-		case 0, typeRegular, typeFolder:
-		default:
+		case typePipe, typeCharacter, typeBlock, typeLink, typeSocket:
 			return refuse("GH-ARC-002", "an archive with a link or device, "+quote(e.name))
 		}
 	}
