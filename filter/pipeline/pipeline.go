@@ -189,7 +189,7 @@ func (x *Exchange) beginUpload() {
 	inspector, refusal := p.Inspect(upload.Request{
 		Method: x.head.method, Path: x.head.path, ContentLength: x.head.contentLength,
 		ContentType: strings.Join(x.head.contentType, ""), ContentEncoding: strings.Join(x.head.contentEncoding, ""),
-		ContentDisposition: x.head.contentDisposition,
+		ContentDisposition: x.head.contentDisposition, ContentRange: x.head.contentRange, UploadOffset: x.head.uploadOffset,
 	})
 	x.inspector = inspector
 	if refusal != nil {

@@ -59,6 +59,7 @@ type Policy struct {
 	maxUnpacked     int64
 	maxPixels       int64
 	rejectUncertain bool
+	acceptUncertain bool // as it was written, not by default
 	fields          map[string]*Policy
 }
 
@@ -70,7 +71,8 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
 	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
-		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject}
+		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
+		acceptUncertain: c.OnUncertain == OnUncertainAccept}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {

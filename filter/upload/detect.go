@@ -64,7 +64,9 @@ var magics = []magic{
 	{"webp", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WEBPVP8") }},
 	{"wav", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
 	{"avi", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "AVI ") }},
-	{"jxl", func(b []byte) bool { return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b) }},
+	{"jxl", func(b []byte) bool {
+		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
+	}},
 	{"jp2", prefix("\x00\x00\x00\x0cjP  \r\n\x87\n")},
 	{"avif", brand("avif", "avis")},
 	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},

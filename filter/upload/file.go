@@ -21,12 +21,14 @@ type file struct {
 	kind    *kind
 	check   checker
 	tail    tail
+	// partial says that this is the first stretch of a file: its end says nothing.
+	partial bool
 }
 
 // undeclaredMedia are what clients send that do not know the type.
 func undeclaredMedia(media string) bool {
 	switch media {
-	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown":
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream":
 		return true
 	}
 	return false
@@ -84,6 +86,9 @@ func (f *file) end() *Refusal {
 		if r := f.decide(); r != nil {
 			return r
 		}
+	}
+	if f.partial {
+		return nil
 	}
 	if f.check != nil {
 		if r := f.check.end(f.size); r != nil {

@@ -15,6 +15,7 @@ type gzipCheck struct {
 	z      *inflater
 	sum    uint32
 	inner  *member
+	sink   func([]byte) *Refusal // takes the content instead of inner; may be nil
 	padded bool
 }
 
@@ -122,7 +123,7 @@ func (g *gzipCheck) header(b []byte) ([]byte, *Refusal) {
 		return nil, unsafe(RuleAppended, "something that is no GZIP after a GZIP's end")
 	}
 	g.flags, g.sum = g.head[3], 0
-	if g.inner == nil {
+	if g.inner == nil && g.sink == nil {
 		inner, r := newMember(g.env, "content")
 		if r != nil {
 			return nil, r
@@ -141,6 +142,9 @@ func (g *gzipCheck) unpacked(b []byte) *Refusal {
 	g.sum = crc32.Update(g.sum, crc32.IEEETable, b)
 	if r := g.env.budget.spend(len(b)); r != nil {
 		return r
+	}
+	if g.sink != nil {
+		return g.sink(b)
 	}
 	return g.inner.write(b)
 }

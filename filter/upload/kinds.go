@@ -127,3 +127,16 @@ func KnownGroups() []string {
 
 func (k *kind) hasExtension(ext string) bool { return slices.Contains(k.extensions, ext) }
 func (k *kind) hasMedia(media string) bool   { return slices.Contains(k.media, media) }
+
+// SameMedia tells whether two media types are names of one type.
+func SameMedia(a, b string) bool {
+	if a == b {
+		return true
+	}
+	for i := range kinds {
+		if kinds[i].hasMedia(a) && kinds[i].hasMedia(b) {
+			return true
+		}
+	}
+	return false
+}

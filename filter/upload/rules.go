@@ -7,6 +7,7 @@ import "gatehouse/filter/verdict"
 const (
 	RuleMalformed    = "multipart_malformed"
 	RuleEncoding     = "encoding_unsupported"
+	RulePartial      = "upload_partial"
 	RuleUndeclared   = "type_undeclared"
 	RuleUnknown      = "type_unknown"
 	RuleMismatch     = "type_mismatch"
@@ -80,6 +81,7 @@ var ruleTable = []RuleInfo{
 	{"GH-FRM-001", RuleMalformed, "two servers could read the form in two ways", unsafeContent},
 	{"GH-FRM-002", RuleEncoding, "the body is encoded in a way that is not decoded here", unsupported},
 	{"GH-FRM-003", RuleBody, "the body is not what its Content-Type says", unsupported},
+	{"GH-FRM-004", RulePartial, "a part of a file, which cannot be judged without the rest", unsupported},
 	{"GH-TYP-001", RuleUndeclared, "a body without a Content-Type", unsupported},
 	{"GH-TYP-002", RuleUnknown, "the content is of no known type", unsupported},
 	{"GH-TYP-003", RuleMismatch, "content, name and declared type do not agree", unsupported},
