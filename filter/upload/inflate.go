@@ -21,6 +21,8 @@ type inflater struct {
 	left   int // bytes of a stored block
 	litlen huffman
 	dist   huffman
+	lit    *huffman // those of the block: litlen and dist, or the fixed ones
+	dst    *huffman
 	header blockHeader
 
 	consumed int64 // whole input bytes
@@ -141,7 +143,7 @@ func (z *inflater) blockStart() (bool, *Refusal, error) {
 		z.nbits -= z.nbits % 8
 		z.state = storedLength
 	case 1:
-		z.fixed()
+		z.lit, z.dst = &fixedCodes.litlen, &fixedCodes.dist
 		z.state = blockData
 	case 2:
 		z.state = dynamicCounts
@@ -228,7 +230,7 @@ func (z *inflater) block() (bool, *Refusal, error) {
 	for {
 		z.fill()
 		bits, n := z.bits, z.nbits
-		symbol, used := z.litlen.decode(bits, n)
+		symbol, used := z.lit.decode(bits, n)
 		if used <= 0 {
 			return false, nil, starved(used, n)
 		}
@@ -273,7 +275,7 @@ func (z *inflater) match(code int, bits uint64, n uint) (length, distance int, r
 	}
 	length = int(lengthBase[code]) + int(bits&(1<<extra-1))
 	bits, n = bits>>extra, n-extra
-	symbol, used := z.dist.decode(bits, n)
+	symbol, used := z.dst.decode(bits, n)
 	if used <= 0 {
 		return 0, 0, 0, 0, starved(used, n)
 	}

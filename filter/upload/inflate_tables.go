@@ -103,7 +103,12 @@ type blockHeader struct {
 	lengths            [320]uint8
 }
 
-func (z *inflater) fixed() {
+// fixedCodes are those of RFC 1951 section 3.2.6; made once and never written to.
+var fixedCodes = makeFixedCodes()
+
+type codes struct{ litlen, dist huffman }
+
+func makeFixedCodes() *codes {
 	var lengths [288]uint8
 	for i := range lengths {
 		switch {
@@ -117,12 +122,14 @@ func (z *inflater) fixed() {
 			lengths[i] = 8
 		}
 	}
-	z.litlen.build(lengths[:])
+	c := &codes{}
+	c.litlen.build(lengths[:])
 	var dist [30]uint8
 	for i := range dist {
 		dist[i] = 5
 	}
-	z.dist.build(dist[:])
+	c.dist.build(dist[:])
+	return c
 }
 
 // dynamic reads a block's code lengths (RFC 1951 section 3.2.7).
@@ -188,7 +195,7 @@ func (z *inflater) codeLengths() (more bool, err error) {
 	if h.lengths[256] == 0 || !z.litlen.build(h.lengths[:h.nlen]) || !z.dist.build(h.lengths[h.nlen:h.nlen+h.ndist]) {
 		return false, errInflate
 	}
-	z.state = blockData
+	z.lit, z.dst, z.state = &z.litlen, &z.dist, blockData
 	return true, nil
 }
 
