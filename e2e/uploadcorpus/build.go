@@ -132,9 +132,10 @@ func wavOf(n int) []byte {
 
 // oleOf is a compound file whose directory has entries of these names.
 func oleOf(names ...string) []byte {
-	b := make([]byte, 512)
-	copy(b, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-	copy(b[24:], "\x3e\x00\x03\x00\xfe\xff\x09\x00\x06\x00")
+	head := make([]byte, 512)
+	copy(head, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+	copy(head[24:], "\x3e\x00\x03\x00\xfe\xff\x09\x00\x06\x00")
+	b := bytes.Clone(head)
 	for i, name := range append([]string{"Root Entry"}, names...) {
 		e := make([]byte, 128)
 		for k, c := range []byte(name) {

@@ -109,7 +109,7 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 		case c == 0 || c >= 0xd0 && c <= 0xd7:
 			j.state = jpegScan
 		default:
-			return 1, j.found(c)
+			j.found(c)
 		}
 		return 1, nil
 	case jpegMarker:
@@ -122,7 +122,8 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 		if b[0] == 0xff {
 			return 1, nil
 		}
-		return 1, j.found(b[0])
+		j.found(b[0])
+		return 1, nil
 	case jpegSkip:
 		n := min(j.skip, len(b))
 		if j.skip -= n; j.skip == 0 {
@@ -138,7 +139,7 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 	return n, j.segment()
 }
 
-func (j *jpegCheck) found(marker byte) *Refusal {
+func (j *jpegCheck) found(marker byte) {
 	j.marker, j.head, j.need = marker, j.head[:0], 2
 	switch {
 	case marker == 0xd9:
@@ -148,7 +149,6 @@ func (j *jpegCheck) found(marker byte) *Refusal {
 	default:
 		j.state = jpegLength
 	}
-	return nil
 }
 
 func (j *jpegCheck) segment() *Refusal {

@@ -34,7 +34,7 @@ const (
 	pdfKeyword = "stream"
 	// maxPDFStreams is how many object streams may be open at once: more than
 	// one only happens where something pretends to be one inside another.
-	maxPDFStreams = 3
+	maxPDFStreams = 2
 )
 
 func newPDF(e env) checker {

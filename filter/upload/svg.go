@@ -12,14 +12,16 @@ type svg struct {
 	plain bool // an XML that is no drawing
 }
 
-func newSVG(env) checker {
+func newSVG(env) checker { return newDrawing() }
+
+func newDrawing() *svg {
 	s := &svg{style: newFinder("@import", "@\\", "javascript:", "url(", "expression(", "-moz-binding")}
 	s.scan.handler = s
 	return s
 }
 
-func newXML(e env) checker {
-	s := newSVG(e).(*svg) //nolint:errcheck,forcetypeassert // what it makes
+func newXML(env) checker {
+	s := newDrawing()
 	s.plain = true
 	return s
 }
@@ -57,7 +59,7 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 	case isHandler(name):
 		return refuse("GH-SVG-003", "an SVG with "+name+"=")
 	case name == "href" || name == "src":
-		return reference2(element, value)
+		return referred(element, value)
 	case name == "attributename":
 		if target := localName([]byte(strings.TrimSpace(value))); target == "href" || isHandler(target) {
 			return refuse("GH-SVG-004", "an SVG that animates "+target)
@@ -93,9 +95,9 @@ func squeeze(value string) string {
 	}, value))
 }
 
-// reference2 judges what an element refers to. A link may lead anywhere but to a
+// referred judges what an element refers to. A link may lead anywhere but to a
 // script; everything else must be inside, or a picture in the text itself.
-func reference2(element, value string) *Refusal {
+func referred(element, value string) *Refusal {
 	v := squeeze(value)
 	scheme, _, has := strings.Cut(v, ":")
 	if strings.ContainsAny(scheme, "/?#") {

@@ -9,8 +9,8 @@ import (
 
 const (
 	tarBlock    = 512
-	maxTarLinks = 4096
-	maxTarNames = 64 << 10 // of one extended header
+	maxTarLinks = 1024
+	maxTarNames = 16 << 10 // of one extended header
 )
 
 // tar follows the headers (POSIX.1-2017, pax; GNU long names) and judges the
@@ -112,7 +112,7 @@ func (t *tar) header(b []byte) *Refusal {
 	switch b[156] {
 	case 'x', 'g', 'L', 'K':
 		if size > maxTarNames {
-			return refuse("GH-ARC-001", "a TAR with a name longer than 64 KiB")
+			return refuse("GH-ARC-001", "a TAR with a name longer than 16 KiB")
 		}
 		t.ext = b[156]
 		t.left, t.pad = size, padding(size)

@@ -73,6 +73,8 @@ const (
 	sigExtra      = 0x08064b50
 
 	maxZipName = 1024
+	// maxZipExtra bounds what is kept of a header; alignment takes up to 16 KiB.
+	maxZipExtra = 20 << 10
 	// zipFlags that are allowed: compression options, a descriptor behind the
 	// data, names in UTF-8.
 	zipEncrypted, zipDescribed, zipPatched, zipStrong = 1, 8, 0x20, 0x40
@@ -208,6 +210,8 @@ func (z *zip) local(b []byte) *Refusal {
 		return z.disagree("patched data")
 	case z.entry.nameLen == 0 || z.entry.nameLen > maxZipName:
 		return refuse("GH-ARC-001", "an archive with a name that is empty or longer than 1024 bytes")
+	case z.entry.extra > maxZipExtra:
+		return z.disagree("a header larger than 20 KiB")
 	case z.entry.method != 0 && z.entry.method != 8:
 		return z.opaque()
 	}

@@ -50,6 +50,9 @@ func (z *zip) directory(b []byte) *Refusal {
 	if z.entry.nameLen == 0 || z.entry.nameLen > maxZipName {
 		return refuse("GH-ARC-001", "an archive with a name that is empty or longer than 1024 bytes")
 	}
+	if z.entry.extra+z.entry.more > maxZipExtra {
+		return z.disagree("a header larger than 20 KiB")
+	}
 	z.goTo(zipDirectoryNames, z.entry.nameLen+z.entry.extra+z.entry.more)
 	return nil
 }
