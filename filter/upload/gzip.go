@@ -167,7 +167,7 @@ func (g *gzipCheck) trailer(b []byte) ([]byte, *Refusal) {
 	if !full {
 		return rest, nil
 	}
-	if binary.LittleEndian.Uint32(g.head) != g.sum || binary.LittleEndian.Uint32(g.head[4:]) != uint32(g.z.produced) { //nolint:gosec // RFC 1952: modulo 2^32
+	if binary.LittleEndian.Uint32(g.head) != g.sum || binary.LittleEndian.Uint32(g.head[4:]) != uint32(g.z.produced) { // #nosec G115 -- RFC 1952: modulo 2^32
 		return nil, truncated("a GZIP whose sum is wrong")
 	}
 	g.state, g.head = gzipHeader, g.head[:0]

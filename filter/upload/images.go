@@ -40,7 +40,7 @@ func (e env) headPixels(kind string, head []byte) *Refusal {
 
 // magnitude is that of a signed number: heights below zero are upside down.
 func magnitude(v uint32) int64 {
-	n := int64(int32(v)) //nolint:gosec // meant to wrap
+	n := int64(int32(v)) // #nosec G115 -- meant to wrap
 	return max(n, -n)
 }
 

@@ -107,7 +107,7 @@ func (z *inflater) take(n uint) (int, bool) {
 			return 0, false
 		}
 	}
-	v := int(z.bits & (1<<n - 1))
+	v := int(z.bits & (1<<n - 1)) // #nosec G115 -- at most 32 bits
 	z.bits >>= n
 	z.nbits -= n
 	return v, true
@@ -173,7 +173,7 @@ func (z *inflater) stored() (bool, *Refusal, error) {
 			return false, nil, nil
 		}
 		z.left--
-		if r, err := z.emit(byte(v)); r != nil || err != nil {
+		if r, err := z.emit(byte(v)); r != nil || err != nil { // #nosec G115 -- eight bits
 			return false, r, err
 		}
 	}
@@ -211,7 +211,7 @@ func (z *inflater) emit(c byte) (*Refusal, error) {
 // isBomb compares output and input. It is asked at fixed places of the output, so
 // that the answer does not depend on how the input is cut.
 func (z *inflater) isBomb() bool {
-	used := z.consumed + int64(z.given-len(z.in)) - int64(z.nbits/8) //nolint:gosec // at most 7
+	used := z.consumed + int64(z.given-len(z.in)) - int64(z.nbits/8) // #nosec G115 -- at most 7
 	return z.produced > bombSize && z.produced > bombRatio*max(used, 1)
 }
 
@@ -238,7 +238,7 @@ func (z *inflater) block() (bool, *Refusal, error) {
 		switch {
 		case symbol < 256:
 			z.bits, z.nbits = bits, n
-			if r, err := z.emit(byte(symbol)); r != nil || err != nil {
+			if r, err := z.emit(byte(symbol)); r != nil || err != nil { // #nosec G115 -- below 256
 				return false, r, err
 			}
 			continue
@@ -273,7 +273,7 @@ func (z *inflater) match(code int, bits uint64, n uint) (length, distance int, r
 	if n < extra {
 		return 0, 0, 0, 0, nil
 	}
-	length = int(lengthBase[code]) + int(bits&(1<<extra-1))
+	length = int(lengthBase[code]) + int(bits&(1<<extra-1)) // #nosec G115 -- at most 5 bits
 	bits, n = bits>>extra, n-extra
 	symbol, used := z.dst.decode(bits, n)
 	if used <= 0 {
@@ -287,7 +287,7 @@ func (z *inflater) match(code int, bits uint64, n uint) (length, distance int, r
 	if n < extra {
 		return 0, 0, 0, 0, nil
 	}
-	distance = int(distBase[symbol]) + int(bits&(1<<extra-1))
+	distance = int(distBase[symbol]) + int(bits&(1<<extra-1)) // #nosec G115 -- at most 13 bits
 	return length, distance, bits >> extra, n - extra, nil
 }
 

@@ -39,7 +39,7 @@ func (h *huffman) build(lengths []uint8) bool {
 		if n == 0 {
 			continue
 		}
-		h.symbols[offset[n]] = uint16(symbol) //nolint:gosec // fewer than 288
+		h.symbols[offset[n]] = uint16(symbol) // #nosec G115 -- fewer than 288
 		offset[n]++
 		if n <= fastBits {
 			h.enter(next[n], n, symbol)
@@ -50,9 +50,9 @@ func (h *huffman) build(lengths []uint8) bool {
 }
 
 func (h *huffman) enter(code int, n uint8, symbol int) {
-	reversed := int(bits.Reverse16(uint16(code)) >> (16 - n)) //nolint:gosec // at most 9 bits
+	reversed := int(bits.Reverse16(uint16(code)) >> (16 - n)) // #nosec G115 -- at most 9 bits
 	for i := reversed; i < 1<<fastBits; i += 1 << n {
-		h.fast[i] = uint16(symbol<<4) | uint16(n) //nolint:gosec // fewer than 288
+		h.fast[i] = uint16(symbol<<4) | uint16(n) // #nosec G115 -- fewer than 288
 	}
 }
 
@@ -152,7 +152,7 @@ func (z *inflater) dynamic() (more bool, err error) {
 			if !ok {
 				return false, nil
 			}
-			h.lengths[codeOrder[h.have]] = uint8(v) //nolint:gosec // three bits
+			h.lengths[codeOrder[h.have]] = uint8(v) // #nosec G115 -- three bits
 		}
 		if !z.litlen.build(h.lengths[:19]) {
 			return false, errInflate
@@ -182,10 +182,10 @@ func (z *inflater) codeLengths() (more bool, err error) {
 		case 18:
 			extra, base = 7, 11
 		}
-		if z.nbits < uint(used)+extra { //nolint:gosec // positive
+		if z.nbits < uint(used)+extra { // #nosec G115 -- positive
 			return false, nil
 		}
-		repeat := base + int(z.bits>>uint(used)&(1<<extra-1))
+		repeat := base + int(z.bits>>uint(used)&(1<<extra-1)) // #nosec G115 -- at most 7 bits
 		z.bits >>= uint(used) + extra
 		z.nbits -= uint(used) + extra
 		if !h.set(symbol, repeat) {
@@ -201,7 +201,7 @@ func (z *inflater) codeLengths() (more bool, err error) {
 
 func (h *blockHeader) set(symbol, repeat int) bool {
 	if symbol < 16 {
-		h.lengths[h.have] = uint8(symbol) //nolint:gosec // fewer than 16
+		h.lengths[h.have] = uint8(symbol) // #nosec G115 -- fewer than 16
 		h.have++
 		return true
 	}

@@ -418,7 +418,7 @@ func (z *zip) descriptor() *Refusal {
 	e.sum = le.Uint32(b[4:])
 	e.packed, e.size = int64(le.Uint32(b[8:])), int64(le.Uint32(b[12:]))
 	if z.need == 24 {
-		e.packed, e.size = int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:])) //nolint:gosec // compared, not used
+		e.packed, e.size = int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:])) // #nosec G115 -- compared, not used
 	}
 	if z.busy && e.packed != z.index.packed {
 		return z.disagree("a member whose descriptor is wrong, " + quote(e.name))
@@ -445,7 +445,7 @@ func (e *zipEntry) zip64(extra []byte, local bool) {
 		e.wide = local
 		for _, v := range [...]*int64{&e.size, &e.packed, &e.at} {
 			if *v == 0xffffffff && len(field) >= 8 {
-				*v = int64(le.Uint64(field) & (1<<62 - 1)) //nolint:gosec // masked
+				*v = int64(le.Uint64(field) & (1<<62 - 1)) // #nosec G115 -- masked
 				field = field[8:]
 			}
 		}

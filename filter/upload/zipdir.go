@@ -24,7 +24,7 @@ func newZIPIndex() zipIndex { return zipIndex{seed: maphash.MakeSeed(), start: -
 func (x *zipIndex) hash(e *zipEntry) uint64 {
 	b := make([]byte, 0, 64+len(e.name))
 	for _, v := range [...]int64{e.at, e.packed, e.size, int64(e.sum), int64(e.method)} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(v)) //nolint:gosec // only hashed
+		b = binary.LittleEndian.AppendUint64(b, uint64(v)) // #nosec G115 -- only hashed
 	}
 	return maphash.Bytes(x.seed, append(b, e.name...))
 }
