@@ -189,6 +189,10 @@ bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by si
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit
 
+.PHONY: bench-upload
+bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
+	@go run ./e2e/benchupload
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

@@ -151,6 +151,9 @@ func printUploads(row func(what, value, from string), e *policy.Explanation) {
 	if n := e.Uploads.MaxFiles; n > 0 {
 		value += fmt.Sprintf("; at most %d files", n)
 	}
+	for _, f := range e.Uploads.Fields {
+		value += fmt.Sprintf("; otherwise in field %s", f.Name)
+	}
 	row("uploads", value+reported(string(e.Uploads.Mode)), where(e.Uploads.From))
 }
 

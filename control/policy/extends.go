@@ -143,5 +143,7 @@ func inheritUploads(own, parent value[rawUploads]) value[rawUploads] {
 	u, p := &own.v, parent.v
 	u.mode, u.allow = u.mode.or(p.mode), u.allow.or(p.allow)
 	u.maxFile, u.maxRequest, u.maxFiles = u.maxFile.or(p.maxFile), u.maxRequest.or(p.maxRequest), u.maxFiles.or(p.maxFiles)
+	u.maxUnpacked, u.maxPixels = u.maxUnpacked.or(p.maxUnpacked), u.maxPixels.or(p.maxPixels)
+	u.onUncertain, u.fields = u.onUncertain.or(p.onUncertain), u.fields.or(p.fields)
 	return own
 }

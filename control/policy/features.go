@@ -146,15 +146,34 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		MaxFileSize:    put(t, "uploads.max_file_size", raw.v.maxFile),
 		MaxRequestSize: put(t, "uploads.max_request_size", raw.v.maxRequest),
 		MaxFiles:       int(put(t, "uploads.max_files", raw.v.maxFiles)),
+
+		MaxUnpackedSize: put(t, "uploads.max_unpacked_size", raw.v.maxUnpacked),
+		MaxPixels:       put(t, "uploads.max_pixels", raw.v.maxPixels),
+		OnUncertain:     put(t, "uploads.on_uncertain", raw.v.onUncertain),
+		Fields:          k.uploadFields(raw.v.fields, t),
 	}
 	known := k.knownTypes(raw.v.allow)
 	if u.Mode != filterpolicy.Off && len(known) == len(u.Allow) {
-		_, err := upload.Compile(upload.Config{
-			Allow: known, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
-		})
+		_, err := upload.Compile(u.Config())
 		k.judge(err, "uploads", t)
 	}
 	return u
+}
+
+func (k *compiler) uploadFields(raw value[[]value[rawUploadField]], t trace) []filterpolicy.UploadField {
+	if raw.set {
+		t["uploads.fields"] = raw.at
+	}
+	var out []filterpolicy.UploadField
+	for _, f := range raw.v {
+		if f.v.name.v == "" {
+			continue // reported where it was read
+		}
+		out = append(out, filterpolicy.UploadField{
+			Name: f.v.name.v, Allow: k.knownTypes(f.v.allow), MaxFileSize: f.v.maxFile.v,
+		})
+	}
+	return out
 }
 
 // knownTypes leaves out, and reports, what names neither a type nor a group.

@@ -95,4 +95,14 @@ type rawUploads struct {
 	allow               value[[]value[string]]
 	maxFile, maxRequest value[int64]
 	maxFiles            value[int64]
+	maxUnpacked         value[int64]
+	maxPixels           value[int64]
+	onUncertain         value[string]
+	fields              value[[]value[rawUploadField]]
+}
+
+type rawUploadField struct {
+	name    value[string]
+	allow   value[[]value[string]]
+	maxFile value[int64]
 }

@@ -178,5 +178,17 @@ func uploadsKind() kind[rawUploads] {
 		key("max_file_size", "of one file: 20MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxFile }),
 		key("max_request_size", "of the whole body: 25MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxRequest }),
 		key("max_files", "files in one request", integer(1, 10_000), func(u *rawUploads) *value[int64] { return &u.maxFiles }),
+		key("max_unpacked_size", "of what one file holds, unpacked: 512MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxUnpacked }),
+		key("max_pixels", "width times height of an image", integer(1, 1<<40), func(u *rawUploads) *value[int64] { return &u.maxPixels }),
+		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
+		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
+	)
+}
+
+func uploadFieldKind() kind[rawUploadField] {
+	return object(
+		required(key("name", "of the form's field", text(), func(f *rawUploadField) *value[string] { return &f.name })),
+		key("allow", "types and groups of types, instead of the policy's", list(text()), func(f *rawUploadField) *value[[]value[string]] { return &f.allow }),
+		key("max_file_size", "of one file, instead of the policy's", size(), func(f *rawUploadField) *value[int64] { return &f.maxFile }),
 	)
 }

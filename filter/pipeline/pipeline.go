@@ -189,7 +189,7 @@ func (x *Exchange) beginUpload() {
 	inspector, refusal := p.Inspect(upload.Request{
 		Method: x.head.method, Path: x.head.path, ContentLength: x.head.contentLength,
 		ContentType: strings.Join(x.head.contentType, ""), ContentEncoding: strings.Join(x.head.contentEncoding, ""),
-		ContentDisposition: x.head.contentDisposition,
+		ContentDisposition: x.head.contentDisposition, ContentRange: x.head.contentRange, UploadOffset: x.head.uploadOffset,
 	})
 	x.inspector = inspector
 	if refusal != nil {
@@ -206,11 +206,15 @@ func (x *Exchange) refuse(r *upload.Refusal) {
 }
 
 func (x *Exchange) refuseClosed(r *upload.Refusal) {
+	reason := r.Reason
+	if id := r.ID(); id != "" {
+		reason += " (" + id + ")"
+	}
 	if x.policy.UploadsReport {
-		x.report(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+		x.report(verdict.FeatureUploads, r.Rule, reason, r.Problem)
 		return
 	}
-	x.deny(verdict.FeatureUploads, r.Rule, r.Reason, r.Problem)
+	x.deny(verdict.FeatureUploads, r.Rule, reason, r.Problem)
 }
 
 func (x *Exchange) record(d verdict.Decision, f verdict.Feature, rule, reason string, p verdict.Problem) {

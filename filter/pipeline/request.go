@@ -27,6 +27,7 @@ type head struct {
 	contentType                     []string
 	contentEncoding                 []string
 	contentDisposition              string
+	contentRange, uploadOffset      string
 	contentLength                   int64 // -1: unknown
 	drop                            []string
 }
@@ -78,6 +79,10 @@ func (h *head) take(name, value string) {
 		h.contentEncoding = append(h.contentEncoding, value)
 	case "content-disposition":
 		h.contentDisposition = value
+	case "content-range":
+		h.contentRange += value // two of them are none
+	case "upload-offset":
+		h.uploadOffset += value
 	case "content-length":
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
 			h.contentLength = n

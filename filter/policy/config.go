@@ -1,5 +1,7 @@
 package policy
 
+import "gatehouse/filter/upload"
+
 // Config is the plugin's configuration as it stands in JSON: what control
 // renders and what a person writes by hand. Its json tags are for writers
 // (control marshals it); the filter itself reads with gjson (see Parse), because
@@ -91,4 +93,33 @@ type Uploads struct {
 	MaxFileSize    int64    `json:"max_file_size,omitempty"`
 	MaxRequestSize int64    `json:"max_request_size,omitempty"`
 	MaxFiles       int      `json:"max_files,omitempty"`
+	// MaxUnpackedSize bounds what one file may hold once unpacked, MaxPixels the
+	// width times the height of an image.
+	MaxUnpackedSize int64 `json:"max_unpacked_size,omitempty"`
+	MaxPixels       int64 `json:"max_pixels,omitempty"`
+	// OnUncertain is accept or reject: what becomes of files that nobody can see
+	// into, because they are encrypted or packed in an unknown way.
+	OnUncertain string `json:"on_uncertain,omitempty"`
+	// Fields says otherwise for some fields of a form.
+	Fields []UploadField `json:"fields,omitempty"`
+}
+
+// UploadField is what one field of a form may hold; what it leaves out is as for
+// all the others.
+type UploadField struct {
+	Name        string   `json:"name"`
+	Allow       []string `json:"allow,omitempty"`
+	MaxFileSize int64    `json:"max_file_size,omitempty"`
+}
+
+// Config is what filter/upload compiles.
+func (u *Uploads) Config() upload.Config {
+	c := upload.Config{
+		Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
+		MaxUnpacked: u.MaxUnpackedSize, MaxPixels: u.MaxPixels, OnUncertain: u.OnUncertain,
+	}
+	for _, f := range u.Fields {
+		c.Fields = append(c.Fields, upload.Field(f))
+	}
+	return c
 }

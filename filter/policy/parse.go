@@ -216,7 +216,19 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 	r.fields(where, v, map[string]field{
 		"mode": r.mode(&u.Mode), "allow": r.strings(&u.Allow), "max_file_size": r.integer(&u.MaxFileSize),
 		"max_request_size": r.integer(&u.MaxRequestSize), "max_files": r.integer(&files),
+		"max_unpacked_size": r.integer(&u.MaxUnpackedSize), "max_pixels": r.integer(&u.MaxPixels), "on_uncertain": r.str(&u.OnUncertain),
+		"fields": func(at string, e gjson.Result) {
+			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
+		},
 	})
 	u.MaxFiles = int(min(max(files, -1), 1<<30))
 	return u
+}
+
+func (r *reader) uploadField(where string, v gjson.Result) UploadField {
+	var f UploadField
+	r.fields(where, v, map[string]field{
+		"name": r.str(&f.Name), "allow": r.strings(&f.Allow), "max_file_size": r.integer(&f.MaxFileSize),
+	})
+	return f
 }

@@ -202,10 +202,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 		out.CSRF = compiled
 	}
 	if p.Uploads != nil && k.mode(where+".uploads", p.Uploads.Mode, &out.UploadsReport) {
-		compiled, err := upload.Compile(upload.Config{
-			Allow: p.Uploads.Allow, MaxFileSize: p.Uploads.MaxFileSize,
-			MaxRequestSize: p.Uploads.MaxRequestSize, MaxFiles: p.Uploads.MaxFiles,
-		})
+		compiled, err := upload.Compile(p.Uploads.Config())
 		k.under(where+".uploads", err)
 		out.Uploads = compiled
 	}

@@ -96,63 +96,52 @@ func lowerASCII(b []byte) []byte {
 }
 
 // codeFinder looks for server code in what should be media: PHP runs it
-// wherever an interpreter is told to read the file.
-type codeFinder struct{ finder }
+// wherever an interpreter is told to read the file. It goes from one "<" to the
+// next, because most of a picture has none.
+type codeFinder struct{ carry []byte }
 
-func newCodeFinder() codeFinder { return codeFinder{newFinder("<?php", "<script")} }
+func newCodeFinder() codeFinder { return codeFinder{} }
+
+const longestCode = len("<script") + 1
 
 func (c *codeFinder) write(b []byte) *Refusal {
-	found := c.find(b, func(needle string, after []byte) bool {
-		return len(after) > 0 && bytes.IndexByte([]byte(" \t\r\n>"), after[0]) >= 0
-	})
-	if found != "" {
-		return unsafe(RuleImageCode, "an image carries "+found)
+	seam := append(c.carry, b[:min(len(b), longestCode)]...)
+	r := codeIn(seam)
+	if r == nil && len(b) > longestCode {
+		r = codeIn(b)
 	}
-	return nil
+	if len(b) >= longestCode {
+		c.carry = append(c.carry[:0], b[len(b)-longestCode+1:]...)
+	} else {
+		c.carry = append(c.carry[:0], seam[max(0, len(seam)-longestCode+1):]...)
+	}
+	return r
+}
+
+func codeIn(b []byte) *Refusal {
+	for {
+		i := bytes.IndexByte(b, '<')
+		if i < 0 || len(b)-i < 6 {
+			return nil
+		}
+		b = b[i+1:]
+		for _, code := range [...]string{"?php", "script"} {
+			n := len(code)
+			if len(b) > n && b[0]|0x20 == code[0]|0x20 && string(lowerASCII(bytes.Clone(b[:n]))) == code &&
+				bytes.IndexByte([]byte(" \t\r\n>"), b[n]) >= 0 {
+				return unsafe(RuleImageCode, "media that carry <"+code)
+			}
+		}
+	}
 }
 
 // image judges images whose end says nothing.
 type image struct{ code codeFinder }
 
-func newImage() checker { return &image{newCodeFinder()} }
+func newImage(env) checker { return &image{newCodeFinder()} }
 
 func (i *image) write(b []byte) *Refusal { return i.code.write(b) }
 func (i *image) end(int64) *Refusal      { return nil }
-
-// jpegSlack is what cameras append to a JPEG: previews, maker notes.
-const jpegSlack = 4 << 10
-
-// jpegCheck wants the end-of-image marker, with little behind it.
-type jpegCheck struct {
-	image
-	last  byte
-	since int64 // bytes since the last marker
-	seen  bool
-}
-
-func newJPEG() checker { return &jpegCheck{image: image{newCodeFinder()}} }
-
-func (j *jpegCheck) write(b []byte) *Refusal {
-	if len(b) > 0 && j.last == 0xff && b[0] == 0xd9 {
-		j.seen, j.since = true, -1
-	}
-	if i := bytes.LastIndex(b, []byte{0xff, 0xd9}); i >= 0 {
-		j.seen, j.since = true, int64(len(b)-i-2)
-	} else {
-		j.since += int64(len(b))
-	}
-	if len(b) > 0 {
-		j.last = b[len(b)-1]
-	}
-	return j.image.write(b)
-}
-
-func (j *jpegCheck) end(int64) *Refusal {
-	if !j.seen || j.since > jpegSlack {
-		return truncated("a JPEG without its end-of-image marker")
-	}
-	return nil
-}
 
 // pngCheck walks the chunks to IEND.
 type pngCheck struct {
@@ -163,7 +152,7 @@ type pngCheck struct {
 	after int64
 }
 
-func newPNG() checker { return &pngCheck{image: image{newCodeFinder()}, need: 8} }
+func newPNG(env) checker { return &pngCheck{image: image{newCodeFinder()}, need: 8} }
 
 func (p *pngCheck) write(b []byte) *Refusal {
 	if r := p.image.write(b); r != nil {
@@ -208,7 +197,7 @@ type riff struct {
 	head []byte
 }
 
-func newRIFF() checker { return &riff{image: image{newCodeFinder()}} }
+func newRIFF(env) checker { return &riff{image: image{newCodeFinder()}} }
 
 func (r *riff) write(b []byte) *Refusal {
 	if n := min(8-len(r.head), len(b)); n > 0 {
@@ -234,7 +223,7 @@ func (r *riff) end(size int64) *Refusal {
 // text refuses the bytes that its kind cannot have, and code for a server.
 type text struct{ php finder }
 
-func newText() checker { return &text{newFinder("<?php")} }
+func newText(env) checker { return &text{newFinder("<?php")} }
 
 func (t *text) write(b []byte) *Refusal {
 	if t.php.find(b, nil) != "" {

@@ -14,7 +14,31 @@ type Config struct {
 	MaxFileSize    int64
 	MaxRequestSize int64
 	MaxFiles       int
+	// MaxUnpacked bounds what one file may hold once unpacked, in bytes.
+	MaxUnpacked int64
+	// MaxPixels bounds an image's width times its height.
+	MaxPixels int64
+	// OnUncertain says what becomes of a file that nobody can see into, because
+	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
+	// (the default) or OnUncertainReject.
+	OnUncertain string
+	// Fields says otherwise for some fields of a form.
+	Fields []Field
 }
+
+// Field is what one field of a form may hold: its own types, if it names any,
+// and its own size, if that is not 0.
+type Field struct {
+	Name        string
+	Allow       []string
+	MaxFileSize int64
+}
+
+// What becomes of files that nobody can see into.
+const (
+	OnUncertainAccept = "accept"
+	OnUncertainReject = "reject"
+)
 
 // The defaults of a Config.
 const (
@@ -31,6 +55,12 @@ type Policy struct {
 	maxFile    int64
 	maxRequest int64
 	maxFiles   int
+
+	maxUnpacked     int64
+	maxPixels       int64
+	rejectUncertain bool
+	acceptUncertain bool // as it was written, not by default
+	fields          map[string]*Policy
 }
 
 // ConfigError is one mistake in a Config.
@@ -40,7 +70,9 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
-	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles}
+	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
+		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
+		acceptUncertain: c.OnUncertain == OnUncertainAccept}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {
@@ -55,19 +87,62 @@ func Compile(c Config) (*Policy, error) {
 	for _, size := range []struct {
 		key   string
 		value int64
-	}{{"max_file_size", c.MaxFileSize}, {"max_request_size", c.MaxRequestSize}, {"max_files", int64(c.MaxFiles)}} {
+	}{{"max_file_size", c.MaxFileSize}, {"max_request_size", c.MaxRequestSize}, {"max_files", int64(c.MaxFiles)},
+		{"max_unpacked_size", c.MaxUnpacked}, {"max_pixels", c.MaxPixels}} {
 		if size.value < 0 {
 			fail(size.key, strconv.FormatInt(size.value, 10), "is negative")
 		}
+	}
+	if c.OnUncertain != "" && c.OnUncertain != OnUncertainAccept && c.OnUncertain != OnUncertainReject {
+		fail("on_uncertain", c.OnUncertain, "is neither accept nor reject")
 	}
 	p.defaults()
 	if p.maxRequest < p.maxFile {
 		fail("max_request_size", strconv.FormatInt(p.maxRequest, 10), "is smaller than max_file_size: no such file could ever arrive")
 	}
+	for _, f := range c.Fields {
+		p.field(f, fail)
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return p, nil
+}
+
+// field compiles what one field may hold, from what all may.
+func (p *Policy) field(f Field, fail func(key, value, reason string)) {
+	if f.Name == "" || p.fields[f.Name] != nil {
+		fail("fields", f.Name, "has no name, or that of another")
+		return
+	}
+	own := *p
+	own.fields = nil
+	if len(f.Allow) > 0 {
+		own.allow = map[string]bool{}
+	}
+	for _, name := range f.Allow {
+		if !own.allowName(name) {
+			fail("fields", name, "is no type and no group")
+		}
+	}
+	switch {
+	case f.MaxFileSize < 0 || f.MaxFileSize > p.maxRequest:
+		fail("fields", strconv.FormatInt(f.MaxFileSize, 10), "is no size that a file in a request could have")
+	case f.MaxFileSize > 0:
+		own.maxFile = f.MaxFileSize
+	}
+	if p.fields == nil {
+		p.fields = map[string]*Policy{}
+	}
+	p.fields[f.Name] = &own
+}
+
+// of is the policy of a form's field.
+func (p *Policy) of(field string) *Policy {
+	if own := p.fields[field]; own != nil {
+		return own
+	}
+	return p
 }
 
 func (p *Policy) allowName(name string) bool {
@@ -92,6 +167,12 @@ func (p *Policy) defaults() {
 		if p.maxRequest > 0 {
 			p.maxFile = min(p.maxFile, p.maxRequest)
 		}
+	}
+	if p.maxUnpacked == 0 {
+		p.maxUnpacked = DefaultMaxUnpacked
+	}
+	if p.maxPixels == 0 {
+		p.maxPixels = DefaultMaxPixels
 	}
 	if p.maxFiles == 0 {
 		p.maxFiles = DefaultMaxFiles

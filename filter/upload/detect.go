@@ -63,6 +63,11 @@ var magics = []magic{
 	{"gif", func(b []byte) bool { return at(b, 0, "GIF87a") || at(b, 0, "GIF89a") }},
 	{"webp", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WEBPVP8") }},
 	{"wav", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
+	{"avi", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "AVI ") }},
+	{"jxl", func(b []byte) bool {
+		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
+	}},
+	{"jp2", prefix("\x00\x00\x00\x0cjP  \r\n\x87\n")},
 	{"avif", brand("avif", "avis")},
 	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
 	{"mov", func(b []byte) bool {
@@ -92,6 +97,25 @@ var magics = []magic{
 	{"rar", prefix("Rar!\x1a\x07")},
 	{"tar", isTar},
 	{"flac", prefix("fLaC")},
+	{"aiff", func(b []byte) bool { return at(b, 0, "FORM") && (at(b, 8, "AIFF") || at(b, 8, "AIFC")) }},
+	{"midi", prefix("MThd\x00\x00\x00\x06")},
+	{"amr", prefix("#!AMR")},
+	{"mpeg", func(b []byte) bool { return at(b, 0, "\x00\x00\x01\xba") || at(b, 0, "\x00\x00\x01\xb3") }},
+	{"ttf", func(b []byte) bool { return isSFNT(b, "\x00\x01\x00\x00") || isSFNT(b, "true") || at(b, 0, "ttcf\x00") }},
+	{"otf", func(b []byte) bool { return isSFNT(b, "OTTO") }},
+	{"woff", prefix("wOFF")},
+	{"woff2", prefix("wOF2")},
+	{"psd", prefix("8BPS\x00\x01")},
+	{"flv", prefix("FLV\x01")},
+	{"swf", func(b []byte) bool {
+		return (at(b, 0, "FWS") || at(b, 0, "CWS") || at(b, 0, "ZWS")) && len(b) > 3 && b[3] < 50 && !looksLikeText(b)
+	}},
+	{"sqlite", prefix("SQLite format 3\x00")},
+	{"cab", prefix("MSCF\x00\x00\x00\x00")},
+	{"deb", prefix("!<arch>\n")},
+	{"rpm", prefix("\xed\xab\xee\xdb")},
+	{"dex", prefix("dex\n03")},
+	{"chm", prefix("ITSF\x03\x00\x00\x00")},
 	{"ogg", prefix("OggS\x00")},
 	{"webm", func(b []byte) bool {
 		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("webm"))
@@ -99,6 +123,7 @@ var magics = []magic{
 	{"mkv", func(b []byte) bool {
 		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("matroska"))
 	}},
+	{"aac", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
 	{"mp3", func(b []byte) bool {
 		return at(b, 0, "ID3") || len(b) > 3 && b[0] == 0xff && b[1]&0xe6 == 0xe2 && b[2]>>4 != 0xf && b[2]&0x0c != 0x0c
 	}},
@@ -112,6 +137,12 @@ var magics = []magic{
 	{"class", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
 	{"wasm", prefix("\x00asm\x01")},
 	{"lnk", prefix("L\x00\x00\x00\x01\x14\x02\x00")},
+}
+
+// isSFNT wants a table directory of a sensible length behind the version
+// (OpenType 1.9, "Organization of an OpenType font").
+func isSFNT(b []byte, version string) bool {
+	return at(b, 0, version) && len(b) >= 12 && b[4] == 0 && b[5] > 0 && b[5] < 64
 }
 
 // isTar checks the header's sum (POSIX ustar): the magic alone would not do for
@@ -210,7 +241,7 @@ func looksLikeText(b []byte) bool {
 		return true
 	}
 	for _, c := range b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b || c == 0x7f {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
 			return false
 		}
 	}

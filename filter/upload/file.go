@@ -21,12 +21,14 @@ type file struct {
 	kind    *kind
 	check   checker
 	tail    tail
+	// partial says that this is the first stretch of a file: its end says nothing.
+	partial bool
 }
 
 // undeclaredMedia are what clients send that do not know the type.
 func undeclaredMedia(media string) bool {
 	switch media {
-	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown":
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream":
 		return true
 	}
 	return false
@@ -85,6 +87,9 @@ func (f *file) end() *Refusal {
 			return r
 		}
 	}
+	if f.partial {
+		return nil
+	}
 	if f.check != nil {
 		if r := f.check.end(f.size); r != nil {
 			return r
@@ -118,10 +123,16 @@ func (f *file) decide() *Refusal {
 	if f.name == "" && f.named {
 		return unsafe(RuleName, "a file without a name")
 	}
-	if bytes.HasPrefix(f.head, []byte(`X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`)) {
+	if isEICAR(f.head) {
 		return unsafe(RuleTestVirus, "the EICAR test file")
 	}
 	found := detect(f.head)
+	if latePDF(f.head) && extension(f.name) == "pdf" {
+		found = "pdf"
+	}
+	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {
+		found = "xml"
+	}
 	k, r := f.agree(found)
 	if r != nil {
 		return r
@@ -130,8 +141,12 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
+	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id}
+	if r := e.headPixels(k.id, f.head); r != nil {
+		return r
+	}
 	if k.check != nil {
-		f.check = k.check()
+		f.check = k.check(e)
 	}
 	head := f.head
 	f.head = nil
@@ -158,6 +173,34 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 	}
 }
 
+// latePDF finds the header of a PDF behind other bytes, where readers accept it
+// (ISO 32000-1, annex H.3.4.1). Only a file that is named so is taken for one.
+func latePDF(head []byte) bool {
+	head = head[:min(len(head), 1024)]
+	i := bytes.Index(head, []byte("%PDF-1."))
+	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
+}
+
+// runsInBrowsers tells pages from XML whose elements have names of HTML.
+func runsInBrowsers(head []byte) bool {
+	lower := strings.ToLower(string(head))
+	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
+		if strings.Contains(lower, tag) {
+			return true
+		}
+	}
+	return false
+}
+
+func knownBinary(head []byte) bool {
+	for i := range magics {
+		if magics[i].matches(head) {
+			return true
+		}
+	}
+	return false
+}
+
 func quote(s string) string { return strconv.Quote(s) }
 
 // contentIs tells whether a head of that kind may belong to a file of kind k.
@@ -171,6 +214,8 @@ func contentIs(found string, k *kind) bool {
 		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "apk":
 			return true
 		}
+	case "ole":
+		return k.id == "msi"
 	case "mov", "mp4":
 		return k.id == "mov" || k.id == "mp4"
 	case "txt":

@@ -168,7 +168,7 @@ func TestBodiesByTheirContentType(t *testing.T) {
 		{"a boundary too long", Request{ContentType: "multipart/form-data; boundary=" + strings.Repeat("a", 71)}, "x", RuleMalformed},
 		{"a boundary with bad characters", Request{ContentType: `multipart/form-data; boundary="a;b"`}, "x", RuleMalformed},
 		{"another multipart", Request{ContentType: "multipart/related; boundary=a"}, "x", RuleMalformed},
-		{"a coded body", Request{ContentType: "application/pdf", ContentEncoding: "gzip"}, "x", RuleEncoding},
+		{"a coded body", Request{ContentType: "application/pdf", ContentEncoding: "br"}, "x", RuleEncoding},
 		{"an identity coding", Request{ContentType: "application/pdf", ContentEncoding: "identity"}, samplePDF(""), ""},
 		{"a stated size beyond the policy", Request{ContentType: "application/pdf", ContentLength: 1 << 40}, "", RuleRequestSize},
 	}

@@ -25,7 +25,7 @@ const (
 // gifSlack is what writers leave behind the trailer.
 const gifSlack = 16
 
-func newGIF() checker { return &gif{image: image{newCodeFinder()}, want: 13} }
+func newGIF(env) checker { return &gif{image: image{newCodeFinder()}, want: 13} }
 
 func (g *gif) write(b []byte) *Refusal {
 	if r := g.image.write(b); r != nil {

@@ -2,12 +2,12 @@
 // what type a file is, by content, name and declaration, which must agree; and
 // whether it holds something that is dangerous although its type is allowed.
 //
-// It promises bounded memory, whatever the size of the body; that cutting the
-// body into other chunks changes no verdict; and that a request which servers
-// could read in two ways is refused as such. It sees active content of PDFs only
-// in plain objects, not inside compressed streams, and does not inflate the
-// members of archives. It knows nothing of proxies: the caller keeps back what
-// it is told to hold.
+// It promises bounded memory (less than 256 KiB for a file, whatever its size and
+// whatever is packed in it), time that grows with the body and no faster; that
+// cutting the body into other chunks changes no verdict; and that a request which
+// servers could read in two ways is refused as such. docs/upload_rules.md says what
+// is looked into and what is not. It knows nothing of proxies: the caller keeps
+// back what it is told to hold.
 package upload
 
 import (
@@ -25,7 +25,9 @@ type Request struct {
 	ContentType        string
 	ContentEncoding    string
 	ContentDisposition string
-	ContentLength      int64 // -1: unknown
+	ContentRange       string // RFC 9110 section 14.4; also of requests, as tus and others use it
+	UploadOffset       string // tus 1.0: where in the file the body begins
+	ContentLength      int64  // -1: unknown
 }
 
 // finalStretch is what is held back at the end of a body of known length.
@@ -59,9 +61,6 @@ const maxReported = 8
 //     look like what they say.
 //   - anything else is one file of the declared type.
 func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
-	if e := strings.ToLower(strings.TrimSpace(r.ContentEncoding)); e != "" && e != "identity" {
-		return nil, &Refusal{Rule: RuleEncoding, Reason: "Content-Encoding " + quote(e) + " is not inflated here", Problem: unsupported}
-	}
 	if r.ContentLength > p.maxRequest {
 		return nil, p.requestTooLarge()
 	}
@@ -74,8 +73,10 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	}
 	i := &Inspector{policy: p, length: r.ContentLength}
 	var refusal *Refusal
-	i.carrier, refusal = p.carrier(i, media, params, r)
-	if refusal != nil {
+	if i.carrier, refusal = p.carrier(i, media, params, r); refusal != nil {
+		return nil, refusal
+	}
+	if i.carrier, refusal = p.decoding(r.ContentEncoding, i.carrier); refusal != nil {
 		return nil, refusal
 	}
 	return i, nil
@@ -112,6 +113,13 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) 
 	f, refusal := p.newFile(name, media, false)
 	if refusal != nil {
 		return nil, refusal
+	}
+	var later bool
+	if f.partial, later, refusal = p.partial(r); refusal != nil {
+		return nil, refusal
+	}
+	if later {
+		return &plain{what: media, binary: true}, nil
 	}
 	return &raw{inspector: i, file: f}, nil
 }
@@ -190,7 +198,7 @@ func (f *form) beginPart(p part) *Refusal {
 	if !p.hasFile {
 		return nil
 	}
-	file, refusal := f.inspector.policy.newFile(p.filename, p.declared, true)
+	file, refusal := f.inspector.policy.of(p.field).newFile(p.filename, p.declared, true)
 	if refusal != nil {
 		f.inspector.files = append(f.inspector.files, verdict.File{Name: p.filename[:min(len(p.filename), maxName)], Declared: p.declared})
 		return refusal

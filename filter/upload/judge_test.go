@@ -188,3 +188,55 @@ func FuzzSniff(f *testing.F) {
 		}
 	})
 }
+
+// fuzzChecker holds a parser to one verdict for every way of cutting a file, and to
+// no panic, without the type's decision before it.
+func fuzzChecker(f *testing.F, kind string, seeds ...string) {
+	f.Helper()
+	for _, s := range seeds {
+		f.Add([]byte(s), 7)
+	}
+	p := policyOf(f, Config{MaxFileSize: 1 << 20})
+	run := func(content []byte, n int) string {
+		c := kindByID(kind).check(env{policy: p, budget: &budget{max: 4 << 20}, kind: kind})
+		for rest := content; len(rest) > 0; {
+			piece := rest[:min(n, len(rest))]
+			rest = rest[len(piece):]
+			if r := c.write(piece); r != nil {
+				return r.Rule
+			}
+		}
+		if r := c.end(int64(len(content))); r != nil {
+			return r.Rule
+		}
+		return ""
+	}
+	f.Fuzz(func(t *testing.T, content []byte, cut int) {
+		whole, pieces := run(content, len(content)+1), run(content, 1+(cut&0x7fffffff)%97)
+		if (whole == "") != (pieces == "") {
+			t.Errorf("whole %q, in pieces %q", whole, pieces)
+		}
+	})
+}
+
+func FuzzPDF(f *testing.F) {
+	packed := "<< /Type /ObjStm /N 1 /First 4 >>\nstream\n" + zlibbed(f, "9 0 << /Type /Font >>") + "\nendstream "
+	fuzzChecker(f, "pdf", samplePDF(""), samplePDF(packed), samplePDF("/J#53(x)"))
+}
+
+func FuzzZIP(f *testing.F) {
+	fuzzChecker(f, "zip", sampleZIP(f, "a.txt=hello", "b/=", "mimetype=x"), sampleZIP(f, "a.zip="+sampleZIP(f, "b=c")))
+}
+func FuzzDOCX(f *testing.F) {
+	fuzzChecker(f, "docx", sampleDOCX(f), sampleDOCX(f, "word/_rels/a.rels=<a/>"))
+}
+func FuzzTAR(f *testing.F)  { fuzzChecker(f, "tar", sampleTAR()) }
+func FuzzGZIP(f *testing.F) { fuzzChecker(f, "gzip", sampleGZIP(f), zipped(f, sampleTAR())) }
+func FuzzSVG(f *testing.F) {
+	fuzzChecker(f, "svg", `<svg a="b"><!-- c --><![CDATA[d]]><e f='&#x6a;'/></svg>`, `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "http://x">]><svg/>`)
+}
+func FuzzJPEG(f *testing.F) { fuzzChecker(f, "jpeg", sampleJPEG(f)) }
+func FuzzOLE(f *testing.F)  { fuzzChecker(f, "ole", oleMagic+"\x13 DDE ") }
+func FuzzText(f *testing.F) { fuzzChecker(f, "csv", "a,b\n=c|'d'!e\n") }
+func FuzzJSON(f *testing.F) { fuzzChecker(f, "json", `{"a":["b\"",1]}`) }
+func FuzzRTF(f *testing.F)  { fuzzChecker(f, "rtf", `{\rtf1{\field{\*\fldinst DDE}}}`) }

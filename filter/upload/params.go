@@ -43,6 +43,9 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 		return p, "", false, "a parameter is not name=value"
 	}
 	p.name = strings.ToLower(name)
+	if strings.IndexByte(p.name, '*') >= 0 && p.name != "filename*" {
+		return p, "", false, "parameter " + p.name + " is continued or extended (RFC 2231), which few servers read"
+	}
 	if !strings.HasPrefix(after, `"`) {
 		p.value, rest, more = strings.Cut(after, ";")
 		p.value = strings.TrimRight(p.value, " \t")

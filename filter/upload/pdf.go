@@ -6,85 +6,147 @@ import "bytes"
 // mark further up if they must.
 const pdfSlack = 16 << 10
 
-// pdf looks for active content among the names of a PDF's plain objects, and
-// for the end that every PDF has. Names inside compressed streams are not seen.
+// pdf looks for active content among the names of a PDF, wherever they stand:
+// in plain objects and in object streams, which are inflated. Every byte of the
+// file is looked at as if it were of an object, because a table may point
+// readers into the middle of anything.
 type pdf struct {
+	env   env
 	tail  tail
 	since int64 // bytes since the last end mark
 	ended bool
-	name  []byte // of the name being read, with its escapes resolved
-	in    bool
-	esc   []byte
-	// js says that the name JS has been read, and white space behind it.
-	js bool
+	names pdfNames
+
+	matched int  // bytes of the keyword "stream"
+	before  tail // tells "endstream"
+	begins  bool // the keyword was there, its line end is not
+	cr      bool // of the line end
+	streams []*pdfStream
+	counter *pdfStream
+	opaque  bool
 }
 
 // pdfTail keeps an end mark that is cut in two.
 const pdfTail = len(pdfEnd) - 1
 
-const pdfEnd = "%%EOF"
+const (
+	pdfEnd     = "%%EOF"
+	pdfKeyword = "stream"
+	// maxPDFStreams is how many object streams may be open at once: more than
+	// one only happens where something pretends to be one inside another.
+	maxPDFStreams = 2
+)
 
-func newPDF() checker { return &pdf{tail: tail{max: pdfTail}} }
-
-// activeName tells the keys and action types that make a PDF do something by
-// itself (ISO 32000-2, 12.6, 7.11.4, 12.7.8, 13.7). JS is not among them: three
-// characters stand in any large picture, so what follows counts too.
-func activeName(name []byte) bool {
-	switch string(name) {
-	case "JavaScript", "Launch", "EmbeddedFile", "EmbeddedFiles", "XFA", "RichMedia", "SubmitForm", "ImportData":
-		return true
-	}
-	return false
+func newPDF(e env) checker {
+	return &pdf{env: e, tail: tail{max: pdfTail}, before: tail{max: len("endstream")}}
 }
-
-const nameJS = "JS"
 
 func (p *pdf) write(b []byte) *Refusal {
 	p.findEnd(b)
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if p.js {
-			if beginsValue(c) {
-				return activePDF(nameJS)
-			}
-			p.js = isPDFSpace(c)
-		}
-		if !p.in {
-			if p.js {
-				continue
-			}
-			j := bytes.IndexByte(b[i:], '/')
-			if j < 0 {
+	for len(b) > 0 {
+		if p.begins {
+			if b = p.lineEnd(b); p.begins {
 				return nil
 			}
-			i += j
-			p.in, p.name, p.esc = true, p.name[:0], p.esc[:0]
 			continue
 		}
-		if p.regular(c) {
-			continue
+		n, found := p.keyword(b)
+		if r := p.pass(b[:n]); r != nil {
+			return r
 		}
-		if activeName(p.name) || string(p.name) == nameJS && beginsValue(c) {
-			return activePDF(string(p.name))
+		b = b[n:]
+		if found && string(p.before.buf) != "endstream" {
+			p.begins, p.cr = true, false
 		}
-		p.js = string(p.name) == nameJS && isPDFSpace(c)
-		p.in = c == '/'
-		p.name, p.esc = p.name[:0], p.esc[:0]
 	}
 	return nil
 }
 
-func activePDF(name string) *Refusal { return unsafe(RulePDF, "a PDF with /"+name) }
-
-// beginsValue tells what the value of /JS can begin with: a string, a reference
-// to a stream, or a comment in front of either.
-func beginsValue(c byte) bool {
-	return c == '(' || c == '<' || c == '%' || '0' <= c && c <= '9'
+// pass gives bytes to all who look at them.
+func (p *pdf) pass(b []byte) *Refusal {
+	p.before.write(b)
+	if r := p.names.write(b); r != nil {
+		return r
+	}
+	for i := 0; i < len(p.streams); i++ {
+		s := p.streams[i]
+		if r := s.write(b); r != nil {
+			return r
+		}
+		if s.over {
+			p.opaque = p.opaque || s.opaque
+			p.streams = append(p.streams[:i], p.streams[i+1:]...)
+			i--
+		}
+	}
+	if p.counter != nil {
+		return p.counter.write(b)
+	}
+	return nil
 }
 
-// isPDFSpace tells white space (ISO 32000-2, table 1).
-func isPDFSpace(c byte) bool {
-	return c == 0 || c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == ' '
+// keyword finds the end of the next "stream" in b.
+func (p *pdf) keyword(b []byte) (n int, found bool) {
+	for i := 0; p.matched > 0 && i < len(b); i++ {
+		if b[i] != pdfKeyword[p.matched] {
+			p.matched = 0
+			break
+		}
+		if p.matched++; p.matched == len(pdfKeyword) {
+			p.matched = 0
+			return i + 1, true
+		}
+	}
+	if p.matched > 0 {
+		return len(b), false
+	}
+	if i := bytes.Index(b, []byte(pdfKeyword)); i >= 0 {
+		return i + len(pdfKeyword), true
+	}
+	for k := min(len(pdfKeyword)-1, len(b)); k > 0; k-- {
+		if string(b[len(b)-k:]) == pdfKeyword[:k] {
+			p.matched = k
+			break
+		}
+	}
+	return len(b), false
+}
+
+// lineEnd passes over what follows the keyword (ISO 32000-2, 7.3.8.1), and over
+// the spaces that some writers leave there.
+func (p *pdf) lineEnd(b []byte) []byte {
+	for i, c := range b {
+		switch {
+		case c == '\n':
+			p.begin()
+			return b[i+1:]
+		case p.cr:
+			p.begin()
+			return b[i:]
+		case c == '\r':
+			p.cr = true
+		case c != ' ':
+			p.begins = false // the word, not the keyword
+			return b[i:]
+		}
+	}
+	return nil
+}
+
+// begin opens what follows as a stream, whose dictionary has just been read.
+func (p *pdf) begin() {
+	p.begins = false
+	seen := p.names.seen
+	p.names.seen = pdfSeen{encrypted: seen.encrypted}
+	s := &pdfStream{pdf: p, objects: seen.objectStream || seen.first && seen.n, declared: seen.objectStream}
+	if s.objects {
+		p.streams = append(p.streams, s)
+		return
+	}
+	if p.counter == nil {
+		p.counter = &pdfStream{pdf: p}
+	}
+	p.counter.again()
 }
 
 func (p *pdf) findEnd(b []byte) {
@@ -99,35 +161,19 @@ func (p *pdf) findEnd(b []byte) {
 	p.tail.write(b)
 }
 
-// regular takes one more byte of a name (ISO 32000-2, 7.3.5); #xx is a byte.
-func (p *pdf) regular(c byte) bool {
-	if isPDFSpace(c) || bytes.IndexByte([]byte("()<>[]{}/%"), c) >= 0 {
-		return false
-	}
-	if len(p.name) > 32 {
-		return true // longer than any that matters
-	}
-	if len(p.esc) == 0 && c != '#' {
-		p.name = append(p.name, c)
-		return true
-	}
-	if p.esc = append(p.esc, c); len(p.esc) < 3 {
-		return true
-	}
-	if decoded, ok := unhex(p.esc[1], p.esc[2]); ok {
-		p.name = append(p.name, decoded)
-	} else {
-		p.name = append(p.name, p.esc...)
-	}
-	p.esc = p.esc[:0]
-	return true
-}
-
 func (p *pdf) end(int64) *Refusal {
-	if p.in && activeName(p.name) {
-		return activePDF(string(p.name))
+	if r := p.names.end(); r != nil {
+		return r
 	}
-	if !p.ended || p.since > pdfSlack {
+	for _, s := range p.streams {
+		p.opaque = p.opaque || s.opaque
+	}
+	switch {
+	case p.opaque && !p.names.seen.encrypted:
+		return refuse("GH-PDF-009", "a PDF with an object stream that cannot be read")
+	case p.opaque && p.env.policy.rejectUncertain:
+		return refuse("GH-PDF-009", "an encrypted PDF, whose objects nobody can see")
+	case !p.ended || p.since > pdfSlack:
 		return truncated("a PDF without %%EOF at its end")
 	}
 	return nil

@@ -1,194 +1,453 @@
 package upload
 
 import (
-	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"strings"
 )
 
-// zip follows the local headers of an archive as they stream past, to learn
-// from the names what the archive is, and wants its directory's end at the end.
-// Members are not inflated.
+// zip reads an archive (PKWARE APPNOTE 6.3) from its first member to the end of
+// its directory, inflates and judges the members, and wants both to tell the
+// same: some readers follow the members, others the directory.
 type zip struct {
-	want   string
-	tail   tail
-	carry  []byte
-	names  []string
-	macro  string
-	bad    string
-	first  string
-	stored string // content of a stored first member "mimetype"
+	env  env
+	want string // the kind that it must turn out to be; "" for any
+
+	state  zipState
+	buf    []byte // of a record
+	need   int
+	offset int64
+	entry  zipEntry
+	left   int64 // stored bytes, of unknown length if negative
+	z      *inflater
+	busy   bool // z is in use for this member
+	inner  zipMember
+	index  zipIndex
+	facts  zipFacts
+	gap    bool
+}
+
+type zipState uint8
+
+const (
+	zipRecord zipState = iota
+	zipLocal
+	zipNames
+	zipData
+	zipDescriptor
+	zipDirectory
+	zipDirectoryNames
+	zipSkip
+	zipEnd
+	zipComment
+	zipDone
+)
+
+// zipEntry is a member as its header tells it.
+type zipEntry struct {
+	name           string
+	at             int64
+	flags, method  uint16
+	sum            uint32
+	packed, size   int64
+	nameLen, extra int
+	wide           bool // ZIP64 sizes in the extra field
+	outer          uint32
+	host           byte
+	more           int // comment
+}
+
+// zipMember judges what a member holds.
+type zipMember interface {
+	write(b []byte) *Refusal
+	end() *Refusal
 }
 
 const (
-	zipTail     = 4096
-	maxZipNames = 4096
-	localHeader = 30
+	sigLocal      = 0x04034b50
+	sigDirectory  = 0x02014b50
+	sigEnd        = 0x06054b50
+	sigEnd64      = 0x06064b50
+	sigLocator64  = 0x07064b50
+	sigDescriptor = 0x08074b50
+	sigExtra      = 0x08064b50
+
+	maxZipName = 1024
+	// maxZipExtra bounds what is kept of a header; alignment takes up to 16 KiB.
+	maxZipExtra = 20 << 10
+	// zipFlags that are allowed: compression options, a descriptor behind the
+	// data, names in UTF-8.
+	zipEncrypted, zipDescribed, zipPatched, zipStrong = 1, 8, 0x20, 0x40
 )
 
-func newZIP(want string) func() checker {
-	return func() checker { return &zip{want: want, tail: tail{max: zipTail}} }
+func newZIP(want string) func(env) checker {
+	return func(e env) checker {
+		if want != "" {
+			e.kind = want
+		}
+		return &zip{env: e, want: want, need: 4, index: newZIPIndex(), facts: newZIPFacts()}
+	}
 }
-
-var localSignature = []byte("PK\x03\x04")
 
 func (z *zip) write(b []byte) *Refusal {
-	z.tail.write(b)
-	data := b
-	if len(z.carry) > 0 {
-		z.carry = append(z.carry, b...)
-		data = z.carry
-	}
-	for {
-		i := bytes.Index(data, localSignature)
-		if i < 0 {
-			data = data[max(0, len(data)-len(localSignature)+1):]
-			break
+	for len(b) > 0 {
+		before, state := len(b), z.state
+		var r *Refusal
+		switch z.state {
+		case zipData:
+			b, r = z.data(b)
+		case zipSkip, zipComment:
+			b = z.skip(b)
+		case zipDone:
+			return unsafe(RuleAppended, "bytes after an archive's end")
+		default:
+			b, r = z.record(b)
 		}
-		data = data[i:]
-		if len(data) < localHeader {
-			break
+		if r != nil {
+			return r
 		}
-		n := int(binary.LittleEndian.Uint16(data[26:]))
-		extra := int(binary.LittleEndian.Uint16(data[28:]))
-		// 128 bytes beyond: the content of a first member named mimetype.
-		if n <= 1024 && len(data) < localHeader+n+extra+128 && len(data) < 2048 {
-			break
+		if state == zipData || state == zipSkip || state == zipComment {
+			z.offset += int64(before - len(b))
 		}
-		z.entry(data, n, extra)
-		data = data[len(localSignature):]
-	}
-	z.carry = append(z.carry[:0], data...)
-	return z.refusal()
-}
-
-func (z *zip) refusal() *Refusal {
-	switch {
-	case z.macro != "":
-		return unsafe(RuleMacro, "macros in "+z.macro)
-	case z.bad != "":
-		return unsafe(RuleArchive, "an archive with the member "+z.bad)
 	}
 	return nil
 }
 
-func (z *zip) entry(data []byte, n, extra int) {
-	if n == 0 || n > 1024 || len(data) < localHeader+n {
+func (z *zip) goTo(s zipState, need int) { z.state, z.need, z.buf = s, need, z.buf[:0] }
+
+func (z *zip) skip(b []byte) []byte {
+	n := min(z.left, int64(len(b)))
+	if z.left -= n; z.left == 0 {
+		z.afterSkip()
+	}
+	return b[n:]
+}
+
+func (z *zip) afterSkip() {
+	if z.state == zipComment {
+		z.goTo(zipDone, 0)
 		return
 	}
-	name := string(data[localHeader : localHeader+n])
-	if z.first == "" {
-		z.first = name
-		if name == "mimetype" && binary.LittleEndian.Uint16(data[8:]) == 0 {
-			start := min(localHeader+n+extra, len(data))
-			z.stored = string(data[start:min(start+80, len(data))])
-		}
-	}
-	if len(z.names) < maxZipNames {
-		z.names = append(z.names, name)
-	}
-	lower := strings.ToLower(name)
-	if strings.HasSuffix(lower, "vbaproject.bin") || strings.HasSuffix(lower, "vbadata.xml") {
-		z.macro = name
-	}
-	if unsafeMember(name) {
-		z.bad = name
-	}
+	z.goTo(zipRecord, 4)
 }
 
-func unsafeMember(name string) bool {
-	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, `\`) || strings.Contains(name, "\x00") || len(name) > 1 && name[1] == ':' {
-		return true
+// record gathers need bytes and reads them.
+func (z *zip) record(b []byte) ([]byte, *Refusal) {
+	n := min(z.need-len(z.buf), len(b))
+	z.buf = append(z.buf, b[:n]...)
+	z.offset += int64(n) // before the record is read, which asks for it
+	if len(z.buf) < z.need {
+		return b[n:], nil
 	}
-	for _, r := range name {
-		if r == ':' || runeMistake(r) != "" {
-			return true
-		}
+	var r *Refusal
+	switch z.state {
+	case zipRecord:
+		r = z.signature()
+	case zipLocal:
+		r = z.local(z.buf)
+	case zipNames:
+		r = z.begin()
+	case zipDescriptor:
+		r = z.descriptor()
+	case zipDirectory:
+		r = z.directory(z.buf)
+	case zipDirectoryNames:
+		r = z.listed()
+	case zipEnd:
+		r = z.endRecord(z.buf)
 	}
-	for segment := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
-		if segment == ".." {
-			return true
-		}
-	}
-	return false
+	return b[n:], r
 }
 
-func (z *zip) end(int64) *Refusal {
-	// What is left may be an archive shorter than the window.
-	for rest := z.carry; ; {
-		i := bytes.Index(rest, localSignature)
-		if i < 0 || len(rest[i:]) < localHeader {
-			break
+func (z *zip) signature() *Refusal {
+	signature := binary.LittleEndian.Uint32(z.buf)
+	if z.index.listed > 0 && signature == sigLocal {
+		return z.disagree("a member behind the directory")
+	}
+	switch signature {
+	case sigLocal:
+		z.goTo(zipLocal, 26)
+	case sigDirectory:
+		if z.index.start < 0 {
+			z.index.start = z.offset - 4
 		}
-		rest = rest[i:]
-		z.entry(rest, int(binary.LittleEndian.Uint16(rest[26:])), int(binary.LittleEndian.Uint16(rest[28:])))
-		rest = rest[len(localSignature):]
-	}
-	if r := z.refusal(); r != nil {
-		return r
-	}
-	if r := z.endRecord(); r != nil {
-		return r
-	}
-	if is := z.is(); is != z.want && !(z.want == "zip" && is == "zip") {
-		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + is + ", not a " + z.want, Problem: unsupported}
+		z.goTo(zipDirectory, 42)
+	case sigEnd:
+		if z.index.start < 0 {
+			z.index.start = z.offset - 4
+		}
+		z.goTo(zipEnd, 18)
+	case sigEnd64:
+		z.state, z.left = zipSkip, 52
+	case sigLocator64:
+		z.state, z.left = zipSkip, 16
+	default:
+		if z.env.kind == "apk" || z.want == "" { // the signing block before the directory
+			z.buf, z.need = append(z.buf[:0], z.buf[1:]...), 4
+			z.gap = true
+			return nil
+		}
+		return z.disagree("bytes that are no member")
 	}
 	return nil
 }
 
-// endsAsZIP tells whether a reader that begins at the end finds an archive.
-func endsAsZIP(tail []byte) bool {
-	i := bytes.LastIndex(tail, []byte("PK\x05\x06"))
-	return i >= 0 && len(tail)-i >= 22 && len(tail)-i-22 == int(binary.LittleEndian.Uint16(tail[i+20:]))
+func (z *zip) disagree(what string) *Refusal {
+	return refuse("GH-ARC-003", "an archive with "+what)
 }
 
-// endRecord wants the end of central directory (APPNOTE 4.3.16) as the last
-// thing in the file.
-func (z *zip) endRecord() *Refusal {
-	t := z.tail.buf
-	i := bytes.LastIndex(t, []byte("PK\x05\x06"))
-	if i < 0 || len(t)-i < 22 {
-		return truncated("an archive without the end of its directory")
-	}
-	if !endsAsZIP(t) {
-		return unsafe(RuleAppended, "bytes after an archive's end")
-	}
-	return nil
-}
-
-// is names what the members make of the archive.
-func (z *zip) is() string {
-	has := func(prefix string) bool {
-		for _, n := range z.names {
-			if strings.HasPrefix(n, prefix) {
-				return true
-			}
-		}
-		return false
-	}
-	if strings.HasPrefix(z.stored, "application/") {
-		for _, m := range [...][2]string{
-			{"application/vnd.oasis.opendocument.text", "odt"}, {"application/vnd.oasis.opendocument.spreadsheet", "ods"},
-			{"application/vnd.oasis.opendocument.presentation", "odp"}, {"application/epub+zip", "epub"},
-		} {
-			if strings.HasPrefix(z.stored, m[0]) {
-				return m[1]
-			}
-		}
+func (z *zip) local(b []byte) *Refusal {
+	le := binary.LittleEndian
+	z.entry = zipEntry{
+		at: z.offset - 30, flags: le.Uint16(b[2:]), method: le.Uint16(b[4:]), sum: le.Uint32(b[10:]),
+		packed: int64(le.Uint32(b[14:])), size: int64(le.Uint32(b[18:])),
+		nameLen: int(le.Uint16(b[22:])), extra: int(le.Uint16(b[24:])),
 	}
 	switch {
-	case has("AndroidManifest.xml"):
-		return "apk"
-	case has("META-INF/MANIFEST.MF"):
-		return "jar"
-	case !has("[Content_Types].xml"):
-		return "zip"
-	case has("word/"):
-		return "docx"
-	case has("xl/"):
-		return "xlsx"
-	case has("ppt/"):
-		return "pptx"
+	case z.entry.flags&(zipEncrypted|zipStrong) != 0:
+		return refuse("GH-ARC-008", "an archive with encrypted members")
+	case z.entry.flags&zipPatched != 0:
+		return z.disagree("patched data")
+	case z.entry.nameLen == 0 || z.entry.nameLen > maxZipName:
+		return refuse("GH-ARC-001", "an archive with a name that is empty or longer than 1024 bytes")
+	case z.entry.extra > maxZipExtra:
+		return z.disagree("a header larger than 20 KiB")
+	case z.entry.method != 0 && z.entry.method != 8:
+		return z.opaque()
 	}
-	return "zip"
+	z.goTo(zipNames, z.entry.nameLen+z.entry.extra)
+	return nil
+}
+
+// opaque is about a method that is not inflated here.
+func (z *zip) opaque() *Refusal {
+	if z.env.policy.rejectUncertain || z.want != "zip" || z.entry.flags&zipDescribed != 0 {
+		return z.disagree("a compression method that is not known here")
+	}
+	z.goTo(zipNames, z.entry.nameLen+z.entry.extra)
+	return nil
+}
+
+func (z *zip) begin() *Refusal {
+	e := &z.entry
+	e.name = string(z.buf[:e.nameLen])
+	e.zip64(z.buf[e.nameLen:], true)
+	var r *Refusal
+	if z.inner, r = z.open(e); r != nil {
+		return r
+	}
+	z.busy = e.method == 8
+	if z.busy {
+		if z.z == nil {
+			z.z = newInflater(z.unpacked)
+		}
+		z.z.reset(z.unpacked)
+	}
+	z.left = e.packed
+	if e.flags&zipDescribed != 0 && !z.busy && e.packed == 0 {
+		z.left = -1 // until its descriptor
+	}
+	z.facts.begin(e)
+	z.index.sum, z.index.size, z.index.packed = 0, 0, 0
+	z.buf = z.buf[:0]
+	if z.left == 0 && !z.busy {
+		return z.finish()
+	}
+	z.state = zipData
+	return nil
+}
+
+// unpacked takes content.
+func (z *zip) unpacked(b []byte) *Refusal {
+	z.index.sum = crc32.Update(z.index.sum, crc32.IEEETable, b)
+	z.index.size += int64(len(b))
+	if z.entry.flags&zipDescribed == 0 && z.entry.method == 8 && z.index.size > z.entry.size {
+		return z.disagree("a member that is larger than it says, " + quote(z.entry.name))
+	}
+	if r := z.env.budget.spend(len(b)); r != nil {
+		return r
+	}
+	z.facts.content(b)
+	if z.inner == nil || z.entry.method != 0 && z.entry.method != 8 {
+		return nil
+	}
+	return z.inner.write(b)
+}
+
+func (z *zip) data(b []byte) ([]byte, *Refusal) {
+	if z.left < 0 {
+		return z.storedUntilDescribed(b)
+	}
+	sized := z.entry.flags&zipDescribed == 0 || z.entry.packed > 0
+	piece := b
+	if sized {
+		piece = b[:min(z.left, int64(len(b)))]
+	}
+	if !z.busy {
+		z.left -= int64(len(piece))
+		r := z.unpacked(piece)
+		if r == nil && z.left == 0 {
+			r = z.finish()
+		}
+		return b[len(piece):], r
+	}
+	rest, done, r, err := z.z.write(piece)
+	if r != nil {
+		return nil, r
+	}
+	if err != nil {
+		return nil, broken(err, "an archive's member")
+	}
+	used := len(piece) - len(rest)
+	if sized {
+		z.left -= int64(used)
+		if done != (z.left == 0) {
+			return nil, z.disagree("a member whose data end elsewhere than it says, " + quote(z.entry.name))
+		}
+	}
+	if done {
+		return b[used:], z.finish()
+	}
+	return b[used:], nil
+}
+
+// storedUntilDescribed: content of unknown length ends where a descriptor tells
+// just that length and its sum, as archive/zip of Go writes it. Should the content
+// hold such bytes itself, then the directory disagrees.
+func (z *zip) storedUntilDescribed(b []byte) ([]byte, *Refusal) {
+	for i, c := range b {
+		z.buf = append(z.buf, c)
+		if !strings.HasPrefix("PK\x07\x08", string(z.buf[:min(4, len(z.buf))])) {
+			if r := z.notDescriptor(); r != nil {
+				return nil, r
+			}
+			continue
+		}
+		if len(z.buf) < 16 {
+			continue
+		}
+		le := binary.LittleEndian
+		if size := z.index.size; le.Uint32(z.buf[4:]) == z.index.sum && int64(le.Uint32(z.buf[8:])) == size && int64(le.Uint32(z.buf[12:])) == size {
+			z.need = 16
+			if r := z.endMember(); r != nil {
+				return nil, r
+			}
+			return b[i+1:], z.descriptor()
+		}
+		if r := z.notDescriptor(); r != nil {
+			return nil, r
+		}
+	}
+	return nil, nil
+}
+
+// notDescriptor passes on what is content after all, up to where a descriptor
+// could begin.
+func (z *zip) notDescriptor() *Refusal {
+	n := 1
+	if i := strings.IndexByte(string(z.buf[1:]), 'P'); i >= 0 {
+		n += i
+	} else {
+		n = len(z.buf)
+	}
+	r := z.unpacked(z.buf[:n])
+	z.buf = z.buf[:copy(z.buf, z.buf[n:])]
+	return r
+}
+
+// finish ends a member's data.
+func (z *zip) finish() *Refusal {
+	if r := z.endMember(); r != nil {
+		return r
+	}
+	if z.entry.flags&zipDescribed != 0 {
+		z.goTo(zipDescriptor, 16)
+		return nil
+	}
+	return z.close()
+}
+
+func (z *zip) endMember() *Refusal {
+	z.index.packed = z.entry.packed
+	if z.busy {
+		z.index.packed = z.z.consumed
+		if z.entry.flags&zipDescribed == 0 {
+			z.index.packed = z.entry.packed
+		}
+	}
+	if z.inner == nil {
+		return nil
+	}
+	inner := z.inner
+	z.inner = nil
+	return inner.end()
+}
+
+// close compares what the header says with what was there.
+func (z *zip) close() *Refusal {
+	e := &z.entry
+	known := e.method == 0 || e.method == 8
+	if known && (e.sum != z.index.sum || e.size != z.index.size) {
+		return z.disagree("a member that is not what its header says, " + quote(e.name))
+	}
+	z.index.add(e)
+	z.goTo(zipRecord, 4)
+	return nil
+}
+
+// descriptor reads what follows data of a length that was not known before
+// (APPNOTE 4.3.9): with or without a signature, 32 or 64 bits wide.
+func (z *zip) descriptor() *Refusal {
+	le, b, e := binary.LittleEndian, z.buf, &z.entry
+	if le.Uint32(b) == z.index.sum && int64(le.Uint32(b[4:])) == z.index.packed && int64(le.Uint32(b[8:])) == z.index.size {
+		e.sum, e.packed, e.size = z.index.sum, z.index.packed, z.index.size
+		next := [4]byte(b[12:])
+		if r := z.close(); r != nil {
+			return r
+		}
+		z.buf = append(z.buf, next[:]...)
+		return z.signature()
+	}
+	if le.Uint32(b) != sigDescriptor {
+		return z.disagree("a member without its descriptor, " + quote(e.name))
+	}
+	if z.need == 16 && int64(le.Uint32(b[12:])) != z.index.size || z.need == 16 && e.wide {
+		z.need = 24 // 64 bits wide
+		return nil
+	}
+	e.sum = le.Uint32(b[4:])
+	e.packed, e.size = int64(le.Uint32(b[8:])), int64(le.Uint32(b[12:]))
+	if z.need == 24 {
+		e.packed, e.size = int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:])) // #nosec G115 -- compared, not used
+	}
+	if z.busy && e.packed != z.index.packed {
+		return z.disagree("a member whose descriptor is wrong, " + quote(e.name))
+	}
+	return z.close()
+}
+
+func (e *zipEntry) folder() bool { return strings.HasSuffix(e.name, "/") }
+
+// zip64 takes the sizes from the extra field if the header says so (APPNOTE
+// 4.5.3).
+func (e *zipEntry) zip64(extra []byte, local bool) {
+	le := binary.LittleEndian
+	for len(extra) >= 4 {
+		id, n := le.Uint16(extra), int(le.Uint16(extra[2:]))
+		if len(extra) < 4+n {
+			return
+		}
+		field := extra[4 : 4+n]
+		extra = extra[4+n:]
+		if id != 1 {
+			continue
+		}
+		e.wide = local
+		for _, v := range [...]*int64{&e.size, &e.packed, &e.at} {
+			if *v == 0xffffffff && len(field) >= 8 {
+				*v = int64(le.Uint64(field) & (1<<62 - 1)) // #nosec G115 -- masked
+				field = field[8:]
+			}
+		}
+	}
 }

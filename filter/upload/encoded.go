@@ -1,0 +1,98 @@
+package upload
+
+import (
+	"strconv"
+	"strings"
+)
+
+// encoded is a body under a Content-Encoding, judged as the server will see it
+// (RFC 9110 section 8.4). It goes on as it came.
+type encoded struct {
+	carrier
+	coding   string
+	max      int64
+	inflated int64
+	head     []byte
+	z        *inflater
+	gzip     *gzipCheck
+	ended    bool
+	tail     int64 // bytes after the data of deflate: its sum
+}
+
+// decoding wraps a carrier, or says that the coding is not known here.
+func (p *Policy) decoding(coding string, inner carrier) (carrier, *Refusal) {
+	coding = strings.ToLower(strings.TrimSpace(coding))
+	e := &encoded{carrier: inner, coding: coding, max: p.maxRequest}
+	switch coding {
+	case "", "identity":
+		return inner, nil
+	case "gzip", "x-gzip":
+		e.gzip = &gzipCheck{env: env{policy: p, budget: &budget{max: 1 << 62}}, sink: e.unpacked}
+	case "deflate":
+		e.z = newInflater(e.unpacked)
+	default:
+		return nil, &Refusal{Rule: RuleEncoding, Reason: "Content-Encoding " + quote(coding) + " is not inflated here", Problem: unsupported}
+	}
+	return e, nil
+}
+
+func (e *encoded) unpacked(b []byte) *Refusal {
+	if e.inflated += int64(len(b)); e.inflated > e.max {
+		return &Refusal{Rule: RuleRequestSize, Problem: tooLarge,
+			Reason: "a body that inflates beyond " + strconv.FormatInt(e.max, 10) + " bytes"}
+	}
+	return e.carrier.write(b)
+}
+
+func (e *encoded) write(b []byte) *Refusal {
+	if e.gzip != nil {
+		return e.gzip.write(b)
+	}
+	if n := min(2-len(e.head), len(b)); n > 0 {
+		e.head = append(e.head, b[:n]...)
+		b = b[n:]
+	}
+	if len(e.head) < 2 {
+		return nil
+	}
+	// Some servers take raw DEFLATE for deflate, others zlib's format alone.
+	if e.head[0]&0x0f != 8 || (uint(e.head[0])<<8|uint(e.head[1]))%31 != 0 || e.head[1]&0x20 != 0 {
+		return &Refusal{Rule: RuleEncoding, Reason: "deflate without zlib's header, which servers read in two ways", Problem: unsupported}
+	}
+	if e.ended {
+		e.tail += int64(len(b))
+		return e.afterSum()
+	}
+	rest, done, r, err := e.z.write(b)
+	switch {
+	case r != nil:
+		return r
+	case err != nil:
+		return broken(err, "a body in deflate")
+	}
+	if done {
+		e.ended, e.tail = true, int64(len(rest))
+	}
+	return e.afterSum()
+}
+
+func (e *encoded) afterSum() *Refusal {
+	if e.tail > 4 {
+		return malformed("something follows a body in deflate")
+	}
+	return nil
+}
+
+func (e *encoded) end() *Refusal {
+	if e.gzip != nil && (e.gzip.z == nil || e.gzip.state != gzipHeader || len(e.gzip.head) > 0) || e.gzip == nil && e.tail != 4 {
+		return truncated("a body in " + e.coding + " that is cut off")
+	}
+	return e.carrier.end()
+}
+
+func (e *encoded) current() *file {
+	if c, ok := e.carrier.(interface{ current() *file }); ok {
+		return c.current()
+	}
+	return nil
+}

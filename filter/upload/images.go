@@ -1,0 +1,210 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+)
+
+// DefaultMaxPixels is what an image may have unless the policy says otherwise:
+// 100 million, 400 MB once decoded.
+const DefaultMaxPixels = 100_000_000
+
+// pixels refuses images that decoders cannot hold.
+func (e env) pixels(width, height int64) *Refusal {
+	if width > 0 && height > 0 && width > e.policy.maxPixels/height {
+		return refuse("GH-SIZ-004", "an image of "+strconv.FormatInt(width, 10)+" by "+strconv.FormatInt(height, 10)+" pixels")
+	}
+	return nil
+}
+
+// headPixels reads the size out of a file's first bytes, where it stands.
+func (e env) headPixels(kind string, head []byte) *Refusal {
+	le, be := binary.LittleEndian, binary.BigEndian
+	switch {
+	case kind == "png" && len(head) >= 24:
+		return e.pixels(int64(be.Uint32(head[16:])), int64(be.Uint32(head[20:])))
+	case kind == "gif" && len(head) >= 10:
+		return e.pixels(int64(le.Uint16(head[6:])), int64(le.Uint16(head[8:])))
+	case kind == "bmp" && len(head) >= 26 && le.Uint32(head[14:]) >= 40:
+		return e.pixels(magnitude(le.Uint32(head[18:])), magnitude(le.Uint32(head[22:])))
+	case kind == "webp" && len(head) >= 30 && at(head, 12, "VP8X"):
+		return e.pixels(int64(le.Uint32(head[23:])>>8)+1, int64(le.Uint32(append(bytes.Clone(head[27:30]), 0)))+1)
+	case kind == "avif" || kind == "heic":
+		if i := bytes.Index(head, []byte("ispe")); i >= 0 && len(head) >= i+16 {
+			return e.pixels(int64(be.Uint32(head[i+8:])), int64(be.Uint32(head[i+12:])))
+		}
+	}
+	return nil
+}
+
+// magnitude is that of a signed number: heights below zero are upside down.
+func magnitude(v uint32) int64 {
+	n := int64(int32(v)) // #nosec G115 -- meant to wrap
+	return max(n, -n)
+}
+
+// jpegCheck walks the segments (ITU-T T.81, annex B) to the end of the image, and
+// looks at what follows: cameras append previews, further pictures and films.
+type jpegCheck struct {
+	image
+	env    env
+	state  jpegState
+	head   []byte
+	need   int
+	skip   int
+	marker byte
+	after  int64
+	behind []byte // the first bytes after the end
+}
+
+type jpegState uint8
+
+const (
+	jpegMarker jpegState = iota
+	jpegFill             // a marker's second byte
+	jpegLength
+	jpegFrame
+	jpegSkip
+	jpegScan
+	jpegScanMarker
+	jpegEnded
+	jpegLost
+)
+
+// jpegSlack is what cameras append to a JPEG besides pictures.
+const jpegSlack = 4 << 10
+
+func newJPEG(e env) checker { return &jpegCheck{image: image{newCodeFinder()}, env: e} }
+
+func (j *jpegCheck) write(b []byte) *Refusal {
+	if r := j.image.write(b); r != nil {
+		return r
+	}
+	for len(b) > 0 {
+		if j.state == jpegEnded {
+			return j.trailing(b)
+		}
+		n, r := j.step(b)
+		if r != nil {
+			return r
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (j *jpegCheck) step(b []byte) (int, *Refusal) {
+	switch j.state {
+	case jpegScan:
+		i := bytes.IndexByte(b, 0xff)
+		if i < 0 {
+			return len(b), nil
+		}
+		j.state = jpegScanMarker
+		return i + 1, nil
+	case jpegScanMarker:
+		switch c := b[0]; {
+		case c == 0xff:
+		case c == 0 || c >= 0xd0 && c <= 0xd7:
+			j.state = jpegScan
+		default:
+			j.found(c)
+		}
+		return 1, nil
+	case jpegMarker:
+		if b[0] != 0xff {
+			return 1, nil // decoders look for the next marker
+		}
+		j.state = jpegFill
+		return 1, nil
+	case jpegFill:
+		if b[0] == 0xff {
+			return 1, nil
+		}
+		j.found(b[0])
+		return 1, nil
+	case jpegSkip:
+		n := min(j.skip, len(b))
+		if j.skip -= n; j.skip == 0 {
+			j.afterSegment()
+		}
+		return n, nil
+	}
+	n := min(j.need-len(j.head), len(b))
+	j.head = append(j.head, b[:n]...)
+	if len(j.head) < j.need {
+		return n, nil
+	}
+	return n, j.segment()
+}
+
+func (j *jpegCheck) found(marker byte) {
+	j.marker, j.head, j.need = marker, j.head[:0], 2
+	switch {
+	case marker == 0xd9:
+		j.state = jpegEnded
+	case marker == 0xd8 || marker >= 0xd0 && marker <= 0xd7 || marker == 1 || marker == 0:
+		j.state = jpegMarker
+	default:
+		j.state = jpegLength
+	}
+}
+
+func (j *jpegCheck) segment() *Refusal {
+	length := int(binary.BigEndian.Uint16(j.head))
+	if j.state == jpegFrame {
+		j.skip = length - 7
+		r := j.env.pixels(int64(binary.BigEndian.Uint16(j.head[5:])), int64(binary.BigEndian.Uint16(j.head[3:])))
+		j.toSkip()
+		return r
+	}
+	m := j.marker
+	if m >= 0xc0 && m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc && length >= 7 {
+		j.state, j.need = jpegFrame, 7
+		return nil
+	}
+	j.skip = max(0, length-2)
+	j.toSkip()
+	return nil
+}
+
+func (j *jpegCheck) toSkip() {
+	if j.state = jpegSkip; j.skip <= 0 {
+		j.afterSegment()
+	}
+}
+
+func (j *jpegCheck) afterSegment() {
+	j.state = jpegMarker
+	if j.marker == 0xda {
+		j.state = jpegScan
+	}
+}
+
+// trailing looks at what follows the end. Another picture is judged like the
+// first one (multi-picture format, CIPA DC-007).
+func (j *jpegCheck) trailing(b []byte) *Refusal {
+	if len(j.behind) < memberHead {
+		j.behind = append(j.behind, b[:min(len(b), memberHead-len(j.behind))]...)
+	}
+	j.after += int64(len(b))
+	return nil
+}
+
+func (j *jpegCheck) end(int64) *Refusal {
+	if j.state != jpegEnded {
+		return truncated("a JPEG without its end-of-image marker")
+	}
+	behind := bytes.TrimLeft(j.behind, "\x00")
+	switch found := detect(behind); found {
+	case "", "txt", "mp3":
+		if j.after > jpegSlack && len(behind) > 0 {
+			return truncated("a JPEG with much behind its end-of-image marker")
+		}
+	case "jpeg", "mp4", "mov", "png":
+	default:
+		return unsafe(RulePolyglot, "a JPEG with a "+found+" behind its end")
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package upload
+
+import (
+	"bytes"
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+const (
+	tarBlock    = 512
+	maxTarLinks = 1024
+	maxTarNames = 16 << 10 // of one extended header
+)
+
+// tar follows the headers (POSIX.1-2017, pax; GNU long names) and judges the
+// members.
+type tar struct {
+	env   env
+	block []byte
+	left  int64 // bytes of the member, without padding
+	pad   int64
+	inner *member
+	// An extended header describes the member after it.
+	ext      byte
+	extended []byte
+	name     string
+	link     string
+	hasSize  bool
+	size     int64
+	zeros    int
+	links    map[uint64]bool // the links so far, by a hash of their names
+}
+
+func newTAR(e env) checker { return &tar{env: e, links: map[uint64]bool{}} }
+
+func (t *tar) write(b []byte) *Refusal {
+	for len(b) > 0 {
+		var n int64
+		var r *Refusal
+		switch {
+		case t.left > 0:
+			n = min(t.left, int64(len(b)))
+			r = t.content(b[:n])
+		case t.pad > 0:
+			n = min(t.pad, int64(len(b)))
+			t.pad -= n
+		default:
+			n = int64(min(tarBlock-len(t.block), len(b)))
+			t.block = append(t.block, b[:n]...)
+			if len(t.block) == tarBlock {
+				r = t.header(t.block)
+				t.block = t.block[:0]
+			}
+		}
+		if r != nil {
+			return r
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (t *tar) content(b []byte) *Refusal {
+	t.left -= int64(len(b))
+	if t.ext != 0 {
+		t.extended = append(t.extended, b...)
+		if t.left == 0 {
+			return t.extension()
+		}
+		return nil
+	}
+	if t.inner == nil {
+		return nil
+	}
+	if r := t.env.budget.spend(len(b)); r != nil {
+		return r
+	}
+	if r := t.inner.write(b); r != nil {
+		return r
+	}
+	return t.finish()
+}
+
+// finish ends the member if all of it has been seen.
+func (t *tar) finish() *Refusal {
+	if t.left > 0 || t.inner == nil {
+		return nil
+	}
+	inner := t.inner
+	t.inner = nil
+	return inner.end()
+}
+
+func (t *tar) header(b []byte) *Refusal {
+	if bytes.Count(b, []byte{0}) == tarBlock {
+		t.zeros++
+		return nil
+	}
+	if t.zeros >= 2 {
+		return unsafe(RuleAppended, "something after a TAR's end")
+	}
+	t.zeros = 0
+	if !isTar(b) {
+		return truncated("a TAR whose header's sum is wrong")
+	}
+	size, ok := tarNumber(b[124:136])
+	if !ok || size < 0 {
+		return truncated("a TAR whose member has no size")
+	}
+	t.ext, t.extended = 0, t.extended[:0]
+	switch b[156] {
+	case 'x', 'g', 'L', 'K':
+		if size > maxTarNames {
+			return refuse("GH-ARC-001", "a TAR with a name longer than 16 KiB")
+		}
+		t.ext = b[156]
+		t.left, t.pad = size, padding(size)
+		return nil
+	}
+	if t.hasSize {
+		size = t.size
+	}
+	t.left, t.pad = size, padding(size)
+	return t.begin(b)
+}
+
+func padding(size int64) int64 { return (tarBlock - size%tarBlock) % tarBlock }
+
+// begin judges a member's header, with what an extended one said before it.
+func (t *tar) begin(b []byte) *Refusal {
+	name, link := t.name, t.link
+	if name == "" {
+		name = cString(b[:100])
+		if prefix := cString(b[345:500]); prefix != "" && bytes.HasPrefix(b[257:], []byte("ustar\x00")) {
+			name = prefix + "/" + name
+		}
+	}
+	if link == "" {
+		link = cString(b[157:257])
+	}
+	t.name, t.link, t.hasSize = "", "", false
+	inner, r := newMember(t.env, name)
+	if r != nil {
+		return r
+	}
+	if t.through(name) {
+		return refuse("GH-ARC-002", "a TAR that writes through its own link, "+quote(name))
+	}
+	switch b[156] {
+	case '0', 0, '7', 'S':
+		t.inner = inner
+		return t.finish()
+	case '1', '2':
+		t.left, t.pad = 0, 0
+		return t.linked(b[156], name, link)
+	case '5', 'D':
+		return nil
+	default:
+		return refuse("GH-ARC-002", "a TAR with a device, a pipe or a member of no known kind, "+quote(name))
+	}
+}
+
+func (t *tar) linked(kind byte, name, target string) *Refusal {
+	base := ""
+	if i := strings.LastIndexByte(strings.TrimSuffix(name, "/"), '/'); kind == '2' && i >= 0 {
+		base = name[:i]
+	}
+	if leaves(base, target) {
+		return refuse("GH-ARC-002", "a TAR with a link that leads out, "+quote(name)+" to "+quote(target))
+	}
+	if kind == '2' {
+		if len(t.links) >= maxTarLinks {
+			return refuse("GH-ARC-002", "a TAR with more than "+strconv.Itoa(maxTarLinks)+" links")
+		}
+		t.links[pathHash(clean(name))] = true
+	}
+	return nil
+}
+
+// leaves tells whether target, seen from the folder base, is outside of the
+// archive.
+func leaves(base, target string) bool {
+	if target == "" || strings.HasPrefix(target, "/") || strings.ContainsAny(target, "\\\x00") {
+		return true
+	}
+	depth := 0
+	for segment := range strings.SplitSeq(base+"/"+target, "/") {
+		switch segment {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
+}
+
+func clean(name string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+}
+
+// through tells whether a folder of the name is a link of this archive.
+func (t *tar) through(name string) bool {
+	if len(t.links) == 0 {
+		return false
+	}
+	name = clean(name)
+	for i := range len(name) {
+		if name[i] == '/' && t.links[pathHash(name[:i])] {
+			return true
+		}
+	}
+	return t.links[pathHash(name)]
+}
+
+func pathHash(path string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(path)) // never fails
+	return h.Sum64()
+}
+
+// extension reads an extended header: path, linkpath and size count.
+func (t *tar) extension() *Refusal {
+	kind := t.ext
+	t.ext = 0
+	text := string(t.extended)
+	switch kind {
+	case 'L':
+		t.name = strings.TrimRight(text, "\x00")
+		return nil
+	case 'K':
+		t.link = strings.TrimRight(text, "\x00")
+		return nil
+	case 'g':
+		return nil
+	}
+	for text != "" {
+		number, rest, ok := strings.Cut(text, " ")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || n <= len(number)+1 || n > len(text) {
+			return truncated("a TAR whose extended header is broken")
+		}
+		key, value, _ := strings.Cut(strings.TrimSuffix(rest[:n-len(number)-1], "\n"), "=")
+		switch key {
+		case "path":
+			t.name = value
+		case "linkpath":
+			t.link = value
+		case "size":
+			t.size, err = strconv.ParseInt(value, 10, 62)
+			if t.hasSize = true; err != nil || t.size < 0 {
+				return truncated("a TAR whose extended header has no size")
+			}
+		}
+		text = text[n:]
+	}
+	return nil
+}
+
+func cString(b []byte) string {
+	s, _, _ := strings.Cut(string(b), "\x00")
+	return s
+}
+
+// tarNumber reads octal digits, or GNU's base 256.
+func tarNumber(b []byte) (int64, bool) {
+	if b[0]&0x80 != 0 {
+		v := int64(b[0] & 0x7f)
+		for _, c := range b[1:] {
+			if v >= 1<<54 {
+				return 0, false
+			}
+			v = v<<8 | int64(c)
+		}
+		return v, true
+	}
+	s := strings.Trim(string(b), " \x00")
+	if s == "" {
+		return 0, true
+	}
+	v, err := strconv.ParseInt(s, 8, 62)
+	return v, err == nil
+}
+
+func (t *tar) end(int64) *Refusal {
+	if t.left > 0 || len(t.block) > 0 || t.ext != 0 {
+		return truncated("a TAR that is cut off")
+	}
+	return nil
+}

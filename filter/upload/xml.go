@@ -1,0 +1,388 @@
+package upload
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// xmlHandler is told what an XML text holds. Names are local and in lower case.
+type xmlHandler interface {
+	element(name string) *Refusal
+	attribute(element, name, value string) *Refusal
+	text(element string, b []byte) *Refusal
+	// declared gets a declaration or processing instruction without its brackets.
+	declared(text string) *Refusal
+}
+
+// xmlScanner tokenizes XML as it streams past (XML 1.0, section 3). It is more
+// lenient than a parser: what it takes for markup is at least what one does.
+type xmlScanner struct {
+	handler xmlHandler
+	state   xmlState
+	token   []byte // name, value or declaration being read, cut at maxXMLToken
+	element string
+	attr    string
+	quote   byte
+	depth   int
+	rooted  bool
+	closing bool // the tag being read closes an element
+	slash   bool
+	match   int // how much of the closing sequence has been seen
+	wide    utf16Text
+}
+
+type xmlState uint8
+
+const (
+	xmlText xmlState = iota
+	xmlOpen
+	xmlName
+	xmlInTag
+	xmlAttr
+	xmlAfterAttr
+	xmlBeforeValue
+	xmlValue
+	xmlBareValue
+	xmlBang
+	xmlComment
+	xmlCDATA
+	xmlDeclaration
+	xmlInstruction
+)
+
+const (
+	maxXMLToken = 4096
+	maxXMLDepth = 4096
+)
+
+func (x *xmlScanner) write(b []byte) *Refusal {
+	b = x.wide.narrow(b)
+	for len(b) > 0 {
+		n, r := x.step(b)
+		if r != nil {
+			return r
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (x *xmlScanner) step(b []byte) (int, *Refusal) {
+	switch x.state {
+	case xmlText:
+		return x.stepText(b)
+	case xmlComment:
+		return x.until(b, "-->")
+	case xmlCDATA:
+		return x.stepCDATA(b)
+	case xmlValue:
+		return x.stepValue(b)
+	}
+	return 1, x.char(b[0])
+}
+
+func (x *xmlScanner) stepText(b []byte) (int, *Refusal) {
+	i := bytes.IndexByte(b, '<')
+	n := i + 1
+	if i < 0 {
+		i, n = len(b), len(b)
+	} else {
+		x.state = xmlOpen
+	}
+	if i == 0 {
+		return n, nil
+	}
+	return n, x.handler.text(x.element, b[:i])
+}
+
+// until skips to the end of a closing sequence.
+func (x *xmlScanner) until(b []byte, end string) (int, *Refusal) {
+	for i, c := range b {
+		switch {
+		case c == end[x.match]:
+			x.match++
+		case x.match == 2 && c == end[0]: // "--->" and "]]]>"
+		case c == end[0]:
+			x.match = 1
+		default:
+			x.match = 0
+		}
+		if x.match == len(end) {
+			x.match, x.state = 0, xmlText
+			return i + 1, nil
+		}
+	}
+	return len(b), nil
+}
+
+func (x *xmlScanner) stepCDATA(b []byte) (int, *Refusal) {
+	n, _ := x.until(b, "]]>")
+	return n, x.handler.text(x.element, b[:n])
+}
+
+func (x *xmlScanner) stepValue(b []byte) (int, *Refusal) {
+	i := bytes.IndexByte(b, x.quote)
+	if i < 0 {
+		x.keep(b)
+		return len(b), nil
+	}
+	x.keep(b[:i])
+	x.state = xmlInTag
+	return i + 1, x.value()
+}
+
+func (x *xmlScanner) keep(b []byte) {
+	x.token = append(x.token, b[:min(len(b), maxXMLToken-len(x.token))]...)
+}
+
+func (x *xmlScanner) value() *Refusal {
+	r := x.handler.attribute(x.element, x.attr, unescapeXML(string(x.token)))
+	x.token = x.token[:0]
+	return r
+}
+
+func isXMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
+
+func (x *xmlScanner) char(c byte) *Refusal {
+	switch x.state {
+	case xmlOpen:
+		x.open(c)
+	case xmlName:
+		return x.nameChar(c)
+	case xmlBang:
+		x.bang(c)
+	case xmlDeclaration, xmlInstruction:
+		return x.declaration(c)
+	default:
+		return x.tagChar(c)
+	}
+	return nil
+}
+
+func (x *xmlScanner) open(c byte) {
+	x.token, x.closing, x.slash = x.token[:0], false, false
+	switch {
+	case c == '!':
+		x.state = xmlBang
+	case c == '?':
+		x.state, x.match = xmlInstruction, 0
+	case c == '/':
+		x.state, x.closing = xmlName, true
+	case isXMLSpace(c) || c == '<' || c == '>' || c >= '0' && c <= '9' || c == '=':
+		x.state = xmlText
+	default:
+		x.state = xmlName
+		x.keep([]byte{c})
+	}
+}
+
+func (x *xmlScanner) nameChar(c byte) *Refusal {
+	if !isXMLSpace(c) && c != '>' && c != '/' {
+		x.keep([]byte{c})
+		return nil
+	}
+	name := localName(x.token)
+	x.token, x.state = x.token[:0], xmlInTag
+	if !x.closing {
+		x.element, x.rooted = name, true
+		if r := x.handler.element(name); r != nil {
+			return r
+		}
+	}
+	return x.tagChar(c)
+}
+
+func localName(b []byte) string {
+	name := strings.ToLower(string(b[:min(len(b), 256)]))
+	return name[strings.LastIndexByte(name, ':')+1:]
+}
+
+func (x *xmlScanner) tagChar(c byte) *Refusal {
+	switch {
+	case x.state == xmlBareValue && !isXMLSpace(c) && c != '>':
+		x.keep([]byte{c})
+		return nil
+	case x.state == xmlBareValue:
+		x.state = xmlInTag
+		if r := x.value(); r != nil {
+			return r
+		}
+	case x.state == xmlBeforeValue && isXMLSpace(c):
+		return nil
+	case x.state == xmlBeforeValue && (c == '"' || c == '\''):
+		x.state, x.quote, x.token = xmlValue, c, x.token[:0]
+		return nil
+	case x.state == xmlBeforeValue && c != '>':
+		x.state, x.token = xmlBareValue, append(x.token[:0], c)
+		return nil
+	}
+	switch {
+	case c == '>':
+		return x.closeTag()
+	case c == '/':
+		x.slash, x.state = true, xmlInTag
+	case c == '=' && (x.state == xmlAttr || x.state == xmlAfterAttr):
+		x.attr, x.state = localName(x.token), xmlBeforeValue
+	case isXMLSpace(c):
+		if x.state == xmlAttr {
+			x.state = xmlAfterAttr
+		}
+	default:
+		if x.state != xmlAttr {
+			x.state, x.token = xmlAttr, x.token[:0]
+		}
+		x.slash = false
+		x.keep([]byte{c})
+	}
+	return nil
+}
+
+func (x *xmlScanner) closeTag() *Refusal {
+	x.state, x.token = xmlText, x.token[:0]
+	switch {
+	case x.closing:
+		x.depth--
+	case !x.slash:
+		if x.depth++; x.depth > maxXMLDepth {
+			return refuse("GH-XML-001", "elements nested more than "+strconv.Itoa(maxXMLDepth)+" deep")
+		}
+	}
+	return nil
+}
+
+// bang tells comments, CDATA sections and declarations apart.
+func (x *xmlScanner) bang(c byte) {
+	x.keep([]byte{c})
+	switch s := string(x.token); {
+	case s == "--":
+		x.state, x.match = xmlComment, 0
+	case s == "[CDATA[":
+		x.state, x.match = xmlCDATA, 0
+	case !strings.HasPrefix("--", s) && !strings.HasPrefix("[CDATA[", s):
+		x.state, x.quote = xmlDeclaration, 0
+	}
+}
+
+// declaration gathers <!...> and <?...>. A document type with an internal subset
+// ends here at its bracket, so that each declaration inside is seen for itself.
+func (x *xmlScanner) declaration(c byte) *Refusal {
+	instruction := x.state == xmlInstruction
+	switch {
+	case x.quote != 0 && !instruction:
+		if c == x.quote {
+			x.quote = 0
+		}
+	case !instruction && (c == '"' || c == '\''):
+		x.quote = c
+	case c == '>' && (!instruction || len(x.token) > 0 && x.token[len(x.token)-1] == '?'), c == '[' && !instruction:
+		text := string(x.token)
+		x.state, x.token, x.quote = xmlText, x.token[:0], 0
+		return x.handler.declared(text)
+	}
+	if len(x.token) >= maxXMLToken { // keep the last byte: it may be a question mark
+		x.token[len(x.token)-1] = c
+		return nil
+	}
+	x.keep([]byte{c})
+	return nil
+}
+
+// complete tells whether every element that was opened has been closed.
+func (x *xmlScanner) complete() bool { return x.rooted && x.depth == 0 && x.state == xmlText }
+
+// unescapeXML resolves references to characters, and those names that help to
+// hide a script from a reader.
+func unescapeXML(s string) string {
+	if strings.IndexByte(s, '&') < 0 {
+		return s
+	}
+	var out strings.Builder
+	for s != "" {
+		before, rest, found := strings.Cut(s, "&")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		name, after, ended := strings.Cut(rest, ";")
+		if r, ok := reference(name); ok && ended {
+			out.WriteRune(r)
+			s = after
+			continue
+		}
+		out.WriteByte('&')
+		s = rest
+	}
+	return out.String()
+}
+
+func reference(name string) (rune, bool) {
+	switch name {
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "amp":
+		return '&', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	case "colon":
+		return ':', true
+	case "Tab":
+		return '\t', true
+	case "NewLine":
+		return '\n', true
+	}
+	digits, ok := strings.CutPrefix(name, "#")
+	base := 10
+	if hex, isHex := strings.CutPrefix(strings.ToLower(digits), "x"); isHex {
+		digits, base = hex, 16
+	}
+	if v, err := strconv.ParseUint(digits, base, 21); ok && err == nil {
+		return rune(v), true
+	}
+	return 0, false
+}
+
+// utf16Text turns UTF-16 into bytes, one for each character of ASCII and a
+// question mark for any other; all else it leaves alone.
+type utf16Text struct {
+	begun  bool
+	little bool
+	big    bool
+	head   []byte
+	out    []byte
+}
+
+func (u *utf16Text) narrow(b []byte) []byte {
+	if !u.begun {
+		u.head = append(u.head, b...)
+		if len(u.head) < 2 {
+			return nil
+		}
+		b, u.begun, u.head = u.head, true, nil
+		u.little = b[0] == 0xff && b[1] == 0xfe || b[0] == '<' && b[1] == 0
+		u.big = b[0] == 0xfe && b[1] == 0xff || b[0] == 0 && b[1] == '<'
+	}
+	if !u.little && !u.big {
+		return b
+	}
+	u.out = u.out[:0]
+	for _, c := range b {
+		if u.head = append(u.head, c); len(u.head) < 2 {
+			continue
+		}
+		low, high := u.head[0], u.head[1]
+		if u.big {
+			low, high = high, low
+		}
+		u.head = u.head[:0]
+		if high != 0 {
+			low = '?'
+		}
+		u.out = append(u.out, low)
+	}
+	return u.out
+}

@@ -1,0 +1,192 @@
+package upload
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"strings"
+)
+
+// zipIndex compares members and directory without keeping either: it sums up
+// keyed hashes of the members, and takes those of the directory off again.
+type zipIndex struct {
+	seed    maphash.Seed
+	balance uint64
+	members int
+	listed  int
+	start   int64 // of the directory, -1 before
+	// Of the member being read.
+	sum          uint32
+	size, packed int64
+}
+
+func newZIPIndex() zipIndex { return zipIndex{seed: maphash.MakeSeed(), start: -1} }
+
+func (x *zipIndex) hash(e *zipEntry) uint64 {
+	b := make([]byte, 0, 64+len(e.name))
+	for _, v := range [...]int64{e.at, e.packed, e.size, int64(e.sum), int64(e.method)} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v)) // #nosec G115 -- only hashed
+	}
+	return maphash.Bytes(x.seed, append(b, e.name...))
+}
+
+func (x *zipIndex) add(e *zipEntry) {
+	x.members++
+	x.balance += x.hash(e)
+}
+
+func (x *zipIndex) remove(e *zipEntry) {
+	x.listed++
+	x.balance -= x.hash(e)
+}
+
+func (z *zip) directory(b []byte) *Refusal {
+	le := binary.LittleEndian
+	z.entry = zipEntry{
+		host: b[1], flags: le.Uint16(b[4:]), method: le.Uint16(b[6:]), sum: le.Uint32(b[12:]),
+		packed: int64(le.Uint32(b[16:])), size: int64(le.Uint32(b[20:])),
+		nameLen: int(le.Uint16(b[24:])), extra: int(le.Uint16(b[26:])), more: int(le.Uint16(b[28:])),
+		outer: le.Uint32(b[34:]), at: int64(le.Uint32(b[38:])),
+	}
+	if z.entry.nameLen == 0 || z.entry.nameLen > maxZipName {
+		return refuse("GH-ARC-001", "an archive with a name that is empty or longer than 1024 bytes")
+	}
+	if z.entry.extra+z.entry.more > maxZipExtra {
+		return z.disagree("a header larger than 20 KiB")
+	}
+	z.goTo(zipDirectoryNames, z.entry.nameLen+z.entry.extra+z.entry.more)
+	return nil
+}
+
+// Unix file types in the upper half of a directory's attributes: those that are
+// no file and no folder.
+const (
+	unixHost, macHost = 3, 19
+
+	typeMask, typePipe, typeCharacter, typeBlock, typeLink, typeSocket = 0xf000, 0x1000, 0x2000, 0x6000, 0xa000, 0xc000
+)
+
+func (z *zip) listed() *Refusal {
+	e := &z.entry
+	e.name = string(z.buf[:e.nameLen])
+	e.zip64(z.buf[e.nameLen:e.nameLen+e.extra], false)
+	if e.host == unixHost || e.host == macHost {
+		switch e.outer >> 16 & typeMask {
+		case typePipe, typeCharacter, typeBlock, typeLink, typeSocket:
+			return refuse("GH-ARC-002", "an archive with a link or device, "+quote(e.name))
+		}
+	}
+	z.index.remove(e)
+	z.goTo(zipRecord, 4)
+	return nil
+}
+
+// endRecord reads the end of the directory (APPNOTE 4.3.16).
+func (z *zip) endRecord(b []byte) *Refusal {
+	le := binary.LittleEndian
+	count, start := int(le.Uint16(b[6:])), int64(le.Uint32(b[12:]))
+	wide := count == 0xffff || start == 0xffffffff
+	switch {
+	case le.Uint16(b) != 0 && le.Uint16(b) != 0xffff:
+		return z.disagree("parts in other files")
+	case z.index.members != z.index.listed || z.index.balance != 0:
+		return z.disagree("a directory that does not list what is there")
+	case !wide && (count != z.index.listed || start != z.index.start):
+		return z.disagree("an end that points elsewhere than to its directory")
+	}
+	z.left = int64(le.Uint16(b[16:]))
+	z.state = zipComment
+	if z.left == 0 {
+		z.afterSkip()
+	}
+	return nil
+}
+
+func (z *zip) end(int64) *Refusal {
+	if z.state != zipDone {
+		return truncated("an archive without the end of its directory")
+	}
+	if z.gap && z.facts.is() != "apk" {
+		return z.disagree("bytes that are no member")
+	}
+	if z.want == "" {
+		return nil
+	}
+	if is := z.facts.is(); is != z.want {
+		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + is + ", not a " + z.want, Problem: unsupported}
+	}
+	return nil
+}
+
+// endsAsZIP tells whether a reader that begins at the end finds an archive.
+func endsAsZIP(tail []byte) bool {
+	i := strings.LastIndex(string(tail), "PK\x05\x06")
+	return i >= 0 && len(tail)-i >= 22 && len(tail)-i-22 == int(binary.LittleEndian.Uint16(tail[i+20:]))
+}
+
+func unsafeMember(name string) bool {
+	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, `\`) || strings.Contains(name, "\x00") || len(name) > 1 && name[1] == ':' {
+		return true
+	}
+	for _, r := range name {
+		if r == ':' || runeMistake(r) != "" {
+			return true
+		}
+	}
+	for segment := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
+		if segment == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// zipFacts is what tells kinds of archives apart.
+type zipFacts struct {
+	first    bool // the first member is being read
+	seen     bool
+	mimetype []byte // its content, if it is a stored member of that name
+	has      map[string]bool
+}
+
+func newZIPFacts() zipFacts { return zipFacts{has: map[string]bool{}} }
+
+func (f *zipFacts) begin(e *zipEntry) {
+	f.first = !f.seen && e.name == "mimetype" && e.method == 0
+	f.seen = true
+	for _, telling := range [...]string{"AndroidManifest.xml", "META-INF/MANIFEST.MF", "[Content_Types].xml", "word/", "xl/", "ppt/"} {
+		if strings.HasPrefix(e.name, telling) {
+			f.has[telling] = true
+		}
+	}
+}
+
+func (f *zipFacts) content(b []byte) {
+	if f.first && len(f.mimetype) < 80 {
+		f.mimetype = append(f.mimetype, b[:min(len(b), 80-len(f.mimetype))]...)
+	}
+}
+
+// is names what the members make of the archive.
+func (f *zipFacts) is() string {
+	mimetype := strings.TrimSpace(string(f.mimetype))
+	for i := range kinds {
+		if mimetype != "" && isContainer(kinds[i].id) && kinds[i].hasMedia(mimetype) {
+			return kinds[i].id
+		}
+	}
+	switch {
+	case f.has["AndroidManifest.xml"]:
+		return "apk"
+	case f.has["META-INF/MANIFEST.MF"]:
+		return "jar"
+	case !f.has["[Content_Types].xml"]:
+		return "zip"
+	case f.has["word/"]:
+		return "docx"
+	case f.has["xl/"]:
+		return "xlsx"
+	case f.has["ppt/"]:
+		return "pptx"
+	}
+	return "zip"
+}
