@@ -17,7 +17,8 @@ func (*vm) NewPluginContext(uint32) types.PluginContext { return &plugin{} }
 // changes to a new one, the streams of the old go on with theirs.
 type plugin struct {
 	types.DefaultPluginContext
-	set *policy.Set
+	set    *policy.Set
+	random randomness
 }
 
 // OnPluginStart refuses a configuration with mistakes: at start Envoy does not
@@ -39,4 +40,6 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 	return types.OnPluginStartStatusOK
 }
 
-func (p *plugin) NewHttpContext(uint32) types.HttpContext { return &stream{set: p.set} }
+func (p *plugin) NewHttpContext(uint32) types.HttpContext {
+	return &stream{set: p.set, random: &p.random}
+}

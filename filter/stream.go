@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
 
+	"gatehouse/filter/headers"
 	"gatehouse/filter/pipeline"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/verdict"
@@ -19,6 +21,7 @@ const readSize = 64 << 10
 type stream struct {
 	types.DefaultHttpContext
 	set      *policy.Set
+	random   *randomness
 	exchange *pipeline.Exchange
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
@@ -32,7 +35,7 @@ func (s *stream) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Act
 	if err != nil {
 		return s.fail(fmt.Sprintf("read request headers: %v", err))
 	}
-	request := pipeline.Request{Headers: lines, EndOfStream: endOfStream, RoutePolicy: metadata("route_metadata")}
+	request := pipeline.Request{Headers: lines, EndOfStream: endOfStream, RoutePolicy: metadata("route_metadata"), Random: s.random.read}
 	if request.RoutePolicy == "" { // else the virtual host's would not count, and asking costs 4 µs
 		request.VirtualHostPolicy = metadata("virtual_host_metadata")
 	}
@@ -43,6 +46,11 @@ func (s *stream) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Act
 	for _, name := range s.exchange.Drop() {
 		if err := proxywasm.RemoveHttpRequestHeader(name); err != nil {
 			return s.fail(fmt.Sprintf("remove request header %s: %v", name, err))
+		}
+	}
+	if nonce := s.exchange.Nonce(); nonce != "" {
+		if err := proxywasm.AddHttpRequestHeader(headers.NonceHeader, nonce); err != nil {
+			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
 	}
 	if s.exchange.HoldHeaders() {
@@ -128,8 +136,8 @@ func (s *stream) OnHttpRequestTrailers(int) (action types.Action) {
 
 func (s *stream) OnHttpResponseHeaders(int, bool) (action types.Action) {
 	defer s.guardResponse(&action)
-	if s.exchange == nil {
-		return types.ActionContinue
+	if s.exchange == nil { // the proxy refused the request before the filter saw it
+		s.exchange = pipeline.Unseen(s.set, s.random.read)
 	}
 	s.publish()
 	s.exchange.Respond(readResponseHeaders())
@@ -214,7 +222,33 @@ func (h *responseHeaders) has(name string) bool {
 	return h.unread || slices.ContainsFunc(h.lines, func(line [2]string) bool { return line[0] == name })
 }
 
+// Status is 0 where the host did not tell.
+func (h *responseHeaders) Status() int {
+	text, _ := h.Value(":status")
+	status, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return status
+}
+
+func (h *responseHeaders) Value(name string) (string, bool) {
+	if h.unread {
+		value, err := proxywasm.GetHttpResponseHeader(name)
+		return value, err == nil
+	}
+	for _, line := range h.lines {
+		if line[0] == name {
+			return line[1], true
+		}
+	}
+	return "", false
+}
+
 func (h *responseHeaders) Values(name string) []string {
+	if h.unread && name == "set-cookie" {
+		return nil // joined, cookies cannot be told apart: they stay as they are
+	}
 	if h.unread {
 		if value, err := proxywasm.GetHttpResponseHeader(name); err == nil {
 			return []string{value} // several lines, joined by the host
@@ -233,6 +267,15 @@ func (h *responseHeaders) Values(name string) []string {
 func (h *responseHeaders) Set(name, value string) {
 	if err := proxywasm.ReplaceHttpResponseHeader(name, value); err != nil {
 		proxywasm.LogErrorf("gatehouse: cannot set response header %s: %v", name, err)
+	}
+}
+
+func (h *responseHeaders) SetLines(name string, values []string) {
+	h.Remove(name)
+	for _, value := range values {
+		if err := proxywasm.AddHttpResponseHeader(name, value); err != nil {
+			proxywasm.LogErrorf("gatehouse: cannot add response header %s: %v", name, err)
+		}
 	}
 }
 

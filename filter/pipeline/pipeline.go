@@ -30,6 +30,8 @@ type Exchange struct {
 	received  int64
 	verdict   verdict.Verdict
 	reply     *Reply
+	random    func([]byte) error
+	nonce     string
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -41,7 +43,7 @@ type Reply struct {
 
 // Begin chooses the policy and judges the request's head.
 func Begin(set *policy.Set, r Request) *Exchange {
-	x := &Exchange{set: set, head: read(r.Headers)}
+	x := &Exchange{set: set, head: read(r.Headers), random: r.Random}
 	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 	chosen, err := set.Select(policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -53,6 +55,10 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	}
 	x.policy = chosen
 	x.verdict.Policy = chosen.Name
+	if h := chosen.Headers; h != nil && !chosen.HeadersReport && h.Nonced() && !x.makeNonce() {
+		x.Fail("there is no randomness for the nonce of the Content-Security-Policy")
+		return x
+	}
 	x.preflight()
 	if x.reply == nil {
 		x.crossSite()
@@ -65,6 +71,10 @@ func Begin(set *policy.Set, r Request) *Exchange {
 
 // Drop lists the request headers that must not go on, in lower case.
 func (x *Exchange) Drop() []string { return x.head.drop }
+
+// Nonce goes to the upstream as headers.NonceHeader; empty if the policy needs
+// none.
+func (x *Exchange) Nonce() string { return x.nonce }
 
 // Reply is the filter's own answer, or nil while the request may go on.
 func (x *Exchange) Reply() *Reply { return x.reply }
@@ -232,6 +242,14 @@ func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Proble
 		},
 		Body: p.Document(x.head.requestID),
 	}
+}
+
+// Unseen is an exchange whose request the filter never saw, because the proxy
+// refused it before: its answer gets the headers of the default policy.
+func Unseen(set *policy.Set, random func([]byte) error) *Exchange {
+	x := &Exchange{set: set, head: head{contentLength: -1}, random: random}
+	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
+	return x
 }
 
 // Failed is an exchange that could not even begin.
