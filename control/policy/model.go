@@ -59,12 +59,6 @@ type rawFeatures struct {
 	uploads value[rawUploads]
 }
 
-type rawHeaders struct {
-	mode, preset value[string]
-	set          value[[]named[string]]
-	remove       value[[]value[string]]
-}
-
 type rawCORS struct {
 	mode                            value[string]
 	origins, methods, allow, expose value[[]value[string]]

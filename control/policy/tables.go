@@ -95,15 +95,6 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 
 const modeDoc = "enforce (unless told), report (decide, record, let through) or off"
 
-func headersKind() kind[rawHeaders] {
-	return object(
-		key("mode", modeDoc, mode(), func(h *rawHeaders) *value[string] { return &h.mode }),
-		key("preset", "a set of headers to begin with", word("strict"), func(h *rawHeaders) *value[string] { return &h.preset }),
-		key("set", `single headers by name; "" takes one of the preset away`, dictionary(anyText()), func(h *rawHeaders) *value[[]named[string]] { return &h.set }),
-		key("remove", "response headers of the upstream that must not leave", list(text()), func(h *rawHeaders) *value[[]value[string]] { return &h.remove }),
-	)
-}
-
 func corsKind() kind[rawCORS] {
 	return object(
 		key("mode", modeDoc, mode(), func(c *rawCORS) *value[string] { return &c.mode }),

@@ -70,7 +70,7 @@ func (c CSP) over(base CSP) CSP {
 // text is the header's value: default-src first, the others by name.
 func (c CSP) text() string {
 	parts := make([]string, 0, len(c))
-	for _, name := range c.names() {
+	for _, name := range c.Names() {
 		values := slices.Clone(c[name])
 		for j, v := range values {
 			if strings.EqualFold(v, NonceSource) {
@@ -82,7 +82,8 @@ func (c CSP) text() string {
 	return strings.Join(parts, "; ")
 }
 
-func (c CSP) names() []string {
+// Names lists the directives, default-src first, the others in order.
+func (c CSP) Names() []string {
 	names := slices.Sorted(maps.Keys(c))
 	if i := slices.Index(names, "default-src"); i > 0 {
 		copy(names[1:], names[:i])
@@ -115,15 +116,15 @@ func parseCSP(value string) (c CSP, twice []string) {
 func (k *compiler) policies(c Config, base preset) {
 	k.csp = base.csp
 	if i := k.find(cspHeader); i >= 0 {
-		k.csp = k.whole(cspHeader, k.set[i].Value)
-	} else if _, leftOut := c.setting(cspHeader); leftOut {
+		k.csp = k.whole(&c, cspHeader, k.set[i].Value)
+	} else if name, _ := c.setting(cspHeader); name != "" {
 		k.csp = nil
 	}
 	k.csp = c.CSP.over(k.csp)
 	k.frames(c)
 	k.judgeCSP("csp", k.csp, c.CSP, c)
 	if i := k.find(cspOnlyHeader); i >= 0 {
-		k.only = k.whole(cspOnlyHeader, k.set[i].Value)
+		k.only = k.whole(&c, cspOnlyHeader, k.set[i].Value)
 	}
 	k.only = c.CSPReportOnly.over(k.only)
 	k.judgeReportOnly(c)
@@ -132,20 +133,22 @@ func (k *compiler) policies(c Config, base preset) {
 }
 
 // whole parses a policy that stands under set.
-func (k *compiler) whole(name, value string) CSP {
+func (k *compiler) whole(c *Config, name, value string) CSP {
 	parsed, twice := parseCSP(value)
+	name, _ = c.setting(name)
 	for _, directive := range twice {
 		k.fail("set", name, "has "+directive+" twice: the second counts for nothing (CSP Level 3, section 2.2.1)")
 	}
 	return parsed
 }
 
-// setting is what Set says of a header, in whatever case.
-func (c *Config) setting(lower string) (value string, ok bool) {
+// setting is what Set says of a header, under the name as written; the name is
+// empty where it says nothing.
+func (c *Config) setting(lower string) (name, value string) {
 	for name, value := range c.Set {
 		if strings.EqualFold(name, lower) {
-			return value, true
+			return name, value
 		}
 	}
-	return "", false
+	return "", ""
 }

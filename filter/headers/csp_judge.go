@@ -20,11 +20,11 @@ var sandboxTokens = []string{
 // judgeCSP reports mistakes in policy c. own holds the directives that the
 // policy itself writes: what is wrong elsewhere was written under set.
 func (k *compiler) judgeCSP(key string, c, own CSP, config Config) {
-	for _, name := range c.names() {
+	for _, name := range c.Names() {
 		j := &directiveJudge{k: k, key: key + "." + name, name: name, values: c[name]}
 		if _, written := own[name]; !written {
-			if value, whole := config.setting(headerOf(key)); whole && value != "" {
-				j.key, j.written = "set", headerOf(key)
+			if written, value := config.setting(headerOf(key)); value != "" {
+				j.key, j.written = "set", written
 			}
 		}
 		j.judge(config)
@@ -109,7 +109,9 @@ func (j *directiveJudge) unknown() {
 
 // nearest proposes the directive that was probably meant.
 func nearest(name string) string {
-	plain := func(s string) string { return strings.Trim(strings.ReplaceAll(strings.ToLower(s), "_", "-"), "s") }
+	plain := func(s string) string {
+		return strings.NewReplacer("_", "", "-", "", "s", "").Replace(strings.ToLower(s))
+	}
 	for _, directive := range Directives() {
 		if plain(directive) == plain(name) || directive == strings.ToLower(name)+"-src" {
 			return "write " + directive

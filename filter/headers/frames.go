@@ -16,22 +16,22 @@ func (k *compiler) frames(c Config) {
 		return
 	}
 	own, byDirective := c.CSP[frameAncestors]
-	whole, _ := c.setting(cspHeader)
+	_, whole := c.setting(cspHeader)
 	written := byDirective && !left(own) || whole != ""
-	options, optionsWritten := c.setting(frameOptions)
+	name, options := c.setting(frameOptions)
 	i := k.find(frameOptions)
 	switch {
 	case i < 0: // left out, or never there
-	case written && optionsWritten:
+	case written && name != "":
 		if options != optionsFor(list) {
 			k.fail("csp."+frameAncestors, strings.Join(list, " "), "contradicts X-Frame-Options: "+options+" of the same policy"+adviceFor(list))
 		}
 	case written:
 		k.put(frameOptions, optionsFor(list))
 		if i := k.find(frameOptions); i >= 0 {
-			k.set[i].Because = "as csp frame-ancestors"
+			k.set[i].Because = AsAncestors
 		}
-	case optionsWritten:
+	case name != "":
 		ancestors := "'none'"
 		if k.set[i].Value == "SAMEORIGIN" {
 			ancestors = "'self'"

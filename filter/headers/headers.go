@@ -54,13 +54,19 @@ type Header struct {
 	TLSOnly     bool // only on responses to requests that came over TLS
 	// Existing is what becomes of the upstream's own.
 	Existing Existing
-	// Because says what else made the value what it is; empty for a preset's and
-	// for what was set.
+	// Because says what else made the value what it is, AsAncestors or AsClear;
+	// empty for a preset's and for what was set.
 	Because string
 
 	class class
 	parts []string // of the value, around its nonces; one if there are none
 }
+
+// What made the value of a header follow that of another setting.
+const (
+	AsAncestors = "as csp frame-ancestors"
+	AsClear     = "as clear_site_data"
+)
 
 // Text is the value with a placeholder for nonces.
 func (h Header) Text() string { return strings.ReplaceAll(h.Value, nonceMark, "…") }
@@ -106,6 +112,9 @@ func (p *Policy) Removed() []string { return p.remove }
 
 // Directives is the enforced Content-Security-Policy; the map is shared.
 func (p *Policy) Directives() CSP { return p.csp }
+
+// ReportOnly is the policy that only reports; the map is shared.
+func (p *Policy) ReportOnly() CSP { return p.only }
 
 // CookieRules says in words what happens to cookies; empty for nothing.
 func (p *Policy) CookieRules() string { return p.cookies.String() }

@@ -81,6 +81,6 @@ func (k *compiler) clearSiteData(types []string) {
 	}
 	k.put(clearHeader, strings.Join(quoted, ", "))
 	if i := k.find(cacheControl); i < 0 {
-		k.set = append(k.set, Header{Name: cacheControl, Value: "no-store", Existing: Replace, Because: "as clear_site_data"})
+		k.set = append(k.set, Header{Name: cacheControl, Value: "no-store", Existing: Replace, Because: AsClear})
 	}
 }
