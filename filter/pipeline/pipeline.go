@@ -142,6 +142,9 @@ func (x *Exchange) preflight() {
 	}
 	if answer.Refusal != "" {
 		x.deny(verdict.FeatureCORS, answer.Rule, answer.Refusal, verdict.Forbidden)
+		if p.Debug() {
+			x.reply.Body = verdict.Forbidden.DocumentWith(x.head.requestID, "detail", answer.Refusal)
+		}
 	} else {
 		x.verdict.Feature, x.verdict.Rule = verdict.FeatureCORS, "cors_preflight"
 		x.reply = &Reply{Status: 204}

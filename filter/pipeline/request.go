@@ -22,7 +22,7 @@ type head struct {
 	forwardedProto, requestID       string
 	origins                         []string
 	requestMethod, requestHeaders   []string
-	privateNetwork                  bool
+	privateNetwork                  []string
 	fetchSite, fetchMode, fetchDest []string
 	contentType                     []string
 	contentEncoding                 []string
@@ -65,7 +65,7 @@ func (h *head) take(name, value string) {
 	case "access-control-request-headers":
 		h.requestHeaders = append(h.requestHeaders, value)
 	case "access-control-request-private-network":
-		h.privateNetwork = value == "true"
+		h.privateNetwork = append(h.privateNetwork, value)
 	case "sec-fetch-site":
 		h.fetchSite = append(h.fetchSite, value)
 	case "sec-fetch-mode":

@@ -61,7 +61,7 @@ type Headers struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// CORS configures cross-origin sharing (Fetch standard, section 3.2).
+// CORS configures cross-origin sharing (Fetch standard, section 3.3).
 type CORS struct {
 	Mode             Mode     `json:"mode,omitempty"`
 	AllowOrigins     []string `json:"allow_origins"`
@@ -72,6 +72,8 @@ type CORS struct {
 	// MaxAge in seconds; nil sends no header, 0 sends 0.
 	MaxAge              *int `json:"max_age,omitempty"`
 	AllowPrivateNetwork bool `json:"allow_private_network,omitempty"`
+	// Debug tells the sender of a refused preflight why; not for production.
+	Debug bool `json:"debug,omitempty"`
 }
 
 // CSRF configures the refusal of what other sites make browsers send (W3C Fetch

@@ -199,7 +199,7 @@ func (r *reader) cors(where string, v gjson.Result) *CORS {
 		"mode": r.mode(&c.Mode), "allow_origins": r.strings(&c.AllowOrigins),
 		"allow_credentials": r.boolean(&c.AllowCredentials), "allow_methods": r.strings(&c.AllowMethods),
 		"allow_headers": r.strings(&c.AllowHeaders), "expose_headers": r.strings(&c.ExposeHeaders),
-		"allow_private_network": r.boolean(&c.AllowPrivateNetwork),
+		"allow_private_network": r.boolean(&c.AllowPrivateNetwork), "debug": r.boolean(&c.Debug),
 		"max_age": func(at string, e gjson.Result) {
 			var n int64
 			r.integer(&n)(at, e)

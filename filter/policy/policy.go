@@ -191,7 +191,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 		compiled, err := cors.Compile(cors.Config{
 			AllowOrigins: p.CORS.AllowOrigins, AllowCredentials: p.CORS.AllowCredentials,
 			AllowMethods: p.CORS.AllowMethods, AllowHeaders: p.CORS.AllowHeaders, ExposeHeaders: p.CORS.ExposeHeaders,
-			MaxAge: p.CORS.MaxAge, AllowPrivateNetwork: p.CORS.AllowPrivateNetwork,
+			MaxAge: p.CORS.MaxAge, AllowPrivateNetwork: p.CORS.AllowPrivateNetwork, Debug: p.CORS.Debug,
 		})
 		k.under(where+".cors", err)
 		out.CORS = compiled
