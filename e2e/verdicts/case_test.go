@@ -12,6 +12,8 @@ import (
 // Case is one exchange and what must come of it.
 type Case struct {
 	Name string
+	// Cite is the section of the standard that says so.
+	Cite string
 	// Policy is the route's metadata; empty leaves the choice to the rules and
 	// the default of testdata/policy.json.
 	Policy string
@@ -22,6 +24,9 @@ type Case struct {
 	Body   string
 	// Upstream holds the headers of the application's answer.
 	Upstream [][2]string
+	// Gateway is who answers instead of the application: nobody, or the proxy
+	// itself. Where there is no proxy, its answer is played.
+	Gateway string
 	// TLS: the request came over TLS, as a trusted proxy says.
 	TLS bool
 
@@ -106,6 +111,9 @@ func (c Case) checkRefusal(t *testing.T, got Answer) {
 	t.Helper()
 	if got.Seen != nil {
 		t.Error("the application got the whole of a refused request")
+	}
+	if c.Cite == citeDebug {
+		return // the one refusal that tells its reason
 	}
 	if got.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("a refusal of type %q", got.Header.Get("Content-Type"))

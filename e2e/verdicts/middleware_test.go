@@ -44,6 +44,10 @@ func application(c Case, seen *http.Header) http.Handler {
 			return
 		}
 		*seen = r.Header.Clone()
+		if c.Gateway != "" {
+			w.WriteHeader(c.Status)
+			return
+		}
 		for _, h := range c.Upstream {
 			w.Header().Add(h[0], h[1])
 		}

@@ -53,6 +53,9 @@ func throughWasm(t *testing.T, host proxytest.HostEmulator, c Case) Answer {
 	var got Answer
 	reply := host.GetSentLocalResponse(id)
 	response := append([][2]string{{":status", "200"}}, c.Upstream...)
+	if c.Gateway != "" {
+		response = [][2]string{{":status", strconv.Itoa(c.Status)}}
+	}
 	if reply != nil {
 		response = append([][2]string{{":status", strconv.Itoa(int(reply.StatusCode))}}, reply.Headers...)
 		got.Body = reply.Data
