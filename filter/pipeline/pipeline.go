@@ -41,7 +41,16 @@ type Reply struct {
 
 // Begin chooses the policy and judges the request's head.
 func Begin(set *policy.Set, r Request) *Exchange {
-	x := &Exchange{set: set, head: read(r.Headers)}
+	x := &Exchange{}
+	x.Begin(set, r)
+	return x
+}
+
+// Begin is the function Begin for an exchange whose memory is used again: the
+// zero value, or one after Reset.
+func (x *Exchange) Begin(set *policy.Set, r Request) {
+	x.set = set
+	x.head.read(r.Headers)
 	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 	chosen, err := set.Select(policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -49,7 +58,7 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	})
 	if err != nil {
 		x.deny(verdict.FeaturePolicy, "unknown_policy", err.Error(), verdict.CheckUnavailable)
-		return x
+		return
 	}
 	x.policy = chosen
 	x.verdict.Policy = chosen.Name
@@ -60,7 +69,13 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	if x.reply == nil && !r.EndOfStream {
 		x.beginUpload()
 	}
-	return x
+}
+
+// Reset forgets the request, so that the next one can Begin.
+func (x *Exchange) Reset() {
+	h := x.head
+	h.forget()
+	*x = Exchange{head: h}
 }
 
 // Drop lists the request headers that must not go on, in lower case.
@@ -237,10 +252,11 @@ func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Proble
 	}
 }
 
-// Failed is an exchange that could not even begin.
-func Failed(set *policy.Set, reason string) *Exchange {
-	x := &Exchange{set: set, head: head{contentLength: -1}}
+// Failed makes of an exchange one that could not even begin.
+func (x *Exchange) Failed(set *policy.Set, reason string) {
+	x.Reset()
+	x.set = set
+	x.head.contentLength = -1
 	x.verdict.Version = set.Version()
 	x.Fail(reason)
-	return x
 }

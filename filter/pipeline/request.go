@@ -31,17 +31,26 @@ type head struct {
 	drop                            []string
 }
 
-func read(lines [][2]string) head {
-	h := head{contentLength: -1}
-	for _, line := range lines {
-		name, value := line[0], line[1]
+// read takes the lines in; the slices keep the memory that they have.
+func (h *head) read(lines [][2]string) {
+	h.forget()
+	for i := range lines {
+		name, value := lines[i][0], lines[i][1]
 		if reserved(name) {
 			h.drop = append(h.drop, name)
 			continue
 		}
 		h.take(name, value)
 	}
-	return h
+}
+
+// forget empties the head and keeps the memory of its lists.
+func (h *head) forget() {
+	*h = head{
+		contentLength: -1, origins: h.origins[:0], requestMethod: h.requestMethod[:0], requestHeaders: h.requestHeaders[:0],
+		privateNetwork: h.privateNetwork[:0], fetchSite: h.fetchSite[:0], fetchMode: h.fetchMode[:0], fetchDest: h.fetchDest[:0],
+		contentType: h.contentType[:0], contentEncoding: h.contentEncoding[:0], drop: h.drop[:0],
+	}
 }
 
 func (h *head) take(name, value string) {

@@ -12,6 +12,14 @@ type Config struct {
 	// headers back until it has judged an upload. Without it the headers leave
 	// before the first body byte.
 	HoldRequestHeaders bool `json:"hold_request_headers,omitempty"`
+	// IgnoreMetadata says that neither routes nor virtual hosts name a policy in
+	// their metadata, so that the filter need not ask: asking costs as much as
+	// setting six headers. What they name all the same does not count.
+	IgnoreMetadata bool `json:"ignore_metadata,omitempty"`
+	// Verdicts says which verdicts the filter publishes for the access log: all
+	// (also when empty), or decisions: not those that say no more than that the
+	// request was allowed.
+	Verdicts Verdicts `json:"verdicts,omitempty"`
 	// DefaultPolicy applies where neither metadata nor a rule names a policy.
 	DefaultPolicy string `json:"default_policy,omitempty"`
 	// Rules choose a policy where route metadata cannot be set (Istio). The
@@ -19,6 +27,14 @@ type Config struct {
 	Rules    []Rule            `json:"rules,omitempty"`
 	Policies map[string]Policy `json:"policies"`
 }
+
+// Verdicts is all or decisions.
+type Verdicts string
+
+const (
+	VerdictsAll       Verdicts = "all"
+	VerdictsDecisions Verdicts = "decisions"
+)
 
 // Rule matches requests by host, path and method; what is empty matches all.
 type Rule struct {
