@@ -194,7 +194,7 @@ func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query
 		Method: e.Method, Origins: q.Header.Values("Origin"),
 		RequestMethod:  q.Header.Values("Access-Control-Request-Method"),
 		RequestHeaders: q.Header.Values("Access-Control-Request-Headers"),
-		PrivateNetwork: q.Header.Get("Access-Control-Request-Private-Network") == "true",
+		PrivateNetwork: q.Header.Values("Access-Control-Request-Private-Network"),
 	}
 	e.CORS = &CORSFinding{Mode: filterpolicy.Enforce, From: c.from(e.Policy, "cors.allow_origins")}
 	if p.CORSReport {
@@ -213,16 +213,16 @@ func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
 		f.add(out.Headers)
 		return
 	}
-	origin, ok := p.Allowed(r.Origins)
+	_, ok := p.Allowed(r.Origins)
 	switch {
 	case len(r.Origins) == 0:
 		f.Answer = "no Origin in the request (try --origin)"
-	case !ok:
+	case !ok && !p.Public():
 		f.Answer = "origin not allowed: the page may not read the response"
 	default:
 		f.Answer = "origin allowed"
-		f.add(p.Actual(nil, origin))
 	}
+	f.add(p.Actual(nil, r.Origins))
 	if vary := p.Vary(); vary != "" {
 		f.add([]cors.Header{{Name: "vary", Value: vary}})
 	}

@@ -94,7 +94,7 @@ func inheritCORS(own, parent value[rawCORS]) value[rawCORS] {
 	c, p := &own.v, parent.v
 	c.mode, c.origins, c.methods = c.mode.or(p.mode), c.origins.or(p.origins), c.methods.or(p.methods)
 	c.allow, c.expose, c.credentials = c.allow.or(p.allow), c.expose.or(p.expose), c.credentials.or(p.credentials)
-	c.maxAge, c.privateNetwork = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork)
+	c.maxAge, c.privateNetwork, c.debug = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork), c.debug.or(p.debug)
 	return own
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
@@ -39,38 +37,6 @@ func putList(t trace, path string, v value[[]value[string]]) []string {
 	return out
 }
 
-func (k *compiler) cors(raw value[rawCORS], t trace) *filterpolicy.CORS {
-	if !raw.set {
-		return nil
-	}
-	t["cors"] = raw.at
-	c := &filterpolicy.CORS{
-		Mode:                filterpolicy.Mode(put(t, "cors.mode", raw.v.mode)),
-		AllowOrigins:        putList(t, "cors.allow_origins", raw.v.origins),
-		AllowCredentials:    put(t, "cors.allow_credentials", raw.v.credentials),
-		AllowMethods:        putList(t, "cors.allow_methods", raw.v.methods),
-		AllowHeaders:        putList(t, "cors.allow_headers", raw.v.allow),
-		ExposeHeaders:       putList(t, "cors.expose_headers", raw.v.expose),
-		AllowPrivateNetwork: put(t, "cors.allow_private_network", raw.v.privateNetwork),
-	}
-	if raw.v.maxAge.set {
-		age := put(t, "cors.max_age", raw.v.maxAge)
-		c.MaxAge = &age
-	}
-	if c.Mode == filterpolicy.Off {
-		return c
-	}
-	_, err := cors.Compile(cors.Config{
-		AllowOrigins: c.AllowOrigins, AllowCredentials: c.AllowCredentials, AllowMethods: c.AllowMethods,
-		AllowHeaders: c.AllowHeaders, ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAge, AllowPrivateNetwork: c.AllowPrivateNetwork,
-	})
-	k.judge(err, "cors", t)
-	for _, o := range raw.v.origins.v {
-		k.publicSuffix(o)
-	}
-	return c
-}
-
 func (k *compiler) csrf(raw value[rawCSRF], t trace) *filterpolicy.CSRF {
 	if !raw.set {
 		return nil
@@ -89,19 +55,6 @@ func (k *compiler) csrf(raw value[rawCSRF], t trace) *filterpolicy.CSRF {
 		k.publicSuffix(o)
 	}
 	return c
-}
-
-// publicSuffix refuses wildcards under a domain whose names belong to anybody:
-// https://*.github.io (https://publicsuffix.org).
-func (k *compiler) publicSuffix(origin value[string]) {
-	_, base, ok := strings.Cut(origin.v, "://*.")
-	if !ok {
-		return
-	}
-	base, _, _ = strings.Cut(strings.TrimSuffix(base, ":*"), ":")
-	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base && !k.d.blamed(origin.at.path) {
-		k.d.fail(origin.at, "allows everybody who registers a name under "+base, origin.v, "name your own domain: https://*.example."+base)
-	}
 }
 
 func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads {
@@ -159,7 +112,7 @@ func (k *compiler) judge(err error, feature string, t trace) {
 	if f.offending == "" && k.d.blamed(f.at.path) {
 		return // it is empty because what stands there could not be read
 	}
-	k.d.fail(f.at, f.reason, f.offending, "")
+	k.d.fail(f.at, f.reason, f.offending, suggestionFor(f.key, f.offending))
 }
 
 // finding is what a room said of a setting, and where that was written.

@@ -63,6 +63,7 @@ type rawCORS struct {
 	mode                            value[string]
 	origins, methods, allow, expose value[[]value[string]]
 	credentials, privateNetwork     value[bool]
+	debug                           value[bool]
 	maxAge                          value[int]
 }
 

@@ -95,18 +95,37 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 
 const modeDoc = "enforce (unless told), report (decide, record, let through) or off"
 
+// corsKind takes "cors: off" for "cors: {mode: off}".
 func corsKind() kind[rawCORS] {
-	return object(
+	full := object(
 		key("mode", modeDoc, mode(), func(c *rawCORS) *value[string] { return &c.mode }),
 		key("allow_origins", "https://app.example.com, https://*.example.com, http://localhost:*, or *", list(text()),
 			func(c *rawCORS) *value[[]value[string]] { return &c.origins }),
 		key("allow_credentials", "whether cookies may go along", boolean(), func(c *rawCORS) *value[bool] { return &c.credentials }),
-		key("allow_methods", "methods beyond GET, HEAD and POST", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.methods }),
-		key("allow_headers", "request headers beyond the safelisted ones", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.allow }),
+		key("allow_methods", "methods beyond GET, HEAD and POST, or *", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.methods }),
+		key("allow_headers", "request headers beyond the safelisted ones, or *", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.allow }),
 		key("expose_headers", "response headers that the page may read", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.expose }),
 		key("max_age", "how long a browser keeps a preflight's answer: seconds or 10m", ageSeconds(), func(c *rawCORS) *value[int] { return &c.maxAge }),
 		key("allow_private_network", "whether public sites may reach this private one", boolean(), func(c *rawCORS) *value[bool] { return &c.privateNetwork }),
+		key("debug", "tell the sender of a refused preflight why; not for production", boolean(), func(c *rawCORS) *value[bool] { return &c.debug }),
 	)
+	return orMode(full, func(c *rawCORS) *value[string] { return &c.mode })
+}
+
+// orMode takes the mode alone for an object that says nothing else.
+func orMode[T any](full kind[T], field func(*T) *value[string]) kind[T] {
+	return kind[T]{
+		schema: schema{"oneOf": []schema{mode().schema, full.schema}},
+		read: func(d *decoder, n *node) (T, bool) {
+			if n.kind == mappingNode {
+				return full.read(d, n)
+			}
+			var out T
+			v, ok := mode().read(d, n)
+			*field(&out) = value[string]{v: v, at: n.at, set: ok}
+			return out, ok
+		},
+	}
 }
 
 // csrfKind takes "csrf: enforce" for "csrf: {mode: enforce}".
@@ -116,16 +135,7 @@ func csrfKind() kind[rawCSRF] {
 		key("trust_origins", "origins whose pages may send all the same: https://pay.example.com", list(text()),
 			func(c *rawCSRF) *value[[]value[string]] { return &c.trust }),
 	)
-	return kind[rawCSRF]{
-		schema: schema{"oneOf": []schema{mode().schema, full.schema}},
-		read: func(d *decoder, n *node) (rawCSRF, bool) {
-			if n.kind == mappingNode {
-				return full.read(d, n)
-			}
-			v, ok := mode().read(d, n)
-			return rawCSRF{mode: value[string]{v: v, at: n.at, set: ok}}, ok
-		},
-	}
+	return orMode(full, func(c *rawCSRF) *value[string] { return &c.mode })
 }
 
 // sessionKind takes "session: required" for "session: {require: required}".

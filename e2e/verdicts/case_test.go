@@ -13,6 +13,8 @@ import (
 // Case is one exchange and what must come of it.
 type Case struct {
 	Name string
+	// Cite is the section of the standard that says so.
+	Cite string
 	// Policy is the route's metadata; empty leaves the choice to the rules and
 	// the default of testdata/policy.json.
 	Policy string
@@ -26,6 +28,9 @@ type Case struct {
 	Upstream [][2]string
 	Answers  int
 	Interim  bool
+	// Gateway is who answers instead of the application: nobody, or the proxy
+	// itself. Where there is no proxy, its answer is played.
+	Gateway string
 	// TLS: the request came over TLS, as a trusted proxy says.
 	TLS bool
 
@@ -136,6 +141,9 @@ func (c Case) checkRefusal(t *testing.T, got Answer) {
 	t.Helper()
 	if got.Seen != nil {
 		t.Error("the application got the whole of a refused request")
+	}
+	if c.Cite == citeDebug {
+		return // the one refusal that tells its reason
 	}
 	if got.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("a refusal of type %q", got.Header.Get("Content-Type"))

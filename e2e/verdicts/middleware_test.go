@@ -30,9 +30,19 @@ func startMiddleware(t *testing.T, config []byte) runner {
 			},
 		})(application(c, &got.Seen))
 		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, c.request("http://"+c.Host+c.Path))
+		handler.ServeHTTP(final{recorder}, c.request("http://"+c.Host+c.Path))
 		got.Status, got.Header, got.Body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
 		return got
+	}
+}
+
+// final keeps interim responses from the recorder, which takes the first for
+// the last.
+type final struct{ *httptest.ResponseRecorder }
+
+func (f final) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		f.ResponseRecorder.WriteHeader(status)
 	}
 }
 
@@ -44,6 +54,10 @@ func application(c Case, seen *http.Header) http.Handler {
 			return
 		}
 		*seen = r.Header.Clone()
+		if c.Gateway != "" {
+			w.WriteHeader(c.Status)
+			return
+		}
 		if c.Interim {
 			w.Header().Set("Link", "</style.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)

@@ -31,8 +31,7 @@ func headerCases() []Case {
 	return []Case{
 		{Cites: "CSP3 2.4; HTML 7.6; Fetch 3.5; Referrer Policy 4.1", Name: "strict sets the seed's checklist", Policy: "strict", Want: map[string]string{
 			"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-				"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Content-Security-Policy": strictCSP,
 		}},
 		{Cites: "HTML 7.1.3; Fetch 3.6", Name: "strict sets the isolation headers", Policy: "strict", Want: map[string]string{
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "X-Permitted-Cross-Domain-Policies": "none",

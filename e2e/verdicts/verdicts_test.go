@@ -51,6 +51,18 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestTwoHundredCasesOfCORSCiteTheStandard(t *testing.T) {
+	cases := corsCases()
+	if len(cases) < 200 {
+		t.Errorf("%d cases, want 200", len(cases))
+	}
+	for _, c := range cases {
+		if c.Cite == "" {
+			t.Errorf("%s: cites nothing", c.Name)
+		}
+	}
+}
+
 func table() []Case {
 	var all []Case
 	all = append(all, policyCases()...)

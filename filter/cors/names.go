@@ -43,6 +43,16 @@ func forbiddenHeader(name string) bool {
 	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-")
 }
 
+// ownHeader tells whether the name is one of the protocol's own in responses.
+func ownHeader(name string) bool {
+	for _, own := range responseHeaders {
+		if name == own {
+			return true
+		}
+	}
+	return false
+}
+
 func has(list []string, s string) bool {
 	for _, e := range list {
 		if e == s {

@@ -43,7 +43,7 @@ func New(set *policy.Set, o Options) func(http.Handler) http.Handler {
 }
 
 func serve(set *policy.Set, o Options, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	head := pipeline.Request{Headers: lines(r), EndOfStream: r.Body == nil || r.Body == http.NoBody, Random: random}
+	head := pipeline.Request{Headers: lines(r), EndOfStream: r.Body == nil || r.Body == http.NoBody, Random: random{}}
 	if o.Policy != nil {
 		head.RoutePolicy = o.Policy(r)
 	}
@@ -70,7 +70,10 @@ func serve(set *policy.Set, o Options, next http.Handler, w http.ResponseWriter,
 	}
 }
 
-func random(b []byte) error {
+// random is the operating system's.
+type random struct{}
+
+func (random) Fill(b []byte) error {
 	_, err := rand.Read(b)
 	return err
 }

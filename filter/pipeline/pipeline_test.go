@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/verdict"
 )
@@ -149,7 +150,9 @@ func TestARequestWithoutABodyIsNotInspected(t *testing.T) {
 }
 
 func TestAFailureOfTheFilterItselfRefuses(t *testing.T) {
-	for name, x := range map[string]*Exchange{"before it began": Failed(set(t), "why"), "later": begin(t, "upload", "")} {
+	early := &Exchange{}
+	early.Failed(set(t), "why")
+	for name, x := range map[string]*Exchange{"before it began": early, "later": begin(t, "upload", "")} {
 		if name == "later" {
 			x.Fail("why")
 		}
@@ -180,10 +183,58 @@ func TestTLSIsWhatTheProxySaysElseTheScheme(t *testing.T) {
 		want          bool
 	}{{"https", "", true}, {"http", "", false}, {"http", "https", true}, {"https", "http", false}}
 	for _, tt := range tests {
-		h := read([][2]string{{":scheme", tt.scheme}, {"x-forwarded-proto", tt.proto}})
+		var h head
+		h.read([][2]string{{":scheme", tt.scheme}, {"x-forwarded-proto", tt.proto}})
 		if h.tls() != tt.want {
 			t.Errorf("%+v", tt)
 		}
+	}
+}
+
+// rich is a request as a browser's page of another origin sends it.
+func rich(t testing.TB) (*policy.Set, Request) {
+	r := request("base", "GET", [2]string{"origin", "https://a.example"}, [2]string{"accept", "*/*"}, [2]string{"user-agent", "x"},
+		[2]string{"sec-fetch-site", "cross-site"}, [2]string{"sec-fetch-mode", "cors"}, [2]string{"sec-fetch-dest", "empty"})
+	r.EndOfStream = true
+	return set(t), r
+}
+
+func TestARequestAllocatesNothingOnceThereWasOne(t *testing.T) {
+	s, r := rich(t)
+	var x Exchange
+	var response abi.Map
+	answer := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"server", "x"}, {"vary", "Origin"},
+		{"access-control-allow-origin", "*"}}))
+	var packed []byte
+	n := testing.AllocsPerRun(100, func() {
+		x.Begin(s, r)
+		response.Load(answer)
+		x.Respond(&response)
+		packed = abi.Pack(packed[:0], response.Lines())
+		x.Reset()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a request", n)
+	}
+	if got := response.Values("access-control-allow-origin"); len(got) != 1 || got[0] != "https://a.example" {
+		t.Errorf("%q", response.Lines())
+	}
+}
+
+func TestNothingOfOneRequestIsLeftInTheNext(t *testing.T) {
+	s, r := rich(t)
+	var x Exchange
+	x.Begin(s, r)
+	x.Fail("first")
+	x.Reset()
+	x.Begin(s, request("base", "GET"))
+	if x.Reply() != nil || x.Verdict().Decision != verdict.Allow || x.Verdict().Reason != "" {
+		t.Errorf("%+v", x.Verdict())
+	}
+	got := http.Header{}
+	x.Respond(view(got))
+	if got.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("the next answer goes to the origin of the last: %v", got)
 	}
 }
 

@@ -47,11 +47,10 @@ const unknownNonce = "-"
 
 // makeNonce makes the nonce of this exchange.
 func (x *Exchange) makeNonce() bool {
-	var raw [headers.NonceBytes]byte
-	if x.random == nil || x.random(raw[:]) != nil {
+	if x.random == nil || x.random.Fill(x.raw[:]) != nil {
 		return false
 	}
-	x.nonce = headers.Nonce(raw)
+	x.nonce = headers.Nonce(x.raw)
 	return true
 }
 
@@ -63,18 +62,28 @@ func (x *Exchange) answeredPreflight() bool {
 // share gives the response to the page of another origin, or not (Fetch section
 // 3.3.3). The gateway is the authority: what the upstream said is replaced.
 func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
-	for _, name := range cors.ResponseHeaders() {
-		v.Remove(name)
-	}
 	if vary := p.Vary(); vary != "" {
-		v.Set("vary", cors.MergeVary(v.Values("vary"), vary))
-	}
-	origin, ok := p.Allowed(x.head.origins)
-	if !ok {
-		return
+		if have := v.Values("vary"); !cors.Varies(have, vary) {
+			v.Set("vary", cors.MergeVary(have, vary))
+		}
 	}
 	var lines [3]cors.Header
-	for _, h := range p.Actual(lines[:0], origin) {
+	given := p.Actual(lines[:0], x.head.origins)
+	for _, name := range cors.ResponseHeaders() {
+		if !names(given, name) {
+			v.Remove(name)
+		}
+	}
+	for _, h := range given {
 		v.Set(h.Name, h.Value)
 	}
+}
+
+func names(given []cors.Header, name string) bool {
+	for i := range given {
+		if given[i].Name == name {
+			return true
+		}
+	}
+	return false
 }

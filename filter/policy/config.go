@@ -14,6 +14,14 @@ type Config struct {
 	// headers back until it has judged an upload. Without it the headers leave
 	// before the first body byte.
 	HoldRequestHeaders bool `json:"hold_request_headers,omitempty"`
+	// IgnoreMetadata says that neither routes nor virtual hosts name a policy in
+	// their metadata, so that the filter need not ask: asking costs as much as
+	// setting six headers. What they name all the same does not count.
+	IgnoreMetadata bool `json:"ignore_metadata,omitempty"`
+	// Verdicts says which verdicts the filter publishes for the access log: all
+	// (also when empty), or decisions: not those that say no more than that the
+	// request was allowed.
+	Verdicts Verdicts `json:"verdicts,omitempty"`
 	// DefaultPolicy applies where neither metadata nor a rule names a policy.
 	DefaultPolicy string `json:"default_policy,omitempty"`
 	// Rules choose a policy where route metadata cannot be set (Istio). The
@@ -21,6 +29,14 @@ type Config struct {
 	Rules    []Rule            `json:"rules,omitempty"`
 	Policies map[string]Policy `json:"policies"`
 }
+
+// Verdicts is all or decisions.
+type Verdicts string
+
+const (
+	VerdictsAll       Verdicts = "all"
+	VerdictsDecisions Verdicts = "decisions"
+)
 
 // Rule matches requests by host, path and method; what is empty matches all.
 type Rule struct {
@@ -100,7 +116,7 @@ func (h *Headers) Compile() (*headers.Policy, error) {
 	return headers.Compile(c)
 }
 
-// CORS configures cross-origin sharing (Fetch standard, section 3.2).
+// CORS configures cross-origin sharing (Fetch standard, section 3.3).
 type CORS struct {
 	Mode             Mode     `json:"mode,omitempty"`
 	AllowOrigins     []string `json:"allow_origins"`
@@ -111,6 +127,8 @@ type CORS struct {
 	// MaxAge in seconds; nil sends no header, 0 sends 0.
 	MaxAge              *int `json:"max_age,omitempty"`
 	AllowPrivateNetwork bool `json:"allow_private_network,omitempty"`
+	// Debug tells the sender of a refused preflight why; not for production.
+	Debug bool `json:"debug,omitempty"`
 }
 
 // CSRF configures the refusal of what other sites make browsers send (W3C Fetch

@@ -138,7 +138,13 @@ func (r *reader) config(v gjson.Result) Config {
 	r.fields("", v, map[string]field{
 		"version":              r.str(&c.Version),
 		"hold_request_headers": r.boolean(&c.HoldRequestHeaders),
-		"default_policy":       r.str(&c.DefaultPolicy),
+		"ignore_metadata":      r.boolean(&c.IgnoreMetadata),
+		"verdicts": func(where string, v gjson.Result) {
+			var s string
+			r.str(&s)(where, v)
+			c.Verdicts = Verdicts(s)
+		},
+		"default_policy": r.str(&c.DefaultPolicy),
 		"rules": func(where string, v gjson.Result) {
 			r.array(where, v, func(at string, e gjson.Result) { c.Rules = append(c.Rules, r.rule(at, e)) })
 		},
@@ -236,7 +242,7 @@ func (r *reader) cors(where string, v gjson.Result) *CORS {
 		"mode": r.mode(&c.Mode), "allow_origins": r.strings(&c.AllowOrigins),
 		"allow_credentials": r.boolean(&c.AllowCredentials), "allow_methods": r.strings(&c.AllowMethods),
 		"allow_headers": r.strings(&c.AllowHeaders), "expose_headers": r.strings(&c.ExposeHeaders),
-		"allow_private_network": r.boolean(&c.AllowPrivateNetwork),
+		"allow_private_network": r.boolean(&c.AllowPrivateNetwork), "debug": r.boolean(&c.Debug),
 		"max_age": func(at string, e gjson.Result) {
 			var n int64
 			r.integer(&n)(at, e)
