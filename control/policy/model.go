@@ -24,7 +24,11 @@ type rawEnvoy struct {
 	hops   value[int64]
 }
 
-type rawTLS struct{ listen, cert, key value[string] }
+type rawTLS struct {
+	listen, cert, key value[string]
+	redirect          value[bool]
+	redirectPort      value[int64]
+}
 
 type rawUpstream struct{ url value[string] }
 
