@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 
 	"gatehouse/e2e/pack"
 )
 
-const within = 60 * time.Second
+const within = 150 * time.Second
 
 // chromium starts a browser and fails the test where there is none.
 func chromium(t *testing.T) context.Context {
@@ -43,6 +45,21 @@ type scenario struct {
 	// are about this path.
 	path string
 	log  []string
+	// grant is a permission that the person at the browser has given before.
+	grant string
+}
+
+func grant(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, browser.SetPermission, browser.SetPermissionParams{
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+		})
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestThePagesOfOtherOriginsMayDoWhatThePolicySaysInChromium(t *testing.T) {
@@ -61,6 +78,9 @@ func TestThePagesOfOtherOriginsMayDoWhatThePolicySaysInChromium(t *testing.T) {
 					t.Fatal(err)
 				}
 				page = c.page
+			}
+			if c.grant != "" {
+				grant(t, tab, c.grant)
 			}
 			got, err := chromedp.Run(tab, chromedp.Evaluate[string](names.Replace(c.do), chromedp.EvalAwaitPromise))
 			if err != nil {
