@@ -199,6 +199,19 @@ bench-filter-memory: build tools ## what the filter holds after two million requ
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit
 
+.PHONY: bench-observatory
+bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
+	@go run ./e2e/observatory
+
+OBSERVATORY := $(addprefix e2e/observatory/,package.json package-lock.json grade.mjs)
+
+$(STAMPS)/observatory: $(OBSERVATORY)
+	@mkdir -p $(TOOLS)/observatory $(STAMPS) && cp $(OBSERVATORY) $(TOOLS)/observatory/
+	@npm ci --prefix $(TOOLS)/observatory --ignore-scripts --no-audit --no-fund --loglevel error
+	@# The scanner would fetch the browsers' preload list here; the demo's host is in none.
+	@echo '{}' > $(TOOLS)/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

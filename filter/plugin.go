@@ -30,6 +30,7 @@ type machine struct {
 	plugins map[uint32]*plugin
 	streams map[uint32]*stream
 	idle    []*stream
+	random  randomness
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gatehouse/filter/abi"
+	"gatehouse/filter/headers"
 	"gatehouse/filter/pipeline"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/verdict"
@@ -64,7 +65,7 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	if s.set == nil {
 		return s.fail("the stream has no configuration")
 	}
-	request := pipeline.Request{Headers: s.request.Lines(), EndOfStream: endOfStream}
+	request := pipeline.Request{Headers: s.request.Lines(), EndOfStream: endOfStream, Random: &vm.random}
 	if s.set.ReadsMetadata() {
 		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
 		if request.RoutePolicy == "" { // else the virtual host's would not count
@@ -79,6 +80,11 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	for _, name := range s.exchange.Drop() {
 		if err := hostRemoveHeader(requestHeaders, name); err != nil {
 			return s.fail(fmt.Sprintf("remove request header %s: %v", name, err))
+		}
+	}
+	if nonce := s.exchange.Nonce(); nonce != "" {
+		if err := hostReplaceHeader(requestHeaders, headers.NonceHeader, nonce); err != nil {
+			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
 	}
 	if s.exchange.HoldHeaders() {
@@ -165,10 +171,14 @@ func (responseHost) Add(name, value string) error { return hostAddHeader(respons
 // give the whole map back in one call was measured to cost more than a dozen
 // edits: the host first takes each header out, one by one.
 func (s *stream) onResponseHeaders() (do action) {
-	if !s.begun {
+	if s.set == nil {
 		return actionContinue
 	}
 	defer s.guardResponse(&do)
+	if !s.begun { // the proxy refused the request before the filter saw it
+		s.exchange.Unseen(s.set, &vm.random)
+		s.begun = true
+	}
 	if !s.replied { // else it has been
 		s.publish()
 	}

@@ -101,7 +101,10 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 	printAuthz(row, e)
 	printUploads(row, e)
 	for _, h := range e.Headers {
-		row("header", h.Name+": "+h.Value, because(h))
+		printHeader(row, h)
+	}
+	if e.Cookies != nil {
+		row("cookies", e.Cookies.Value, because(*e.Cookies))
 	}
 	for i := 0; i < len(e.Removed); {
 		from, same := because(e.Removed[i]), []string{}
@@ -120,6 +123,19 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 		}
 	}
 	return flush(w)
+}
+
+func printHeader(row func(what, value, from string), h policy.HeaderFinding) {
+	value := h.Name + ": " + h.Value
+	if h.Existing != "" {
+		value += " (the upstream's own: " + h.Existing + ")"
+	}
+	row("header", value, because(h))
+	for _, part := range h.Parts {
+		if because(part) != because(h) {
+			row("", "  "+part.Name+" "+part.Value, because(part))
+		}
+	}
 }
 
 func printAuthz(row func(what, value, from string), e *policy.Explanation) {
@@ -177,10 +193,14 @@ func reported(mode string) string {
 }
 
 func because(h policy.HeaderFinding) string {
-	if h.Because == "" {
-		return where(h.From)
+	from := where(h.From)
+	if strings.HasPrefix(h.Layer, "extends ") {
+		from += " (" + h.Layer + ")"
 	}
-	return h.Because + ", " + where(h.From)
+	if h.Because == "" {
+		return from
+	}
+	return h.Because + ", " + from
 }
 
 func where(p *policy.Place) string {

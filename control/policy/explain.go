@@ -43,6 +43,7 @@ type Explanation struct {
 	Limits   []LimitFinding  `json:"limits,omitempty"`
 	Headers  []HeaderFinding `json:"headers,omitempty"`
 	Removed  []HeaderFinding `json:"removed_headers,omitempty"`
+	Cookies  *HeaderFinding  `json:"cookies,omitempty"`
 	CORS     *CORSFinding    `json:"cors,omitempty"`
 	CSRF     *CSRFFinding    `json:"csrf,omitempty"`
 	Uploads  *UploadsFinding `json:"uploads,omitempty"`
@@ -65,14 +66,6 @@ type LimitFinding struct {
 	authzpolicy.Limit
 	Note string `json:"note,omitempty"`
 	From *Place `json:"from,omitempty"`
-}
-
-// HeaderFinding is one response header. A nil From means built in.
-type HeaderFinding struct {
-	Name    string `json:"name"`
-	Value   string `json:"value,omitempty"`
-	Because string `json:"because,omitempty"`
-	From    *Place `json:"from,omitempty"`
 }
 
 // CORSFinding is the answer to the request's origin.
@@ -197,35 +190,6 @@ func (c *Compiled) from(policy, path string) *Place {
 		return nil
 	}
 	return &p
-}
-
-func (c *Compiled) explainHeaders(e *Explanation, p *filterpolicy.Compiled) {
-	if p.Headers == nil {
-		return
-	}
-	config := c.Filter.Policies[e.Policy].Headers
-	for _, h := range p.Headers.Headers() {
-		if h.TLSOnly && !e.TLS {
-			continue
-		}
-		e.Headers = append(e.Headers, c.headerFinding(e.Policy, h.Name, h.Value, "headers.set.", config))
-	}
-	for _, name := range p.Headers.Removed() {
-		e.Removed = append(e.Removed, c.headerFinding(e.Policy, name, "", "headers.remove=", config))
-	}
-	if p.HeadersReport {
-		e.Headers, e.Removed = nil, nil
-	}
-}
-
-func (c *Compiled) headerFinding(policy, name, value, prefix string, config *filterpolicy.Headers) HeaderFinding {
-	t := c.origins[policy]
-	for _, written := range []string{name, http.CanonicalHeaderKey(name)} {
-		if p, ok := t[prefix+written]; ok {
-			return HeaderFinding{Name: name, Value: value, From: &Place{Path: p.path, Line: p.line}}
-		}
-	}
-	return HeaderFinding{Name: name, Value: value, Because: "preset " + config.Preset, From: c.from(policy, "headers.preset")}
 }
 
 func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query) {

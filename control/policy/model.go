@@ -24,7 +24,11 @@ type rawEnvoy struct {
 	hops   value[int64]
 }
 
-type rawTLS struct{ listen, cert, key value[string] }
+type rawTLS struct {
+	listen, cert, key value[string]
+	redirect          value[bool]
+	redirectPort      value[int64]
+}
 
 type rawUpstream struct{ url value[string] }
 
@@ -57,12 +61,6 @@ type rawFeatures struct {
 	consent value[rawConsent]
 	limits  value[[]value[rawLimit]]
 	uploads value[rawUploads]
-}
-
-type rawHeaders struct {
-	mode, preset value[string]
-	set          value[[]named[string]]
-	remove       value[[]value[string]]
 }
 
 type rawCORS struct {

@@ -30,6 +30,9 @@ func envoyKind() kind[rawEnvoy] {
 			required(key("listen", "IP address and port: 127.0.0.1:8443", text(), func(t *rawTLS) *value[string] { return &t.listen })),
 			required(key("cert_file", "file with the certificate chain (PEM)", text(), func(t *rawTLS) *value[string] { return &t.cert })),
 			required(key("key_file", "file with the private key (PEM)", text(), func(t *rawTLS) *value[string] { return &t.key })),
+			key("redirect_http", "answer requests without TLS with 308 to https", boolean(), func(t *rawTLS) *value[bool] { return &t.redirect }),
+			key("redirect_port", "the port that clients reach TLS at, if it is not that of listen (443 behind trusted_hops)", integer(1, 65535),
+				func(t *rawTLS) *value[int64] { return &t.redirectPort }),
 		), func(e *rawEnvoy) *value[rawTLS] { return &e.tls }),
 		key("trusted_hops", "proxies in front of Envoy whose X-Forwarded-For is believed", integer(0, 16),
 			func(e *rawEnvoy) *value[int64] { return &e.hops }),
@@ -94,15 +97,6 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 }
 
 const modeDoc = "enforce (unless told), report (decide, record, let through) or off"
-
-func headersKind() kind[rawHeaders] {
-	return object(
-		key("mode", modeDoc, mode(), func(h *rawHeaders) *value[string] { return &h.mode }),
-		key("preset", "a set of headers to begin with", word("strict"), func(h *rawHeaders) *value[string] { return &h.preset }),
-		key("set", `single headers by name; "" takes one of the preset away`, dictionary(anyText()), func(h *rawHeaders) *value[[]named[string]] { return &h.set }),
-		key("remove", "response headers of the upstream that must not leave", list(text()), func(h *rawHeaders) *value[[]value[string]] { return &h.remove }),
-	)
-}
 
 // corsKind takes "cors: off" for "cors: {mode: off}".
 func corsKind() kind[rawCORS] {

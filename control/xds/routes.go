@@ -63,8 +63,12 @@ func (b *builder) virtualHost(pattern string) *routev3.VirtualHost {
 		Name:                   "host " + pattern,
 		Domains:                []string{pattern},
 		RequestBodyBufferLimit: wrapperspb.UInt64(bodyBuffer),
-		Routes:                 []*routev3.Route{b.ambiguousHostRoute(), b.authRoute()},
+		Routes:                 []*routev3.Route{b.ambiguousHostRoute()},
 	}
+	if tls := b.compiled.Envoy.TLS; tls != nil && tls.RedirectHTTP {
+		host.Routes = append(host.Routes, b.redirectRoute(tls))
+	}
+	host.Routes = append(host.Routes, b.authRoute())
 	for _, r := range b.compiled.Routes {
 		if covers(r.Hosts, pattern) {
 			host.Routes = append(host.Routes, b.routes(r)...)
@@ -122,6 +126,28 @@ func (b *builder) ambiguousHostRoute() *routev3.Route {
 	r.Action = answer(400, "Bad Request")
 	return r
 }
+
+// redirectRoute sends what came without TLS to https. Envoy itself writes
+// x-forwarded-proto, or a trusted proxy in front that has taken TLS off.
+func (b *builder) redirectRoute(tls *policy.TLSSettings) *routev3.Route {
+	r := b.underPolicy(DefaultRoute, policy.DefaultPolicy)
+	r.Match = prefixMatch("/")
+	r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher("x-forwarded-proto", &matcherv3.StringMatcher{
+		MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "http"},
+	})}
+	to := &routev3.RedirectAction{
+		SchemeRewriteSpecifier: &routev3.RedirectAction_HttpsRedirect{HttpsRedirect: true},
+		ResponseCode:           routev3.RedirectAction_PERMANENT_REDIRECT,
+	}
+	if tls.RedirectPort != httpsPort {
+		to.PortRedirect = tls.RedirectPort
+	}
+	r.Action = &routev3.Route_Redirect{Redirect: to}
+	return r
+}
+
+// httpsPort stands in no URL.
+const httpsPort = 443
 
 // answer is one of Envoy's own, as a problem document.
 func answer(status uint32, title string) *routev3.Route_DirectResponse {

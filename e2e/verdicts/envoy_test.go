@@ -172,6 +172,7 @@ static_resources:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: cases
           server_header_transformation: PASS_THROUGH
+          upgrade_configs: [{upgrade_type: websocket}]
           # The table itself plays the trusted proxy that says https.
           xff_num_trusted_hops: 1
           access_log:

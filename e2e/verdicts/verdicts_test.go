@@ -36,7 +36,17 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 		}
 		seen[c.Name] = true
 	}
-	if len(seen) < 60 {
+	headers := 0
+	for _, c := range append(headerCases(), headerTable()...) {
+		headers++
+		if c.Cites == "" {
+			t.Errorf("%s: cites no standard", c.Name)
+		}
+	}
+	if headers < 120 {
+		t.Errorf("only %d cases of headers", headers)
+	}
+	if len(seen) < 180 {
 		t.Errorf("only %d cases", len(seen))
 	}
 }
@@ -57,6 +67,7 @@ func table() []Case {
 	var all []Case
 	all = append(all, policyCases()...)
 	all = append(all, headerCases()...)
+	all = append(all, headerTable()...)
 	all = append(all, corsCases()...)
 	all = append(all, csrfCases()...)
 	return append(all, uploadCases()...)

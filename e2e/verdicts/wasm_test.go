@@ -72,7 +72,7 @@ func throughWasm(t *testing.T, host proxytest.HostEmulator, c Case) Answer {
 	}
 	var got Answer
 	reply := host.GetSentLocalResponse(id)
-	response := append([][2]string{{":status", "200"}}, c.Upstream...)
+	response := append([][2]string{{":status", strconv.Itoa(c.Answers)}}, lower(c.Upstream)...)
 	if c.Gateway != "" {
 		response = [][2]string{{":status", strconv.Itoa(c.Status)}}
 	}
@@ -127,6 +127,15 @@ func (c Case) lines() [][2]string {
 	}
 	if c.Body != "" {
 		out = append(out, [2]string{"content-length", strconv.Itoa(len(c.Body))})
+	}
+	return out
+}
+
+// lower writes names as a proxy gives them to the module.
+func lower(lines [][2]string) [][2]string {
+	out := make([][2]string, len(lines))
+	for i, line := range lines {
+		out[i] = [2]string{strings.ToLower(line[0]), line[1]}
 	}
 	return out
 }

@@ -182,6 +182,37 @@ func TestValuesAreAllLinesInOrder(t *testing.T) {
 	}
 }
 
+func TestTheStatusIsThreeDigitsOrNone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"200": 200, "101": 101, "": 0, "20": 0, "2000": 0, "2x0": 0} {
+		var m Map
+		m.Add(":status", text)
+		if got := m.Status(); got != want {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+	var none Map
+	if none.Status() != 0 {
+		t.Error("a map without a status has one")
+	}
+}
+
+func TestSeveralLinesReplaceSeveral(t *testing.T) {
+	t.Parallel()
+	var m Map
+	m.Load(string(Pack(nil, [][2]string{{"set-cookie", "a"}, {"x", "1"}, {"set-cookie", "b"}})))
+	m.SetLines("set-cookie", []string{"c", "d", "e"})
+	if want := [][2]string{{"x", "1"}, {"set-cookie", "c"}, {"set-cookie", "d"}, {"set-cookie", "e"}}; !slices.Equal(m.Lines(), want) {
+		t.Errorf("got %q", m.Lines())
+	}
+	if first, ok := m.Value("set-cookie"); !ok || first != "c" {
+		t.Errorf("the first is %q", first)
+	}
+	if _, ok := m.Value("y"); ok {
+		t.Error("there is no y")
+	}
+}
+
 func FuzzUnpack(f *testing.F) {
 	f.Add(string(Pack(nil, [][2]string{{"name", "value"}})))
 	f.Add("\x01\x00\x00\x00")

@@ -79,6 +79,38 @@ func (m *Map) Values(name string) []string {
 	return m.values
 }
 
+// Value returns the header's first line.
+func (m *Map) Value(name string) (string, bool) {
+	if i := m.find(0, keyOf(name), name); i >= 0 {
+		return m.lines[i][1], true
+	}
+	return "", false
+}
+
+// Status is the response's, or 0 if there is none in the map.
+func (m *Map) Status() int {
+	text, _ := m.Value(":status")
+	if len(text) != 3 {
+		return 0
+	}
+	status := 0
+	for i := range 3 {
+		if text[i] < '0' || text[i] > '9' {
+			return 0
+		}
+		status = status*10 + int(text[i]-'0')
+	}
+	return status
+}
+
+// SetLines replaces all lines of the header by several, at the end.
+func (m *Map) SetLines(name string, values []string) {
+	m.Remove(name)
+	for _, value := range values {
+		m.Add(name, value)
+	}
+}
+
 // find returns the place of the first line from start on, or -1.
 func (m *Map) find(start int, key uint32, name string) int {
 	for i := start; i < len(m.keys); i++ {

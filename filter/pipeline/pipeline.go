@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
+	"gatehouse/filter/headers"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/upload"
 	"gatehouse/filter/verdict"
@@ -30,6 +31,9 @@ type Exchange struct {
 	received  int64
 	verdict   verdict.Verdict
 	reply     *Reply
+	random    Random
+	raw       [headers.NonceBytes]byte
+	nonce     string
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -51,6 +55,7 @@ func Begin(set *policy.Set, r Request) *Exchange {
 func (x *Exchange) Begin(set *policy.Set, r Request) {
 	x.set = set
 	x.head.read(r.Headers)
+	x.random = r.Random
 	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 	chosen, err := set.Select(policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -62,6 +67,10 @@ func (x *Exchange) Begin(set *policy.Set, r Request) {
 	}
 	x.policy = chosen
 	x.verdict.Policy = chosen.Name
+	if h := chosen.Headers; h != nil && !chosen.HeadersReport && h.Nonced() && !x.makeNonce() {
+		x.Fail("there is no randomness for the nonce of the Content-Security-Policy")
+		return
+	}
 	x.preflight()
 	if x.reply == nil {
 		x.crossSite()
@@ -80,6 +89,10 @@ func (x *Exchange) Reset() {
 
 // Drop lists the request headers that must not go on, in lower case.
 func (x *Exchange) Drop() []string { return x.head.drop }
+
+// Nonce goes to the upstream as headers.NonceHeader; empty if the policy needs
+// none.
+func (x *Exchange) Nonce() string { return x.nonce }
 
 // Reply is the filter's own answer, or nil while the request may go on.
 func (x *Exchange) Reply() *Reply { return x.reply }
@@ -250,6 +263,15 @@ func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Proble
 		},
 		Body: p.Document(x.head.requestID),
 	}
+}
+
+// Unseen makes of an exchange one whose request the filter never saw, because
+// the proxy refused it before: its answer gets the headers of the default
+// policy.
+func (x *Exchange) Unseen(set *policy.Set, random Random) {
+	x.Reset()
+	x.set, x.random = set, random
+	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 }
 
 // Failed makes of an exchange one that could not even begin.

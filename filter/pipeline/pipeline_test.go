@@ -36,9 +36,17 @@ func request(name, method string, lines ...[2]string) Request {
 
 type view http.Header
 
+func (v view) Status() int                 { return 200 }
 func (v view) Values(name string) []string { return http.Header(v).Values(name) }
-func (v view) Set(name, value string)      { http.Header(v).Set(name, value) }
-func (v view) Remove(name string)          { http.Header(v).Del(name) }
+
+func (v view) Value(name string) (string, bool) {
+	return http.Header(v).Get(name), len(v.Values(name)) > 0
+}
+func (v view) SetLines(name string, values []string) {
+	v[http.CanonicalHeaderKey(name)] = values
+}
+func (v view) Set(name, value string) { http.Header(v).Set(name, value) }
+func (v view) Remove(name string)     { http.Header(v).Del(name) }
 
 func begin(t *testing.T, name, length string) *Exchange {
 	t.Helper()

@@ -2,7 +2,8 @@ package pipeline
 
 import (
 	"strconv"
-	"strings"
+
+	"gatehouse/filter/headers"
 )
 
 // Request is a request's head as a host sees it.
@@ -14,7 +15,13 @@ type Request struct {
 	RoutePolicy, VirtualHostPolicy string
 	// EndOfStream: there is no body.
 	EndOfStream bool
+	// Random is asked only where the policy needs a nonce; if it fails, or is
+	// nil, such a request is refused.
+	Random Random
 }
+
+// Random fills b from a cryptographic source.
+type Random interface{ Fill(b []byte) error }
 
 // head is what the features read of a request, gathered in one pass.
 type head struct {
@@ -98,10 +105,31 @@ func (h *head) take(name, value string) {
 // underscore counts as a hyphen: CGI-like servers make one of the two.
 func reserved(name string) bool {
 	const prefix = "x-gatehouse-"
-	if len(name) < len(prefix) || (name[0] != 'x' && name[0] != 'X') {
+	if len(name) < len(headers.NonceHeader) || (name[0] != 'x' && name[0] != 'X') {
 		return false
 	}
-	return strings.EqualFold(strings.ReplaceAll(name[:len(prefix)], "_", "-"), prefix)
+	if len(name) == len(headers.NonceHeader) {
+		return sameName(name, headers.NonceHeader)
+	}
+	return len(name) >= len(prefix) && sameName(name[:len(prefix)], prefix)
+}
+
+// sameName compares with a name in lower case, without a copy: it is asked of
+// every header of every request.
+func sameName(name, lower string) bool {
+	for i := range len(lower) {
+		c := name[i]
+		switch {
+		case c == '_':
+			c = '-'
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // tls tells whether the client's connection was TLS. Envoy overwrites

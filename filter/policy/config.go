@@ -1,5 +1,7 @@
 package policy
 
+import "gatehouse/filter/headers"
+
 // Config is the plugin's configuration as it stands in JSON: what control
 // renders and what a person writes by hand. Its json tags are for writers
 // (control marshals it); the filter itself reads with gjson (see Parse), because
@@ -69,12 +71,49 @@ const (
 // Headers configures the security headers of responses.
 type Headers struct {
 	Mode   Mode   `json:"mode,omitempty"`
-	Preset string `json:"preset,omitempty"` // strict
+	Preset string `json:"preset,omitempty"` // strict, web-app, api, legacy-compatible
 	// Set overrides or adds single headers by name; an empty value removes a
 	// header that the preset would set.
 	Set map[string]string `json:"set,omitempty"`
 	// Remove names upstream response headers that must not leave.
 	Remove []string `json:"remove,omitempty"`
+	// CSP changes the preset's Content-Security-Policy by directive: a list of
+	// values, [] for a directive that takes none, [""] to take one away.
+	CSP map[string][]string `json:"csp,omitempty"`
+	// CSPReportOnly is a policy of its own, beside the enforced one.
+	CSPReportOnly map[string][]string `json:"csp_report_only,omitempty"`
+	// ReportingEndpoints are https URLs or paths by name.
+	ReportingEndpoints map[string]string `json:"reporting_endpoints,omitempty"`
+	// Existing says by header what becomes of the upstream's own: replace
+	// (unless told), keep or merge.
+	Existing map[string]string `json:"existing,omitempty"`
+	Cookies  *Cookies          `json:"cookies,omitempty"`
+	// ClearSiteData are types of data that a success makes browsers drop.
+	ClearSiteData []string `json:"clear_site_data,omitempty"`
+}
+
+// Cookies configures the hardening of the upstream's cookies (RFC 6265bis).
+type Cookies struct {
+	Secure   *bool `json:"secure,omitempty"`
+	HTTPOnly *bool `json:"http_only,omitempty"`
+	// SameSite is Lax, Strict or keep.
+	SameSite       string   `json:"same_site,omitempty"`
+	ScriptReadable []string `json:"script_readable,omitempty"`
+	Except         []string `json:"except,omitempty"`
+}
+
+// Compile validates the settings, whatever the mode; the mistakes are joined
+// *headers.ConfigError.
+func (h *Headers) Compile() (*headers.Policy, error) {
+	c := headers.Config{
+		Preset: h.Preset, Set: h.Set, Remove: h.Remove, CSP: h.CSP, CSPReportOnly: h.CSPReportOnly,
+		ReportingEndpoints: h.ReportingEndpoints, Existing: h.Existing, ClearSiteData: h.ClearSiteData,
+	}
+	if h.Cookies != nil {
+		own := headers.Cookies(*h.Cookies)
+		c.Cookies = &own
+	}
+	return headers.Compile(c)
 }
 
 // CORS configures cross-origin sharing (Fetch standard, section 3.3).

@@ -184,19 +184,56 @@ func (r *reader) policy(where string, v gjson.Result) Policy {
 func (r *reader) headers(where string, v gjson.Result) *Headers {
 	h := &Headers{}
 	r.fields(where, v, map[string]field{
-		"mode": r.mode(&h.Mode), "preset": r.str(&h.Preset), "remove": r.strings(&h.Remove),
-		"set": func(at string, e gjson.Result) {
-			h.Set = map[string]string{}
-			r.object(at, e, func(name string) field {
-				return func(at string, e gjson.Result) {
-					var value string
-					r.str(&value)(at, e)
-					h.Set[name] = value
-				}
-			})
-		},
+		"mode": r.mode(&h.Mode), "preset": r.str(&h.Preset), "remove": r.strings(&h.Remove), "set": r.texts(&h.Set),
+		"csp": r.lists(&h.CSP), "csp_report_only": r.lists(&h.CSPReportOnly), "reporting_endpoints": r.texts(&h.ReportingEndpoints),
+		"existing": r.texts(&h.Existing), "clear_site_data": r.strings(&h.ClearSiteData),
+		"cookies": func(at string, e gjson.Result) { h.Cookies = r.cookies(at, e) },
 	})
 	return h
+}
+
+func (r *reader) cookies(where string, v gjson.Result) *Cookies {
+	c := &Cookies{}
+	r.fields(where, v, map[string]field{
+		"secure": r.optional(&c.Secure), "http_only": r.optional(&c.HTTPOnly), "same_site": r.str(&c.SameSite),
+		"script_readable": r.strings(&c.ScriptReadable), "except": r.strings(&c.Except),
+	})
+	return c
+}
+
+// texts reads an object whose values are strings.
+func (r *reader) texts(dst *map[string]string) field {
+	return func(where string, v gjson.Result) {
+		*dst = map[string]string{}
+		r.object(where, v, func(name string) field {
+			return func(at string, e gjson.Result) {
+				var value string
+				r.str(&value)(at, e)
+				(*dst)[name] = value
+			}
+		})
+	}
+}
+
+// lists reads an object whose values are arrays of strings.
+func (r *reader) lists(dst *map[string][]string) field {
+	return func(where string, v gjson.Result) {
+		*dst = map[string][]string{}
+		r.object(where, v, func(name string) field {
+			return func(at string, e gjson.Result) {
+				var values []string
+				r.strings(&values)(at, e)
+				(*dst)[name] = values
+			}
+		})
+	}
+}
+
+func (r *reader) optional(dst **bool) field {
+	return func(where string, v gjson.Result) {
+		*dst = new(bool)
+		r.boolean(*dst)(where, v)
+	}
 }
 
 func (r *reader) cors(where string, v gjson.Result) *CORS {

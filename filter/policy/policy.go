@@ -62,6 +62,10 @@ type Compiled struct {
 	UploadsReport bool
 }
 
+// Fallback is the default policy, for what never got one of its own; nil if there
+// is none.
+func (s *Set) Fallback() *Compiled { return s.policies[s.fallback] }
+
 // Version identifies the configuration.
 func (s *Set) Version() string { return s.version }
 
@@ -204,7 +208,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 	}
 	out := &Compiled{Name: name}
 	if p.Headers != nil && k.mode(where+".headers", p.Headers.Mode, &out.HeadersReport) {
-		compiled, err := headers.Compile(headers.Config{Preset: p.Headers.Preset, Set: p.Headers.Set, Remove: p.Headers.Remove})
+		compiled, err := p.Headers.Compile()
 		k.under(where+".headers", err)
 		out.Headers = compiled
 	}
