@@ -22,6 +22,9 @@ func proxyGetBufferBytes(buffer uint32, start, size int32, data unsafe.Pointer, 
 //go:wasmimport env proxy_get_header_map_pairs
 func proxyGetHeaderMapPairs(kind uint32, data unsafe.Pointer, got *int32) uint32
 
+//go:wasmimport env proxy_set_header_map_pairs
+func proxySetHeaderMapPairs(kind uint32, data *byte, size int32) uint32
+
 //go:wasmimport env proxy_add_header_map_value
 func proxyAddHeaderMapValue(kind uint32, name *byte, nameSize int32, value *byte, valueSize int32) uint32
 
@@ -109,6 +112,10 @@ func hostHeaders(kind uint32, into *[]byte) (string, error) {
 	expect(into)
 	status := proxyGetHeaderMapPairs(kind, unsafe.Pointer(&host.data), &host.size)
 	return landed(), failed("read the headers", status)
+}
+
+func hostSetHeaders(kind uint32, packed []byte) error {
+	return failed("set the headers", proxySetHeaderMapPairs(kind, unsafe.SliceData(packed), int32(len(packed))))
 }
 
 func hostReplaceHeader(kind uint32, name, value string) error {

@@ -159,13 +159,20 @@ func (s *stream) onRequestTrailers() (do action) {
 }
 
 // responseHost is the host's map of response headers.
-type responseHost struct{}
+type responseHost struct{ s *stream }
 
 func (responseHost) Remove(name string) error { return hostRemoveHeader(responseHeaders, name) }
+
 func (responseHost) Replace(name, value string) error {
 	return hostReplaceHeader(responseHeaders, name, value)
 }
+
 func (responseHost) Add(name, value string) error { return hostAddHeader(responseHeaders, name, value) }
+
+func (h responseHost) ReplaceAll(lines [][2]string) error {
+	h.s.scratch = abi.Pack(h.s.scratch[:0], lines)
+	return hostSetHeaders(responseHeaders, h.s.scratch)
+}
 
 // onResponseHeaders reads the whole map once and then makes the edits alone. To
 // give the whole map back in one call was measured to cost more than a dozen
@@ -190,7 +197,7 @@ func (s *stream) onResponseHeaders() (do action) {
 		return s.failResponse("read the response headers: not a packed map")
 	}
 	s.exchange.Respond(&s.response)
-	if err := s.response.Tell(responseHost{}); err != nil {
+	if err := s.response.Tell(responseHost{s}); err != nil {
 		return s.failResponse(err.Error())
 	}
 	return actionContinue

@@ -98,6 +98,11 @@ func (h *table) Add(name, value string) error {
 	return nil
 }
 
+func (h *table) ReplaceAll(lines [][2]string) error {
+	h.lines = slices.Clone(lines)
+	return nil
+}
+
 // FuzzTell edits a map and a plain list in the same way: the host must end with
 // what the list has, in as many calls as the map has said.
 func FuzzTell(f *testing.F) {
@@ -122,7 +127,7 @@ func FuzzTell(f *testing.F) {
 				_ = plain.Replace(name, value)
 			}
 		}
-		if err := m.Tell(host); err != nil || host.calls != m.Edits() {
+		if err := m.Tell(host); err != nil || host.calls != 0 && host.calls != m.Edits() {
 			t.Fatalf("%d calls, %d edits: %v", host.calls, m.Edits(), err)
 		}
 		for _, name := range []string{"a", "b", "c", "d", "e"} {
@@ -167,6 +172,18 @@ func (f *failing) call() error {
 func (f *failing) Remove(string) error          { return f.call() }
 func (f *failing) Replace(string, string) error { return f.call() }
 func (f *failing) Add(string, string) error     { return f.call() }
+func (f *failing) ReplaceAll([][2]string) error { return f.call() }
+
+func TestSeveralLinesOfOneHeaderAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	var m Map
+	m.Load(string(Pack(nil, [][2]string{{"a", "0"}})))
+	m.SetLines("set-cookie", []string{"b=1", "c=2"})
+	host := &table{}
+	if err := m.Tell(host); err != nil || host.calls != 0 || !slices.Equal(host.lines, m.Lines()) || len(host.lines) != 3 {
+		t.Errorf("%q after %d calls: %v", host.lines, host.calls, err)
+	}
+}
 
 func TestValuesAreAllLinesInOrder(t *testing.T) {
 	t.Parallel()

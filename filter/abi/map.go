@@ -19,6 +19,9 @@ type Map struct {
 	removed []string // names that the host has and that must go first
 	values  []string
 	edits   int
+	// whole says that a header of ours has several lines, which hosts add in
+	// ways of their own: the host gets all lines at once then.
+	whole bool
 }
 
 type state uint8
@@ -34,6 +37,8 @@ type Host interface {
 	Remove(name string) error
 	Replace(name, value string) error
 	Add(name, value string) error
+	// ReplaceAll sets all lines in the place of all.
+	ReplaceAll(lines [][2]string) error
 }
 
 // Load takes a packed map. The strings are parts of packed: it must not change
@@ -43,6 +48,7 @@ func (m *Map) Load(packed string) bool {
 	var ok bool
 	m.lines, ok = Unpack(m.lines[:0], packed)
 	m.keys, m.state, m.removed, m.edits = m.keys[:0], m.state[:0], m.removed[:0], 0
+	m.whole = false
 	if !ok {
 		m.lines = m.lines[:0]
 	}
@@ -64,7 +70,7 @@ func keyOf(name string) uint32 {
 // Lines are all lines in order; the slice is the map's own.
 func (m *Map) Lines() [][2]string { return m.lines }
 
-// Edits is how many calls Tell would make.
+// Edits is how many edits there are; 0 means that Tell does nothing.
 func (m *Map) Edits() int { return m.edits }
 
 // Values returns all lines of the header; the slice is good until the next call.
@@ -141,7 +147,11 @@ func (m *Map) Set(name, value string) {
 }
 
 // Add puts a further line at the end.
-func (m *Map) Add(name, value string) { m.add(keyOf(name), name, value) }
+func (m *Map) Add(name, value string) {
+	key := keyOf(name)
+	m.whole = m.whole || m.find(0, key, name) >= 0
+	m.add(key, name, value)
+}
 
 func (m *Map) add(key uint32, name, value string) {
 	m.lines = append(m.lines, [2]string{name, value})
@@ -181,6 +191,9 @@ func (m *Map) remove(key uint32, name string) {
 func (m *Map) Tell(h Host) error {
 	if m.edits == 0 {
 		return nil
+	}
+	if m.whole {
+		return h.ReplaceAll(m.lines)
 	}
 	for _, name := range m.removed {
 		if err := h.Remove(name); err != nil {

@@ -257,6 +257,7 @@ type counting int
 func (c *counting) Remove(string) error          { *c++; return nil }
 func (c *counting) Replace(string, string) error { *c++; return nil }
 func (c *counting) Add(string, string) error     { *c++; return nil }
+func (c *counting) ReplaceAll([][2]string) error { *c++; return nil }
 
 func BenchmarkARequestOnceThereWasOne(b *testing.B) {
 	s, r := rich(b)
