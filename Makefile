@@ -182,6 +182,19 @@ envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people c
 bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by side, as ratios
 	@go run ./e2e/bench
 
+RUST_FILTER := $(TOOLS)/rust-filter.wasm
+
+$(RUST_FILTER): .ci/rust-filter $(wildcard e2e/bench/rust/Cargo.* e2e/bench/rust/src/*)
+	@.ci/rust-filter $@
+
+.PHONY: bench-filter
+bench-filter: build tools $(RUST_FILTER) ## filters alone, the whole strict preset and CORS: Envoy's own, ours, a plain one in Rust
+	@go run ./e2e/bench -what filter
+
+.PHONY: bench-filter-memory
+bench-filter-memory: build tools ## what the filter holds after two million requests, 200 updates, and by worker
+	@go run ./e2e/bench -what memory
+
 .PHONY: bench-audit
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit

@@ -13,6 +13,7 @@ func hostConfiguration() (string, error)             { return "", errNoHost }
 func hostBody(int, int) ([]byte, error)              { return nil, errNoHost }
 func hostHeaders(uint32, *[]byte) (string, error)    { return "", errNoHost }
 func hostSetHeaders(uint32, []byte) error            { return errNoHost }
+func hostAddHeader(uint32, string, string) error     { return errNoHost }
 func hostReplaceHeader(uint32, string, string) error { return errNoHost }
 func hostRemoveHeader(uint32, string) error          { return errNoHost }
 func hostProperty(string, *[]byte) string            { return "" }

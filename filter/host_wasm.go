@@ -25,6 +25,9 @@ func proxyGetHeaderMapPairs(kind uint32, data unsafe.Pointer, got *int32) uint32
 //go:wasmimport env proxy_set_header_map_pairs
 func proxySetHeaderMapPairs(kind uint32, data *byte, size int32) uint32
 
+//go:wasmimport env proxy_add_header_map_value
+func proxyAddHeaderMapValue(kind uint32, name *byte, nameSize int32, value *byte, valueSize int32) uint32
+
 //go:wasmimport env proxy_replace_header_map_value
 func proxyReplaceHeaderMapValue(kind uint32, name *byte, nameSize int32, value *byte, valueSize int32) uint32
 
@@ -140,4 +143,8 @@ func hostSetProperty(path string, value []byte) error {
 func hostReply(status int, headers, body []byte) error {
 	return failed("send the reply", proxySendLocalResponse(uint32(status), nil, 0,
 		unsafe.SliceData(body), int32(len(body)), unsafe.SliceData(headers), int32(len(headers)), -1))
+}
+
+func hostAddHeader(kind uint32, name, value string) error {
+	return failed("add a header", proxyAddHeaderMapValue(kind, unsafe.StringData(name), int32(len(name)), unsafe.StringData(value), int32(len(value))))
 }

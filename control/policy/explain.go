@@ -21,6 +21,8 @@ type Query struct {
 	Method string
 	URL    string
 	Header http.Header // Origin and Access-Control-Request-* matter
+	// exactMethod takes the method as it is written.
+	exactMethod bool
 }
 
 // Explanation is what would become of a request, and because of which lines.
@@ -133,8 +135,12 @@ func newExplanation(c *Compiled, q Query) (*Explanation, error) {
 	default:
 		return nil, errors.New("neither an http or https URL nor a path")
 	}
+	method := q.Method
+	if !q.exactMethod {
+		method = strings.ToUpper(method)
+	}
 	return &Explanation{
-		Version: c.Version, Method: strings.ToUpper(q.Method), Host: u.Host, Path: normalPath(u.EscapedPath()), TLS: u.Scheme == "https",
+		Version: c.Version, Method: method, Host: u.Host, Path: normalPath(u.EscapedPath()), TLS: u.Scheme == "https",
 	}, nil
 }
 

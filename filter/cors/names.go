@@ -31,6 +31,10 @@ func normalised(m string) bool {
 // safelistedMethod: Fetch section 2.2.1; these need no permission.
 func safelistedMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "POST" }
 
+// ForbiddenHeader tells whether scripts cannot set the header (Fetch section
+// 2.2.2); name is in lower case.
+func ForbiddenHeader(name string) bool { return forbiddenHeader(name) }
+
 // forbiddenHeader: Fetch section 2.2.2, "forbidden request-header".
 func forbiddenHeader(name string) bool {
 	switch name {

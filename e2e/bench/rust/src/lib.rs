@@ -1,29 +1,47 @@
-//! A plain proxy-wasm filter for the bench: the headers of the strict preset
-//! and CORS for one origin, set one by one, as such filters are written. It has
-//! no configuration, decides about no body and tells nobody what it did.
+//! A plain proxy-wasm filter for the bench: it sets the headers of its
+//! configuration (a `name: value` in each line) and those of CORS for one
+//! origin, one by one, as such filters are written. It decides about no body and
+//! tells nobody what it did.
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, LogLevel};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+use std::rc::Rc;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_http_context(|_, _| Box::new(Filter { origin: None }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { headers: Rc::new(Vec::new()) }));
 }}
 
 const ORIGIN: &str = "https://app.example.com";
 
-const HEADERS: [(&str, &str); 8] = [
-    ("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
-    ("x-frame-options", "DENY"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("x-permitted-cross-domain-policies", "none"),
-];
+type Headers = Rc<Vec<(String, String)>>;
+
+struct Root {
+    headers: Headers,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _: usize) -> bool {
+        let text = self.get_plugin_configuration().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let pairs = text.lines().filter_map(|line| line.split_once(": "));
+        self.headers = Rc::new(pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect());
+        true
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Filter { headers: self.headers.clone(), origin: None }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
 
 struct Filter {
+    headers: Headers,
     origin: Option<String>,
 }
 
@@ -36,10 +54,9 @@ impl HttpContext for Filter {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        for (name, value) in HEADERS {
+        for (name, value) in self.headers.iter() {
             self.set_http_response_header(name, Some(value));
         }
-        self.set_http_response_header("vary", Some("Origin"));
         if self.origin.as_deref() == Some(ORIGIN) {
             self.set_http_response_header("access-control-allow-origin", Some(ORIGIN));
             self.set_http_response_header("access-control-allow-credentials", Some("true"));
