@@ -185,6 +185,19 @@ envoy-config: $(STAMPS)/envoy bin/gatehouse.wasm ## the Envoy YAML that people c
 bench: build tools ## plain Envoy, Envoy's own filters and this pack, side by side, as ratios
 	@go run ./e2e/bench
 
+RUST_FILTER := $(TOOLS)/rust-filter.wasm
+
+$(RUST_FILTER): .ci/rust-filter $(wildcard e2e/bench/rust/Cargo.* e2e/bench/rust/src/*)
+	@.ci/rust-filter $@
+
+.PHONY: bench-filter
+bench-filter: build tools $(RUST_FILTER) ## filters alone, the whole strict preset and CORS: Envoy's own, ours, a plain one in Rust
+	@go run ./e2e/bench -what filter
+
+.PHONY: bench-filter-memory
+bench-filter-memory: build tools ## what the filter holds after two million requests, 200 updates, and by worker
+	@go run ./e2e/bench -what memory
+
 .PHONY: bench-audit
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit
@@ -192,6 +205,19 @@ bench-audit: ## the audit log beside tessera's own append, as a ratio, and event
 .PHONY: bench-upload
 bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
 	@go run ./e2e/benchupload
+
+.PHONY: bench-observatory
+bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
+	@go run ./e2e/observatory
+
+OBSERVATORY := $(addprefix e2e/observatory/,package.json package-lock.json grade.mjs)
+
+$(STAMPS)/observatory: $(OBSERVATORY)
+	@mkdir -p $(TOOLS)/observatory $(STAMPS) && cp $(OBSERVATORY) $(TOOLS)/observatory/
+	@npm ci --prefix $(TOOLS)/observatory --ignore-scripts --no-audit --no-fund --loglevel error
+	@# The scanner would fetch the browsers' preload list here; the demo's host is in none.
+	@echo '{}' > $(TOOLS)/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
+	@touch $@
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)

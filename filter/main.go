@@ -3,14 +3,12 @@
 //
 // It promises to fail closed: a configuration with a mistake is refused as a
 // whole, and a request that the filter cannot judge gets 503. This package only
-// translates between proxy-wasm and filter/pipeline.
+// translates between proxy-wasm and filter/pipeline. It speaks the ABI itself:
+// a library between would export callbacks that the filter has no use for, and
+// allocate for each request.
 //
 // Build: GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared ./filter
 package main
 
-import "github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-
-// main is never called in a c-shared module; the SDK asks for init.
+// main is never called in a c-shared module.
 func main() {}
-
-func init() { proxywasm.SetVMContext(&vm{}) }

@@ -3,40 +3,104 @@ package main
 import (
 	"strings"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
-
 	"gatehouse/filter/policy"
 )
 
-type vm struct{ types.DefaultVMContext }
+// Numbers of proxy-wasm ABI 0.2.
+const (
+	bufferRequestBody   = 0
+	bufferConfiguration = 7
 
-func (*vm) NewPluginContext(uint32) types.PluginContext { return &plugin{} }
+	requestHeaders  = 0
+	responseHeaders = 2
 
-// plugin is one configuration. Several can live in a VM at once: while Envoy
-// changes to a new one, the streams of the old go on with theirs.
-type plugin struct {
-	types.DefaultPluginContext
-	set *policy.Set
+	levelError    = 4
+	levelCritical = 5
+
+	actionContinue action = 0
+	actionPause    action = 1
+)
+
+// action tells the host whether to go on.
+type action uint32
+
+// machine is all that lives in one VM. Several plugins can at once: while Envoy
+// changes to a new configuration, the streams of the old go on with theirs.
+type machine struct {
+	plugins map[uint32]*plugin
+	streams map[uint32]*stream
+	idle    []*stream
+	random  randomness
 }
 
-// OnPluginStart refuses a configuration with mistakes: at start Envoy does not
-// come up, later it keeps the old one.
-func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
-	text, err := proxywasm.GetPluginConfiguration()
-	if err != nil {
-		proxywasm.LogCriticalf("gatehouse: cannot read the plugin's configuration: %v", err)
-		return types.OnPluginStartStatusFailed
+// vm is the state of the module: the ABI's callbacks come with a number alone.
+var vm = machine{plugins: map[uint32]*plugin{}, streams: map[uint32]*stream{}} //nolint:gochecknoglobals // see above
+
+// maxIdle bounds the streams that are kept for the next requests, and so the
+// memory that they hold.
+const maxIdle = 256
+
+// plugin is one configuration.
+type plugin struct{ set *policy.Set }
+
+// create makes a plugin, which has no parent, or a stream of one.
+func (m *machine) create(id, parent uint32) {
+	if parent == 0 {
+		m.plugins[id] = &plugin{}
+		return
 	}
-	set, err := policy.Parse(text)
+	var s *stream
+	if n := len(m.idle); n > 0 {
+		s, m.idle = m.idle[n-1], m.idle[:n-1]
+	} else {
+		s = &stream{}
+	}
+	s.begin(m.plugins[parent])
+	m.streams[id] = s
+}
+
+// remove forgets a stream or a plugin. Streams are used again with the memory
+// that they have grown, unless that is more than a request should need.
+func (m *machine) remove(id uint32) {
+	s, ok := m.streams[id]
+	if !ok {
+		delete(m.plugins, id)
+		return
+	}
+	delete(m.streams, id)
+	if s.reset() && len(m.idle) < maxIdle {
+		m.idle = append(m.idle, s)
+	}
+}
+
+// stream is never nil: one that the host has not announced is refused.
+func (m *machine) stream(id uint32) *stream {
+	if s := m.streams[id]; s != nil {
+		return s
+	}
+	return &stream{}
+}
+
+// configure refuses a configuration with mistakes: at start Envoy does not come
+// up, later it keeps the old one.
+func (m *machine) configure(id uint32) bool {
+	p := m.plugins[id]
+	if p == nil {
+		p = &plugin{}
+		m.plugins[id] = p
+	}
+	text, err := hostConfiguration()
+	if err != nil {
+		hostLog(levelCritical, "gatehouse: "+err.Error())
+		return false
+	}
+	set, err := policy.Parse([]byte(text))
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			proxywasm.LogCritical("gatehouse: configuration refused: " + line)
+			hostLog(levelCritical, "gatehouse: configuration refused: "+line)
 		}
-		return types.OnPluginStartStatusFailed
+		return false
 	}
 	p.set = set
-	return types.OnPluginStartStatusOK
+	return true
 }
-
-func (p *plugin) NewHttpContext(uint32) types.HttpContext { return &stream{set: p.set} }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm"
-	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
-
+	"gatehouse/filter/abi"
+	"gatehouse/filter/headers"
 	"gatehouse/filter/pipeline"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/verdict"
@@ -15,63 +13,97 @@ import (
 // readSize bounds the copy of body bytes into the VM.
 const readSize = 64 << 10
 
-// stream is one HTTP exchange.
+// maxKept is how much memory of a stream, in bytes, is kept for the next one.
+const maxKept = 64 << 10
+
+// Property paths, their parts joined by NUL as the ABI wants them.
+const (
+	routePolicy       = "xds\x00route_metadata\x00filter_metadata\x00gatehouse\x00policy"
+	virtualHostPolicy = "xds\x00virtual_host_metadata\x00filter_metadata\x00gatehouse\x00policy"
+)
+
+// stream is one HTTP exchange. It is used again for another once the host has
+// deleted it, so that a request allocates nothing; nothing of one exchange may
+// be kept in the next.
 type stream struct {
-	types.DefaultHttpContext
 	set      *policy.Set
-	exchange *pipeline.Exchange
+	exchange pipeline.Exchange
+	begun    bool // the exchange is
+	replied  bool
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
-	replied  bool
+
+	request, response abi.Map
+	// What the host wrote, which the maps and the exchange are parts of.
+	requestText, responseText, policyText []byte
+	scratch, verdictText                  []byte // packed for the host
 }
 
-func (s *stream) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
-	defer s.guard(&action)
-	lines, err := proxywasm.GetHttpRequestHeaders()
+func (s *stream) begin(p *plugin) {
+	if p != nil {
+		s.set = p.set
+	}
+}
+
+// reset forgets the exchange; false means that too much memory would be kept.
+func (s *stream) reset() bool {
+	s.exchange.Reset()
+	s.set, s.begun, s.replied, s.inBuffer = nil, false, false, 0
+	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
+}
+
+func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
+	defer s.guard(&do)
+	packed, err := hostHeaders(requestHeaders, &s.requestText)
 	if err != nil {
-		return s.fail(fmt.Sprintf("read request headers: %v", err))
+		return s.fail(err.Error())
 	}
-	request := pipeline.Request{Headers: lines, EndOfStream: endOfStream, RoutePolicy: metadata("route_metadata")}
-	if request.RoutePolicy == "" { // else the virtual host's would not count, and asking costs 4 µs
-		request.VirtualHostPolicy = metadata("virtual_host_metadata")
+	if !s.request.Load(packed) {
+		return s.fail("read the request headers: not a packed map")
 	}
-	s.exchange = pipeline.Begin(s.set, request)
+	if s.set == nil {
+		return s.fail("the stream has no configuration")
+	}
+	request := pipeline.Request{Headers: s.request.Lines(), EndOfStream: endOfStream, Random: &vm.random}
+	if s.set.ReadsMetadata() {
+		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
+		if request.RoutePolicy == "" { // else the virtual host's would not count
+			request.VirtualHostPolicy = hostProperty(virtualHostPolicy, &s.policyText)
+		}
+	}
+	s.exchange.Begin(s.set, request)
+	s.begun = true
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
 	for _, name := range s.exchange.Drop() {
-		if err := proxywasm.RemoveHttpRequestHeader(name); err != nil {
+		if err := hostRemoveHeader(requestHeaders, name); err != nil {
 			return s.fail(fmt.Sprintf("remove request header %s: %v", name, err))
 		}
 	}
+	if nonce := s.exchange.Nonce(); nonce != "" {
+		if err := hostReplaceHeader(requestHeaders, headers.NonceHeader, nonce); err != nil {
+			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
+		}
+	}
 	if s.exchange.HoldHeaders() {
-		return types.ActionPause
+		return actionPause
 	}
-	return types.ActionContinue
+	return actionContinue
 }
 
-// metadata reads filter_metadata.gatehouse.policy of the route or virtual host;
-// absent is empty.
-func metadata(of string) string {
-	value, err := proxywasm.GetProperty([]string{"xds", of, "filter_metadata", "gatehouse", "policy"})
-	if err != nil {
-		return ""
-	}
-	return string(value)
-}
-
-func (s *stream) OnHttpRequestBody(size int, endOfStream bool) (action types.Action) {
-	defer s.guard(&action)
+func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if s.replied {
-		return types.ActionPause
+		return actionPause
 	}
-	if s.exchange == nil || !s.exchange.Inspecting() {
-		return types.ActionContinue
+	if !s.begun || !s.exchange.Inspecting() {
+		return actionContinue
 	}
+	defer s.guard(&do)
 	hold, err := s.judge(size)
 	if err != nil {
-		return s.fail(fmt.Sprintf("read request body: %v", err))
+		return s.fail(err.Error())
 	}
 	if endOfStream {
 		s.exchange.End()
@@ -82,10 +114,10 @@ func (s *stream) OnHttpRequestBody(size int, endOfStream bool) (action types.Act
 	}
 	if hold {
 		s.inBuffer = max(size, s.inBuffer)
-		return types.ActionPause
+		return actionPause
 	}
 	s.inBuffer = 0
-	return types.ActionContinue
+	return actionContinue
 }
 
 // judge gives the bytes that are new in the host's buffer to the exchange.
@@ -93,7 +125,7 @@ func (s *stream) judge(size int) (hold bool, err error) {
 	// Held bytes stay held until new ones decide.
 	hold = s.inBuffer > 0
 	for at := s.inBuffer; at < size; {
-		chunk, err := proxywasm.GetHttpRequestBody(at, min(readSize, size-at))
+		chunk, err := hostBody(at, min(readSize, size-at))
 		if err != nil {
 			return false, err
 		}
@@ -109,138 +141,130 @@ func (s *stream) judge(size int) (hold bool, err error) {
 	return hold, nil
 }
 
-// OnHttpRequestTrailers is the end of a body with trailers: no end of stream
-// comes before it.
-func (s *stream) OnHttpRequestTrailers(int) (action types.Action) {
-	defer s.guard(&action)
+// onRequestTrailers is the end of a body with trailers: no end of stream comes
+// before it.
+func (s *stream) onRequestTrailers() (do action) {
 	if s.replied {
-		return types.ActionPause
+		return actionPause
 	}
-	if s.exchange == nil {
-		return types.ActionContinue
+	if !s.begun {
+		return actionContinue
 	}
+	defer s.guard(&do)
 	s.exchange.End()
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
-	return types.ActionContinue
+	return actionContinue
 }
 
-func (s *stream) OnHttpResponseHeaders(int, bool) (action types.Action) {
-	defer s.guardResponse(&action)
-	if s.exchange == nil {
-		return types.ActionContinue
+// responseHost is the host's map of response headers.
+type responseHost struct{ s *stream }
+
+func (responseHost) Remove(name string) error { return hostRemoveHeader(responseHeaders, name) }
+
+func (responseHost) Replace(name, value string) error {
+	return hostReplaceHeader(responseHeaders, name, value)
+}
+
+func (responseHost) Add(name, value string) error { return hostAddHeader(responseHeaders, name, value) }
+
+func (h responseHost) ReplaceAll(lines [][2]string) error {
+	h.s.scratch = abi.Pack(h.s.scratch[:0], lines)
+	return hostSetHeaders(responseHeaders, h.s.scratch)
+}
+
+// onResponseHeaders reads the whole map once and then makes the edits alone. To
+// give the whole map back in one call was measured to cost more than a dozen
+// edits: the host first takes each header out, one by one.
+func (s *stream) onResponseHeaders() (do action) {
+	if s.set == nil {
+		return actionContinue
 	}
-	s.publish()
-	s.exchange.Respond(readResponseHeaders())
-	return types.ActionContinue
+	defer s.guardResponse(&do)
+	if !s.begun { // the proxy refused the request before the filter saw it
+		s.exchange.Unseen(s.set, &vm.random)
+		s.begun = true
+	}
+	if !s.replied { // else it has been
+		s.publish()
+	}
+	packed, err := hostHeaders(responseHeaders, &s.responseText)
+	if err != nil {
+		return s.failResponse(err.Error())
+	}
+	if !s.response.Load(packed) {
+		return s.failResponse("read the response headers: not a packed map")
+	}
+	s.exchange.Respond(&s.response)
+	if err := s.response.Tell(responseHost{s}); err != nil {
+		return s.failResponse(err.Error())
+	}
+	return actionContinue
 }
 
 // publish hands the verdict to the access log.
 func (s *stream) publish() {
-	json := s.exchange.Verdict().AppendJSON(make([]byte, 0, 256))
-	if err := proxywasm.SetProperty([]string{verdict.Property}, json); err != nil {
-		proxywasm.LogErrorf("gatehouse: cannot publish the verdict: %v", err)
+	if !s.set.Publishes(s.exchange.Verdict()) {
+		return
+	}
+	s.verdictText = s.exchange.Verdict().AppendJSON(s.verdictText[:0])
+	if err := hostSetProperty(verdict.Property, s.verdictText); err != nil {
+		hostLog(levelError, "gatehouse: cannot publish the verdict: "+err.Error())
 	}
 }
 
 // reply sends the exchange's own answer. The host runs it through
-// OnHttpResponseHeaders like any other response.
-func (s *stream) reply() types.Action {
+// onResponseHeaders like any other response.
+func (s *stream) reply() action {
 	s.replied = true
 	r := s.exchange.Reply()
 	s.publish()
-	if err := proxywasm.SendHttpResponse(uint32(r.Status), r.Headers, r.Body, -1); err != nil { // #nosec G115 -- three digits
-		proxywasm.LogCriticalf("gatehouse: cannot send the reply: %v", err)
+	s.scratch = abi.Pack(s.scratch[:0], r.Headers)
+	if err := hostReply(r.Status, s.scratch, r.Body); err != nil {
+		hostLog(levelCritical, "gatehouse: "+err.Error())
 	}
-	return types.ActionPause
+	return actionPause
 }
 
 // fail refuses what cannot be judged.
-func (s *stream) fail(reason string) types.Action {
-	proxywasm.LogError("gatehouse: " + reason)
+func (s *stream) fail(reason string) action {
+	hostLog(levelError, "gatehouse: "+reason)
 	if s.replied {
-		return types.ActionPause
+		return actionPause
 	}
-	if s.exchange == nil {
-		s.exchange = pipeline.Failed(s.set, reason)
-	} else {
+	if s.set == nil {
+		s.set = policy.None()
+	}
+	if s.begun {
 		s.exchange.Fail(reason)
+	} else {
+		s.exchange.Failed(s.set, reason)
+		s.begun = true
 	}
 	return s.reply()
 }
 
+// failResponse replaces a response that could not get its headers; should the
+// replacement fail in the same way, it goes out as it is.
+func (s *stream) failResponse(reason string) action {
+	if !s.replied {
+		return s.fail(reason)
+	}
+	hostLog(levelCritical, "gatehouse: in a local reply: "+reason)
+	return actionContinue
+}
+
 // guard turns a panic into a refusal of this one request: unrecovered, it would
 // take the VM down with every request in it.
-func (s *stream) guard(action *types.Action) {
+func (s *stream) guard(do *action) {
 	if r := recover(); r != nil {
-		*action = s.fail(fmt.Sprintf("panic: %v", r))
+		*do = s.fail(fmt.Sprintf("panic: %v", r))
 	}
 }
 
-// guardResponse replaces a response that could not get its headers; should the
-// replacement fail in the same way, it goes out as it is.
-func (s *stream) guardResponse(action *types.Action) {
-	r := recover()
-	if r == nil {
-		return
-	}
-	if *action = types.ActionContinue; !s.replied {
-		*action = s.fail(fmt.Sprintf("panic in the response: %v", r))
-		return
-	}
-	proxywasm.LogCriticalf("gatehouse: panic in a local reply: %v", r)
-}
-
-// responseHeaders is the pipeline's view of the host's response headers. It is
-// read once: most of what a policy removes is not there, and a call to the host
-// for each name would cost more than the whole map.
-type responseHeaders struct {
-	lines  [][2]string
-	unread bool
-}
-
-func readResponseHeaders() *responseHeaders {
-	lines, err := proxywasm.GetHttpResponseHeaders()
-	if err != nil {
-		// Without the map every name is taken to be there.
-		proxywasm.LogErrorf("gatehouse: cannot read the response headers: %v", err)
-		return &responseHeaders{unread: true}
-	}
-	return &responseHeaders{lines: lines}
-}
-
-func (h *responseHeaders) has(name string) bool {
-	return h.unread || slices.ContainsFunc(h.lines, func(line [2]string) bool { return line[0] == name })
-}
-
-func (h *responseHeaders) Values(name string) []string {
-	if h.unread {
-		if value, err := proxywasm.GetHttpResponseHeader(name); err == nil {
-			return []string{value} // several lines, joined by the host
-		}
-		return nil
-	}
-	var values []string
-	for _, line := range h.lines {
-		if line[0] == name {
-			values = append(values, line[1])
-		}
-	}
-	return values
-}
-
-func (h *responseHeaders) Set(name, value string) {
-	if err := proxywasm.ReplaceHttpResponseHeader(name, value); err != nil {
-		proxywasm.LogErrorf("gatehouse: cannot set response header %s: %v", name, err)
-	}
-}
-
-func (h *responseHeaders) Remove(name string) {
-	if !h.has(name) {
-		return
-	}
-	if err := proxywasm.RemoveHttpResponseHeader(name); err != nil {
-		proxywasm.LogErrorf("gatehouse: cannot remove response header %s: %v", name, err)
+func (s *stream) guardResponse(do *action) {
+	if r := recover(); r != nil {
+		*do = s.failResponse(fmt.Sprintf("panic in the response: %v", r))
 	}
 }

@@ -190,7 +190,7 @@ func TestWrongUseIsExitCode2AndAWrongFileIs1(t *testing.T) {
 		"no file to check":              {[]string{"check"}, ExitUsage, "accepts 1 arg"},
 		"an output that there is not":   {[]string{"version", "--output", "yaml"}, ExitUsage, "write table or json"},
 		"a file that is not there":      {[]string{"check", "$DIR/none.yaml"}, ExitWrong, "no such file"},
-		"explain without URL":           {[]string{"explain", "GET"}, ExitUsage, "accepts 2 arg"},
+		"explain without URL":           {[]string{"explain", "GET"}, ExitUsage, "METHOD URL"},
 		"explain of no URL":             {[]string{"explain", "GET", "ftp://x", "-c", "$DIR/gatehouse.yaml"}, ExitUsage, "neither"},
 		"explain with half a header":    {[]string{"explain", "GET", "/", "-H", "Origin"}, ExitUsage, "write NAME: VALUE"},
 		"render of nothing":             {[]string{"render"}, ExitUsage, "render envoy"},

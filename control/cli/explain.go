@@ -15,22 +15,36 @@ import (
 )
 
 func newExplainCommand(app *App) *cobra.Command {
-	var config, origin string
+	var config, origin, method string
 	var headers []string
+	var credentials bool
 	cmd := &cobra.Command{
-		Use:   "explain METHOD URL",
+		Use:   "explain [METHOD] URL",
 		Short: "Tell what would become of a request, and because of which lines",
 		Long: "Tell which route and policy a request meets, every header that its response would get, the answer\n" +
-			"to its origin, the session and limits that it needs, and the line of the file behind each.",
+			"to its origin, the session and limits that it needs, and the line of the file behind each.\n\n" +
+			"With --origin and no METHOD before the URL it replays what a browser does for a page of that\n" +
+			"origin, step by step with the sections of the Fetch standard, preflight included. A header can be\n" +
+			"a name alone then.",
 		Example: "  gatehouse explain GET https://app.example.com/api/me --origin https://app.example.com\n" +
-			"  gatehouse explain OPTIONS /api --origin https://app.example.com --header 'Access-Control-Request-Method: PUT'",
-		Args: cobra.ExactArgs(2),
+			"  gatehouse explain OPTIONS /api --origin https://app.example.com --header 'Access-Control-Request-Method: PUT'\n" +
+			"  gatehouse explain --origin https://app.example.com --method PUT --header X-Token https://api.example.com/items",
+		Args: cobra.RangeArgs(1, 2),
 	}
 	cmd.Flags().StringVarP(&config, "config", "c", "gatehouse.yaml", "the policy file")
 	cmd.Flags().StringVar(&origin, "origin", "", "the request's Origin")
 	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "a request header, `NAME: VALUE`; may be repeated")
+	cmd.Flags().StringVar(&method, "method", "", "replay: the script's method (GET)")
+	cmd.Flags().BoolVar(&credentials, "credentials", false, "replay: cookies go along")
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			f := policy.Fetch{Origin: origin, Method: cmp.Or(method, http.MethodGet), URL: args[0], Header: headers, Credentials: credentials}
+			return app.replay(config, f, *format)
+		}
+		if method != "" || credentials {
+			return misuse("--method and --credentials replay a browser: leave the METHOD before the URL out")
+		}
 		header, err := parseHeaders(headers, origin)
 		if err != nil {
 			return err
@@ -87,7 +101,10 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 	printAuthz(row, e)
 	printUploads(row, e)
 	for _, h := range e.Headers {
-		row("header", h.Name+": "+h.Value, because(h))
+		printHeader(row, h)
+	}
+	if e.Cookies != nil {
+		row("cookies", e.Cookies.Value, because(*e.Cookies))
 	}
 	for i := 0; i < len(e.Removed); {
 		from, same := because(e.Removed[i]), []string{}
@@ -106,6 +123,19 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 		}
 	}
 	return flush(w)
+}
+
+func printHeader(row func(what, value, from string), h policy.HeaderFinding) {
+	value := h.Name + ": " + h.Value
+	if h.Existing != "" {
+		value += " (the upstream's own: " + h.Existing + ")"
+	}
+	row("header", value, because(h))
+	for _, part := range h.Parts {
+		if because(part) != because(h) {
+			row("", "  "+part.Name+" "+part.Value, because(part))
+		}
+	}
 }
 
 func printAuthz(row func(what, value, from string), e *policy.Explanation) {
@@ -166,10 +196,14 @@ func reported(mode string) string {
 }
 
 func because(h policy.HeaderFinding) string {
-	if h.Because == "" {
-		return where(h.From)
+	from := where(h.From)
+	if strings.HasPrefix(h.Layer, "extends ") {
+		from += " (" + h.Layer + ")"
 	}
-	return h.Because + ", " + where(h.From)
+	if h.Because == "" {
+		return from
+	}
+	return h.Because + ", " + from
 }
 
 func where(p *policy.Place) string {

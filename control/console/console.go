@@ -79,6 +79,7 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET "+Root+"/requests/{id}/plan", c.page(c.plan))
 	mux.HandleFunc("POST "+Root+"/requests/{id}/run", c.change(c.run))
 	mux.HandleFunc("GET "+Root+"/policy", c.page(c.policy))
+	mux.HandleFunc("GET "+Root+"/csp", c.page(c.csp))
 	mux.HandleFunc("GET "+Root+"/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/" {
 			http.Redirect(w, r, Root, http.StatusMovedPermanently)

@@ -29,26 +29,35 @@ var assets embed.FS
 // SubjectHeader carries the pseudonym of the signed-in user, set by authz.
 const SubjectHeader = "X-Gatehouse-Subject"
 
-// Handler serves the application.
-func Handler(log *slog.Logger) http.Handler {
+// Handler serves the application. It fails if its own files are broken.
+func Handler(log *slog.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	app := application{log: log}
-	mux.HandleFunc("GET /{$}", app.asset("assets/index.html", "text/html; charset=utf-8"))
+	start, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("GET /{$}", app.start(start))
+	mux.HandleFunc("GET /app.js", app.asset("assets/app.js", "text/javascript; charset=utf-8"))
 	mux.HandleFunc("GET /style.css", app.asset("assets/style.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("/api/test-endpoint", app.test)
 	mux.HandleFunc("GET /api/me", app.me)
 	mux.HandleFunc("POST /upload", app.upload)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	return mux
+	return mux, nil
 }
 
 // Serve listens on address until ctx ends, then lets running requests finish.
 func Serve(ctx context.Context, address string, log *slog.Logger) error {
+	handler, err := Handler(log)
+	if err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("demo application: %w", err)
 	}
-	server := &http.Server{Handler: Handler(log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	log.Info("demo application serves", "address", listener.Addr().String())

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"html"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -20,7 +21,11 @@ import (
 func serve(t *testing.T, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	demo.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	handler, err := demo.Handler(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler.ServeHTTP(w, r)
 	return w
 }
 
@@ -32,6 +37,7 @@ func TestPages(t *testing.T) {
 	}{
 		{"the start page is HTML", http.MethodGet, "/", 200, "text/html; charset=utf-8"},
 		{"the style sheet is CSS", http.MethodGet, "/style.css", 200, "text/css; charset=utf-8"},
+		{"the script is JavaScript", http.MethodGet, "/app.js", 200, "text/javascript; charset=utf-8"},
 		{"the test endpoint is JSON", http.MethodGet, "/api/test-endpoint", 200, "application/json"},
 		{"the account is JSON", http.MethodGet, "/api/me", 200, "application/json"},
 		{"health has no body", http.MethodGet, "/healthz", 200, ""},
@@ -51,15 +57,26 @@ func TestPages(t *testing.T) {
 // The strict preset forbids inline scripts and styles, and so does this page.
 func TestThePageWorksUnderAStrictContentSecurityPolicy(t *testing.T) {
 	page := serve(t, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)).Body.String()
-	for _, forbidden := range []string{`(?i)<script`, `(?i)<style`, `(?i)\sstyle=`, `(?i)\son[a-z]+=`, `(?i)(src|href|action)="(https?:)?//`} {
+	for _, forbidden := range []string{`(?i)<script(?:\s[^>]*)?>[^<]`, `(?i)<style`, `(?i)\sstyle=`, `(?i)\son[a-z]+=`, `(?i)(src|href|action)="(https?:)?//`} {
 		if found := regexp.MustCompile(forbidden).FindString(page); found != "" {
 			t.Errorf("the page has %q", found)
 		}
 	}
-	for _, wanted := range []string{`action="/auth/login"`, `action="/upload"`, `enctype="multipart/form-data"`, `name="file"`} {
+	for _, wanted := range []string{`<script src="/app.js" integrity="sha384-`, `href="/style.css" integrity="sha384-`, `action="/auth/login"`, `action="/upload"`, `enctype="multipart/form-data"`, `name="file"`} {
 		if !strings.Contains(page, wanted) {
 			t.Errorf("the page lacks %s", wanted)
 		}
+	}
+}
+
+func TestTheScriptHasTheNonceThatTheEdgeMade(t *testing.T) {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	if page := serve(t, r).Body.String(); strings.Contains(page, "nonce") {
+		t.Error("a nonce without an edge")
+	}
+	r.Header.Set(demo.NonceHeader, "AbC+/w==")
+	if page := html.UnescapeString(serve(t, r).Body.String()); !strings.Contains(page, ` nonce="AbC+/w=="`) {
+		t.Errorf("no nonce in %s", page)
 	}
 }
 

@@ -17,13 +17,22 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnvoy := EnvoySettings{Listen: "[::]:8080", TrustedHops: 1, TLS: &TLSSettings{
-		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem",
+		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem", RedirectHTTP: true, RedirectPort: 9443,
 	}}
-	age := 600
+	age, yes := 600, true
 	want := filterpolicy.Policy{
 		Headers: &filterpolicy.Headers{
 			Mode: "report", Preset: "strict", Remove: []string{"X-Runtime"},
-			Set: map[string]string{"X-Frame-Options": "SAMEORIGIN", "X-Xss-Protection": "0", "Referrer-Policy": ""},
+			Set: map[string]string{"X-Frame-Options": "SAMEORIGIN", "X-Xss-Protection": "0", "Permissions-Policy": "camera=()", "X-Dns-Prefetch-Control": ""},
+			CSP: map[string][]string{
+				"script-src": {"'nonce'", "'strict-dynamic'"}, "style-src": {"'self'", "'nonce'"}, "font-src": {""},
+				"upgrade-insecure-requests": {}, "report-to": {"csp"},
+			},
+			CSPReportOnly:      map[string][]string{"require-trusted-types-for": {"'script'"}, "report-to": {"csp"}},
+			ReportingEndpoints: map[string]string{"csp": "/csp-reports/base", "default": "https://reports.example.com/default"},
+			Existing:           map[string]string{"Content-Security-Policy": "merge", "Referrer-Policy": "replace", "Permissions-Policy": "keep"},
+			Cookies:            &filterpolicy.Cookies{Secure: &yes, HTTPOnly: &yes, SameSite: "Strict", ScriptReadable: []string{"XSRF-TOKEN"}, Except: []string{"legacy"}},
+			ClearSiteData:      []string{"cache", "cookies", "storage"},
 		},
 		CORS: &filterpolicy.CORS{
 			Mode: "enforce", AllowOrigins: []string{"https://*.example.com", "http://localhost:*"},

@@ -65,6 +65,10 @@ type TLSSettings struct {
 	Listen   string `json:"listen"`
 	CertFile string `json:"cert_file"`
 	KeyFile  string `json:"key_file"`
+	// RedirectHTTP answers requests without TLS with 308 (RFC 9110 section
+	// 15.4.9) to RedirectPort, the port at which clients reach TLS.
+	RedirectHTTP bool   `json:"redirect_http,omitempty"`
+	RedirectPort uint32 `json:"redirect_port,omitempty"`
 }
 
 // Upstream is an application behind Envoy.

@@ -21,6 +21,8 @@ type Query struct {
 	Method string
 	URL    string
 	Header http.Header // Origin and Access-Control-Request-* matter
+	// exactMethod takes the method as it is written.
+	exactMethod bool
 }
 
 // Explanation is what would become of a request, and because of which lines.
@@ -41,6 +43,7 @@ type Explanation struct {
 	Limits   []LimitFinding  `json:"limits,omitempty"`
 	Headers  []HeaderFinding `json:"headers,omitempty"`
 	Removed  []HeaderFinding `json:"removed_headers,omitempty"`
+	Cookies  *HeaderFinding  `json:"cookies,omitempty"`
 	CORS     *CORSFinding    `json:"cors,omitempty"`
 	CSRF     *CSRFFinding    `json:"csrf,omitempty"`
 	Uploads  *UploadsFinding `json:"uploads,omitempty"`
@@ -63,14 +66,6 @@ type LimitFinding struct {
 	authzpolicy.Limit
 	Note string `json:"note,omitempty"`
 	From *Place `json:"from,omitempty"`
-}
-
-// HeaderFinding is one response header. A nil From means built in.
-type HeaderFinding struct {
-	Name    string `json:"name"`
-	Value   string `json:"value,omitempty"`
-	Because string `json:"because,omitempty"`
-	From    *Place `json:"from,omitempty"`
 }
 
 // CORSFinding is the answer to the request's origin.
@@ -110,6 +105,10 @@ func (c *Compiled) Explain(q Query) (*Explanation, error) {
 		return e, nil
 	}
 	c.findRoute(e, q.Header)
+	if tls := c.Envoy.TLS; tls != nil && tls.RedirectHTTP && !e.TLS && e.Host != "" {
+		e.Route, e.Line, e.Upstream, e.Policy = "", 0, "", DefaultPolicy
+		e.Outcome = fmt.Sprintf("redirected with 308 to https, port %d (envoy.tls.redirect_http)", tls.RedirectPort)
+	}
 	compiled, ok := set.Lookup(e.Policy)
 	if !ok {
 		return nil, fmt.Errorf("policy %q does not exist", e.Policy)
@@ -136,8 +135,12 @@ func newExplanation(c *Compiled, q Query) (*Explanation, error) {
 	default:
 		return nil, errors.New("neither an http or https URL nor a path")
 	}
+	method := q.Method
+	if !q.exactMethod {
+		method = strings.ToUpper(method)
+	}
 	return &Explanation{
-		Version: c.Version, Method: strings.ToUpper(q.Method), Host: u.Host, Path: normalPath(u.EscapedPath()), TLS: u.Scheme == "https",
+		Version: c.Version, Method: method, Host: u.Host, Path: normalPath(u.EscapedPath()), TLS: u.Scheme == "https",
 	}, nil
 }
 
@@ -193,35 +196,6 @@ func (c *Compiled) from(policy, path string) *Place {
 	return &p
 }
 
-func (c *Compiled) explainHeaders(e *Explanation, p *filterpolicy.Compiled) {
-	if p.Headers == nil {
-		return
-	}
-	config := c.Filter.Policies[e.Policy].Headers
-	for _, h := range p.Headers.Headers() {
-		if h.TLSOnly && !e.TLS {
-			continue
-		}
-		e.Headers = append(e.Headers, c.headerFinding(e.Policy, h.Name, h.Value, "headers.set.", config))
-	}
-	for _, name := range p.Headers.Removed() {
-		e.Removed = append(e.Removed, c.headerFinding(e.Policy, name, "", "headers.remove=", config))
-	}
-	if p.HeadersReport {
-		e.Headers, e.Removed = nil, nil
-	}
-}
-
-func (c *Compiled) headerFinding(policy, name, value, prefix string, config *filterpolicy.Headers) HeaderFinding {
-	t := c.origins[policy]
-	for _, written := range []string{name, http.CanonicalHeaderKey(name)} {
-		if p, ok := t[prefix+written]; ok {
-			return HeaderFinding{Name: name, Value: value, From: &Place{Path: p.path, Line: p.line}}
-		}
-	}
-	return HeaderFinding{Name: name, Value: value, Because: "preset " + config.Preset, From: c.from(policy, "headers.preset")}
-}
-
 func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query) {
 	if p.CORS == nil {
 		return
@@ -230,7 +204,7 @@ func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query
 		Method: e.Method, Origins: q.Header.Values("Origin"),
 		RequestMethod:  q.Header.Values("Access-Control-Request-Method"),
 		RequestHeaders: q.Header.Values("Access-Control-Request-Headers"),
-		PrivateNetwork: q.Header.Get("Access-Control-Request-Private-Network") == "true",
+		PrivateNetwork: q.Header.Values("Access-Control-Request-Private-Network"),
 	}
 	e.CORS = &CORSFinding{Mode: filterpolicy.Enforce, From: c.from(e.Policy, "cors.allow_origins")}
 	if p.CORSReport {
@@ -249,16 +223,16 @@ func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
 		f.add(out.Headers)
 		return
 	}
-	origin, ok := p.Allowed(r.Origins)
+	_, ok := p.Allowed(r.Origins)
 	switch {
 	case len(r.Origins) == 0:
 		f.Answer = "no Origin in the request (try --origin)"
-	case !ok:
+	case !ok && !p.Public():
 		f.Answer = "origin not allowed: the page may not read the response"
 	default:
 		f.Answer = "origin allowed"
-		f.add(p.Actual(nil, origin))
 	}
+	f.add(p.Actual(nil, r.Origins))
 	if vary := p.Vary(); vary != "" {
 		f.add([]cors.Header{{Name: "vary", Value: vary}})
 	}

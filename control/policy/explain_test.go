@@ -199,3 +199,78 @@ routes: [{path_prefix: /, upstream: app, policy: base, csrf: enforce}]
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+func TestExplainTellsWhoWroteEachHeader(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, preamble+`policies:
+  base:
+    headers: {preset: strict, csp: {script-src: ["'nonce'"]}, set: {X-Own: 1}}
+  site:
+    extends: base
+    headers: {existing: {Referrer-Policy: keep}, cookies: {same_site: Strict}}
+routes:
+  - {name: shop, path_prefix: /, upstream: app, policy: site, headers: {csp: {frame-ancestors: ["'self'"]}}}
+`)
+	e, err := c.Explain(Query{Method: "GET", URL: "https://x.example.com/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]HeaderFinding{"set-cookie": *e.Cookies}
+	for _, h := range e.Headers {
+		found[h.Name] = h
+		for _, part := range h.Parts {
+			found[part.Name] = part
+		}
+	}
+	for name, want := range map[string]struct{ value, because, layer, path, existing string }{
+		"x-own":                   {"1", "", "extends base", "policies.base.headers.set.X-Own", ""},
+		"referrer-policy":         {"no-referrer", "preset strict", "extends base", "policies.base.headers.preset", "keep"},
+		"x-frame-options":         {"SAMEORIGIN", "as csp frame-ancestors", "route shop", "routes[0].headers.csp.frame-ancestors", ""},
+		"frame-ancestors":         {"'self'", "", "route shop", "routes[0].headers.csp.frame-ancestors", ""},
+		"script-src":              {"'nonce'", "", "extends base", "policies.base.headers.csp.script-src", ""},
+		"style-src":               {"'self'", "preset strict", "extends base", "policies.base.headers.preset", ""},
+		"set-cookie":              {"Secure over TLS, HttpOnly, SameSite=Strict", "", "policy site", "policies.site.headers.cookies", ""},
+		"content-security-policy": {found["content-security-policy"].Value, "", "route shop", "routes[0].headers.csp", ""},
+	} {
+		h := found[name]
+		if h.From == nil || h.Value != want.value || h.Because != want.because || h.Layer != want.layer || h.From.Path != want.path || h.Existing != want.existing {
+			t.Errorf("%s: %+v from %+v", name, h, h.From)
+		}
+	}
+}
+
+func TestWeakHeadersAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, preamble+`policies:
+  base:
+    headers:
+      csp: {script-src: ["'self'", "'unsafe-inline'"], object-src: ["'none'"], base-uri: ["'none'"]}
+      csp_report_only: {default-src: ["'none'"]}
+routes: [{path_prefix: /, upstream: app, policy: base}]
+`)
+	want := []string{
+		`gatehouse.yaml:7:36: policies.base.headers.csp.script-src[1]: lets injected script run: use a nonce ('nonce') or hashes: "'unsafe-inline'"`,
+		`gatehouse.yaml:8:24: policies.base.headers.csp_report_only: is missing: nobody hears what this policy would block: "report-to"`,
+	}
+	for i, w := range want {
+		if len(c.Warnings) != len(want) || c.Warnings[i].Error() != w {
+			t.Fatalf("got %v", c.Warnings)
+		}
+	}
+}
+
+func TestExplainTellsOfTheRedirect(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `version: 1
+envoy: {listen: 127.0.0.1:8080, tls: {listen: 127.0.0.1:8443, cert_file: c.pem, key_file: k.pem, redirect_http: true}}
+upstreams: {app: {url: "http://127.0.0.1:9000"}}
+policies: {base: {headers: {preset: strict}}}
+routes: [{name: site, path_prefix: /, upstream: app, policy: base}]
+`)
+	for url, route := range map[string]string{"http://a.example/x": "", "https://a.example/x": "site", "/x": "site"} {
+		e, err := c.Explain(Query{Method: "GET", URL: url})
+		if err != nil || e.Route != route || strings.Contains(e.Outcome, "308 to https, port 8443") != (route == "") {
+			t.Errorf("%s: %v, %+v", url, err, e)
+		}
+	}
+}

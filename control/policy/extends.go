@@ -87,26 +87,6 @@ func inherit(raw rawFeatures, parent features) features {
 	return out
 }
 
-func inheritHeaders(own, parent value[rawHeaders]) value[rawHeaders] {
-	if !own.set || !parent.set {
-		return own.or(parent)
-	}
-	h, p := &own.v, parent.v
-	h.mode, h.preset, h.remove = h.mode.or(p.mode), h.preset.or(p.preset), h.remove.or(p.remove)
-	if !h.set.set || !p.set.set {
-		h.set = h.set.or(p.set)
-		return own
-	}
-	merged := slices.Clone(h.set.v)
-	for _, inherited := range p.set.v {
-		if !slices.ContainsFunc(h.set.v, func(o named[string]) bool { return strings.EqualFold(o.name, inherited.name) }) {
-			merged = append(merged, inherited)
-		}
-	}
-	h.set.v = merged
-	return own
-}
-
 func inheritCORS(own, parent value[rawCORS]) value[rawCORS] {
 	if !own.set || !parent.set {
 		return own.or(parent)
@@ -114,7 +94,7 @@ func inheritCORS(own, parent value[rawCORS]) value[rawCORS] {
 	c, p := &own.v, parent.v
 	c.mode, c.origins, c.methods = c.mode.or(p.mode), c.origins.or(p.origins), c.methods.or(p.methods)
 	c.allow, c.expose, c.credentials = c.allow.or(p.allow), c.expose.or(p.expose), c.credentials.or(p.credentials)
-	c.maxAge, c.privateNetwork = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork)
+	c.maxAge, c.privateNetwork, c.debug = c.maxAge.or(p.maxAge), c.privateNetwork.or(p.privateNetwork), c.debug.or(p.debug)
 	return own
 }
 

@@ -3,12 +3,9 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/filter/cors"
@@ -40,68 +37,6 @@ func putList(t trace, path string, v value[[]value[string]]) []string {
 	return out
 }
 
-func (k *compiler) headers(raw value[rawHeaders], t trace) *filterpolicy.Headers {
-	if !raw.set {
-		return nil
-	}
-	t["headers"] = raw.at
-	h := &filterpolicy.Headers{
-		Mode:   filterpolicy.Mode(put(t, "headers.mode", raw.v.mode)),
-		Preset: put(t, "headers.preset", raw.v.preset),
-		Remove: putList(t, "headers.remove", raw.v.remove),
-	}
-	if raw.v.set.set {
-		h.Set = make(map[string]string, len(raw.v.set.v))
-		t["headers.set"] = raw.v.set.at
-	}
-	for _, single := range raw.v.set.v {
-		name := http.CanonicalHeaderKey(single.name)
-		if _, twice := h.Set[name]; twice {
-			k.d.fail(single.keyAt, "the header stands twice: letter case makes no difference", single.name, "leave one")
-		}
-		h.Set[name] = single.v
-		t["headers.set."+name] = single.keyAt
-		t["headers.set="+name] = single.keyAt
-	}
-	if h.Mode != filterpolicy.Off {
-		_, err := headers.Compile(headers.Config{Preset: h.Preset, Set: h.Set, Remove: h.Remove})
-		k.judge(err, "headers", t)
-	}
-	return h
-}
-
-func (k *compiler) cors(raw value[rawCORS], t trace) *filterpolicy.CORS {
-	if !raw.set {
-		return nil
-	}
-	t["cors"] = raw.at
-	c := &filterpolicy.CORS{
-		Mode:                filterpolicy.Mode(put(t, "cors.mode", raw.v.mode)),
-		AllowOrigins:        putList(t, "cors.allow_origins", raw.v.origins),
-		AllowCredentials:    put(t, "cors.allow_credentials", raw.v.credentials),
-		AllowMethods:        putList(t, "cors.allow_methods", raw.v.methods),
-		AllowHeaders:        putList(t, "cors.allow_headers", raw.v.allow),
-		ExposeHeaders:       putList(t, "cors.expose_headers", raw.v.expose),
-		AllowPrivateNetwork: put(t, "cors.allow_private_network", raw.v.privateNetwork),
-	}
-	if raw.v.maxAge.set {
-		age := put(t, "cors.max_age", raw.v.maxAge)
-		c.MaxAge = &age
-	}
-	if c.Mode == filterpolicy.Off {
-		return c
-	}
-	_, err := cors.Compile(cors.Config{
-		AllowOrigins: c.AllowOrigins, AllowCredentials: c.AllowCredentials, AllowMethods: c.AllowMethods,
-		AllowHeaders: c.AllowHeaders, ExposeHeaders: c.ExposeHeaders, MaxAge: c.MaxAge, AllowPrivateNetwork: c.AllowPrivateNetwork,
-	})
-	k.judge(err, "cors", t)
-	for _, o := range raw.v.origins.v {
-		k.publicSuffix(o)
-	}
-	return c
-}
-
 func (k *compiler) csrf(raw value[rawCSRF], t trace) *filterpolicy.CSRF {
 	if !raw.set {
 		return nil
@@ -120,19 +55,6 @@ func (k *compiler) csrf(raw value[rawCSRF], t trace) *filterpolicy.CSRF {
 		k.publicSuffix(o)
 	}
 	return c
-}
-
-// publicSuffix refuses wildcards under a domain whose names belong to anybody:
-// https://*.github.io (https://publicsuffix.org).
-func (k *compiler) publicSuffix(origin value[string]) {
-	_, base, ok := strings.Cut(origin.v, "://*.")
-	if !ok {
-		return
-	}
-	base, _, _ = strings.Cut(strings.TrimSuffix(base, ":*"), ":")
-	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base && !k.d.blamed(origin.at.path) {
-		k.d.fail(origin.at, "allows everybody who registers a name under "+base, origin.v, "name your own domain: https://*.example."+base)
-	}
 }
 
 func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads {
@@ -202,23 +124,38 @@ func (k *compiler) judge(err error, feature string, t trace) {
 		}
 		return
 	}
-	key, offending, reason := complaint(err)
-	path := feature
-	if key != "" {
-		path += "." + key
+	f := t.find(err, feature)
+	if f.key != "" && !strings.Contains(f.at.path, f.key) && k.d.blamed(join(f.at.path, f.key)) {
+		return // it was written, and could not be read
 	}
-	at, ok := t[path+"="+offending]
+	if f.offending == "" && k.d.blamed(f.at.path) {
+		return // it is empty because what stands there could not be read
+	}
+	k.d.fail(f.at, f.reason, f.offending, suggestionFor(f.key, f.offending))
+}
+
+// finding is what a room said of a setting, and where that was written.
+type finding struct {
+	at                     pos
+	key, offending, reason string
+}
+
+func (t trace) find(err error, feature string) finding {
+	f := finding{}
+	f.key, f.offending, f.reason = complaint(err)
+	path := feature
+	if f.key != "" {
+		path += "." + f.key
+	}
+	at, ok := t[path+"="+f.offending]
 	if !ok {
 		at, _ = t.at(path)
 	}
-	if key != "" && !strings.Contains(at.path, key) && k.d.blamed(join(at.path, key)) {
-		return // it was written, and could not be read
+	f.at, f.reason = at, strings.TrimPrefix(f.reason, ": ")
+	if !strings.Contains(at.path, f.key) {
+		f.reason = f.key + ": " + f.reason
 	}
-	reason = strings.TrimPrefix(reason, ": ")
-	if !strings.Contains(at.path, key) {
-		reason = key + ": " + reason
-	}
-	k.d.fail(at, reason, offending, "")
+	return f
 }
 
 func complaint(err error) (key, offending, reason string) {

@@ -25,7 +25,11 @@ type rawEnvoy struct {
 	hops   value[int64]
 }
 
-type rawTLS struct{ listen, cert, key value[string] }
+type rawTLS struct {
+	listen, cert, key value[string]
+	redirect          value[bool]
+	redirectPort      value[int64]
+}
 
 type rawUpstream struct{ url value[string] }
 
@@ -60,16 +64,11 @@ type rawFeatures struct {
 	uploads value[rawUploads]
 }
 
-type rawHeaders struct {
-	mode, preset value[string]
-	set          value[[]named[string]]
-	remove       value[[]value[string]]
-}
-
 type rawCORS struct {
 	mode                            value[string]
 	origins, methods, allow, expose value[[]value[string]]
 	credentials, privateNetwork     value[bool]
+	debug                           value[bool]
 	maxAge                          value[int]
 }
 

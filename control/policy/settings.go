@@ -26,6 +26,25 @@ func (k *compiler) envoy() {
 		k.d.fail(t.listen.at, "two listeners on one address", t.listen.v, "give TLS another port")
 	}
 	k.out.Envoy.TLS = &TLSSettings{Listen: t.listen.v, CertFile: k.file(t.cert), KeyFile: k.file(t.key)}
+	k.redirect(t)
+}
+
+// redirect finds the port that clients know: behind other proxies it is theirs.
+func (k *compiler) redirect(t rawTLS) {
+	if !t.redirect.v {
+		if t.redirectPort.set {
+			k.d.fail(t.redirectPort.at, "redirect_port without redirect_http does nothing", "", "write redirect_http: true")
+		}
+		return
+	}
+	port := t.redirectPort.v
+	if at, err := netip.ParseAddrPort(t.listen.v); port == 0 && err == nil && k.out.Envoy.TrustedHops == 0 {
+		port = int64(at.Port())
+	}
+	if port == 0 {
+		port = 443
+	}
+	k.out.Envoy.TLS.RedirectHTTP, k.out.Envoy.TLS.RedirectPort = true, uint32(port) // #nosec G115 -- 1 to 65535
 }
 
 // address demands what Envoy can bind: an IP address and a port.

@@ -30,6 +30,9 @@ func envoyKind() kind[rawEnvoy] {
 			required(key("listen", "IP address and port: 127.0.0.1:8443", text(), func(t *rawTLS) *value[string] { return &t.listen })),
 			required(key("cert_file", "file with the certificate chain (PEM)", text(), func(t *rawTLS) *value[string] { return &t.cert })),
 			required(key("key_file", "file with the private key (PEM)", text(), func(t *rawTLS) *value[string] { return &t.key })),
+			key("redirect_http", "answer requests without TLS with 308 to https", boolean(), func(t *rawTLS) *value[bool] { return &t.redirect }),
+			key("redirect_port", "the port that clients reach TLS at, if it is not that of listen (443 behind trusted_hops)", integer(1, 65535),
+				func(t *rawTLS) *value[int64] { return &t.redirectPort }),
 		), func(e *rawEnvoy) *value[rawTLS] { return &e.tls }),
 		key("trusted_hops", "proxies in front of Envoy whose X-Forwarded-For is believed", integer(0, 16),
 			func(e *rawEnvoy) *value[int64] { return &e.hops }),
@@ -95,27 +98,37 @@ func featureFields[T any](in func(*T) *rawFeatures) []field[T] {
 
 const modeDoc = "enforce (unless told), report (decide, record, let through) or off"
 
-func headersKind() kind[rawHeaders] {
-	return object(
-		key("mode", modeDoc, mode(), func(h *rawHeaders) *value[string] { return &h.mode }),
-		key("preset", "a set of headers to begin with", word("strict"), func(h *rawHeaders) *value[string] { return &h.preset }),
-		key("set", `single headers by name; "" takes one of the preset away`, dictionary(anyText()), func(h *rawHeaders) *value[[]named[string]] { return &h.set }),
-		key("remove", "response headers of the upstream that must not leave", list(text()), func(h *rawHeaders) *value[[]value[string]] { return &h.remove }),
-	)
-}
-
+// corsKind takes "cors: off" for "cors: {mode: off}".
 func corsKind() kind[rawCORS] {
-	return object(
+	full := object(
 		key("mode", modeDoc, mode(), func(c *rawCORS) *value[string] { return &c.mode }),
 		key("allow_origins", "https://app.example.com, https://*.example.com, http://localhost:*, or *", list(text()),
 			func(c *rawCORS) *value[[]value[string]] { return &c.origins }),
 		key("allow_credentials", "whether cookies may go along", boolean(), func(c *rawCORS) *value[bool] { return &c.credentials }),
-		key("allow_methods", "methods beyond GET, HEAD and POST", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.methods }),
-		key("allow_headers", "request headers beyond the safelisted ones", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.allow }),
+		key("allow_methods", "methods beyond GET, HEAD and POST, or *", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.methods }),
+		key("allow_headers", "request headers beyond the safelisted ones, or *", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.allow }),
 		key("expose_headers", "response headers that the page may read", list(text()), func(c *rawCORS) *value[[]value[string]] { return &c.expose }),
 		key("max_age", "how long a browser keeps a preflight's answer: seconds or 10m", ageSeconds(), func(c *rawCORS) *value[int] { return &c.maxAge }),
 		key("allow_private_network", "whether public sites may reach this private one", boolean(), func(c *rawCORS) *value[bool] { return &c.privateNetwork }),
+		key("debug", "tell the sender of a refused preflight why; not for production", boolean(), func(c *rawCORS) *value[bool] { return &c.debug }),
 	)
+	return orMode(full, func(c *rawCORS) *value[string] { return &c.mode })
+}
+
+// orMode takes the mode alone for an object that says nothing else.
+func orMode[T any](full kind[T], field func(*T) *value[string]) kind[T] {
+	return kind[T]{
+		schema: schema{"oneOf": []schema{mode().schema, full.schema}},
+		read: func(d *decoder, n *node) (T, bool) {
+			if n.kind == mappingNode {
+				return full.read(d, n)
+			}
+			var out T
+			v, ok := mode().read(d, n)
+			*field(&out) = value[string]{v: v, at: n.at, set: ok}
+			return out, ok
+		},
+	}
 }
 
 // csrfKind takes "csrf: enforce" for "csrf: {mode: enforce}".
@@ -125,16 +138,7 @@ func csrfKind() kind[rawCSRF] {
 		key("trust_origins", "origins whose pages may send all the same: https://pay.example.com", list(text()),
 			func(c *rawCSRF) *value[[]value[string]] { return &c.trust }),
 	)
-	return kind[rawCSRF]{
-		schema: schema{"oneOf": []schema{mode().schema, full.schema}},
-		read: func(d *decoder, n *node) (rawCSRF, bool) {
-			if n.kind == mappingNode {
-				return full.read(d, n)
-			}
-			v, ok := mode().read(d, n)
-			return rawCSRF{mode: value[string]{v: v, at: n.at, set: ok}}, ok
-		},
-	}
+	return orMode(full, func(c *rawCSRF) *value[string] { return &c.mode })
 }
 
 // sessionKind takes "session: required" for "session: {require: required}".

@@ -253,6 +253,29 @@ func TestTLSIsServedOverSDSOrFromFiles(t *testing.T) {
 	}
 }
 
+func TestWhatCameWithoutTLSIsSentToIt(t *testing.T) {
+	c := compiled(policy.Route{Name: "site", PathPrefix: "/", Upstream: "app", Policy: "base"})
+	c.Envoy.TLS = &policy.TLSSettings{Listen: "127.0.0.1:8443", CertFile: "/c.pem", KeyFile: "/k.pem", RedirectHTTP: true, RedirectPort: 8443}
+	o := options()
+	o.Certificate = &Certificate{Chain: []byte("chain"), Key: []byte("key")}
+	redirect := func() *routev3.Route { return mustBuild(t, c, o).Routes.GetVirtualHosts()[0].GetRoutes()[1] }
+	r := redirect()
+	if m := r.GetMatch().GetHeaders()[0]; m.GetName() != "x-forwarded-proto" || m.GetStringMatch().GetExact() != "http" {
+		t.Errorf("matches %v", m)
+	}
+	if to := r.GetRedirect(); to.GetResponseCode() != routev3.RedirectAction_PERMANENT_REDIRECT || !to.GetHttpsRedirect() || to.GetPortRedirect() != 8443 {
+		t.Errorf("redirects %v", to)
+	}
+	c.Envoy.TLS.RedirectPort = 443
+	if port := redirect().GetRedirect().GetPortRedirect(); port != 443 {
+		t.Errorf("the port is %d: that of the Host would stay", port)
+	}
+	c.Envoy.TLS.RedirectHTTP = false
+	if redirect().GetRedirect() != nil {
+		t.Error("redirects though nobody asked for it")
+	}
+}
+
 func TestStaticResourcesNeedNoControlPlane(t *testing.T) {
 	o := options()
 	o.Static = true

@@ -63,8 +63,12 @@ func (b *builder) virtualHost(pattern string) *routev3.VirtualHost {
 		Name:                   "host " + pattern,
 		Domains:                []string{pattern},
 		RequestBodyBufferLimit: wrapperspb.UInt64(bodyBuffer),
-		Routes:                 []*routev3.Route{b.ambiguousHostRoute(), b.authRoute()},
+		Routes:                 []*routev3.Route{b.ambiguousHostRoute()},
 	}
+	if tls := b.compiled.Envoy.TLS; tls != nil && tls.RedirectHTTP {
+		host.Routes = append(host.Routes, b.redirectRoute(tls))
+	}
+	host.Routes = append(host.Routes, b.authRoute())
 	for _, r := range b.compiled.Routes {
 		if covers(r.Hosts, pattern) {
 			host.Routes = append(host.Routes, b.routes(r)...)
@@ -120,6 +124,22 @@ func (b *builder) ambiguousHostRoute() *routev3.Route {
 		MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ","},
 	})}
 	r.Action = answer(400, "Bad Request")
+	return r
+}
+
+// redirectRoute sends what came without TLS to https. Envoy itself writes
+// x-forwarded-proto, or a trusted proxy in front that has taken TLS off.
+func (b *builder) redirectRoute(tls *policy.TLSSettings) *routev3.Route {
+	r := b.underPolicy(DefaultRoute, policy.DefaultPolicy)
+	r.Match = prefixMatch("/")
+	r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher("x-forwarded-proto", &matcherv3.StringMatcher{
+		MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "http"},
+	})}
+	r.Action = &routev3.Route_Redirect{Redirect: &routev3.RedirectAction{
+		SchemeRewriteSpecifier: &routev3.RedirectAction_HttpsRedirect{HttpsRedirect: true},
+		ResponseCode:           routev3.RedirectAction_PERMANENT_REDIRECT,
+		PortRedirect:           tls.RedirectPort, // also 443: else the Host's own port would stay
+	}}
 	return r
 }
 

@@ -1,6 +1,9 @@
 // Command bench puts Gatehouse beside what people already have, in one run:
 // plain Envoy, Envoy's own cors filter and response headers, this filter alone,
-// and this filter with Check (session and limits on Redis).
+// and this filter with Check (session and limits on Redis). With -what filter it
+// is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
+// same headers. With -what memory it is what the filter holds after many requests
+// and many updates.
 //
 // Each contender is an Envoy process of its own with one worker; all are up at
 // the same time and take turns in short rounds, so that whatever else the
@@ -23,15 +26,28 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
+	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds")
+	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
+	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
 	flag.Parse()
 
 	r := new(runner)
-	status := r.run(func() { bench(r, *rounds, *turn, *connections) })
+	status := r.run(func() {
+		switch *what {
+		case "pack":
+			bench(r, startAll(r), *rounds, *turn, *connections)
+		case "filter":
+			bench(r, startFilters(r), *rounds, *turn, *connections)
+		case "memory":
+			holdMemory(r, *requests, *updates, *connections)
+		default:
+			r.Fatalf("-what %q is not pack, filter or memory", *what)
+		}
+	})
 	os.Exit(status)
 }
 
-func bench(t pack.TB, rounds int, turn time.Duration, connections int) {
-	contenders := startAll(t)
+func bench(t pack.TB, contenders []*contender, rounds int, turn time.Duration, connections int) {
 	for _, c := range contenders {
 		c.warmUp(t, connections)
 	}

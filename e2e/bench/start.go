@@ -24,6 +24,11 @@ type setup struct {
 	Own, Filter, Check                  bool
 	Wasm, FilterConfig                  string
 	Headers                             map[string]string
+	Remove                              []string
+	// Dynamic is the file of the filter's configuration where it comes by
+	// discovery.
+	Dynamic string
+	Workers int // 0 is 1
 }
 
 // headers are the same for Envoy's own way and for this filter's.
@@ -56,12 +61,20 @@ func start(t pack.TB, s setup, token string) *contender {
 	addr, admin := ports.Addr(0), ports.Addr(2)
 	s.Address, s.Port, _ = strings.Cut(addr, ":")
 	_, s.AdminPort, _ = strings.Cut(admin, ":")
-	s.Wasm, s.Headers, s.FilterConfig = pack.Wasm(t), headers, filterConfig(t)
+	if s.Headers == nil {
+		s.Headers = headers
+	}
+	if s.Wasm == "" {
+		s.Wasm = pack.Wasm(t)
+	}
+	if s.FilterConfig == "" {
+		s.FilterConfig = filterConfig(t)
+	}
 	file := filepath.Join(dir, "envoy.yaml")
 	if err := os.WriteFile(file, []byte(render(t, s)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &contender{name: s.Name, addr: addr, admin: admin, envoy: pack.EnvoyOn(t, dir, file, admin, addr), request: request(token)}
+	c := &contender{name: s.Name, addr: addr, admin: admin, envoy: pack.EnvoyWith(t, dir, file, admin, addr, max(1, s.Workers)), request: request(token)}
 	c.envoy.Start(t)
 	return c
 }

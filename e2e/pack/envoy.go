@@ -45,9 +45,15 @@ func StartableEnvoy(t TB, dir string, ports Ports, file string, replace ...strin
 // own readiness says so and its listener accepts connections.
 func EnvoyOn(t TB, dir, configFile, admin, listener string) *Process {
 	t.Helper()
+	return EnvoyWith(t, dir, configFile, admin, listener, 1)
+}
+
+// EnvoyWith is EnvoyOn with more workers than one.
+func EnvoyWith(t TB, dir, configFile, admin, listener string, workers int) *Process {
+	t.Helper()
 	p := newProcess(t, dir, "envoy", []string{
 		EnvoyBinary(t), "--config-path", configFile, "--use-dynamic-base-id",
-		"--concurrency", "1", "--log-level", "warning", "--drain-time-s", "1", "--file-flush-interval-msec", "50",
+		"--concurrency", strconv.Itoa(workers), "--log-level", "warning", "--drain-time-s", "1", "--file-flush-interval-msec", "50",
 	}, nil, func(ctx context.Context) error {
 		if err := expect200(ctx, "http://"+admin+"/ready"); err != nil {
 			return err

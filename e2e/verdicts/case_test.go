@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -12,6 +13,8 @@ import (
 // Case is one exchange and what must come of it.
 type Case struct {
 	Name string
+	// Cite is the section of the standard that says so.
+	Cite string
 	// Policy is the route's metadata; empty leaves the choice to the rules and
 	// the default of testdata/policy.json.
 	Policy string
@@ -20,8 +23,14 @@ type Case struct {
 	Host   string // "app.example" if empty
 	Header [][2]string
 	Body   string
-	// Upstream holds the headers of the application's answer.
+	// Upstream holds the headers of the application's answer, and Answers its
+	// status (200 if 0). With Interim it sends 103 before.
 	Upstream [][2]string
+	Answers  int
+	Interim  bool
+	// Gateway is who answers instead of the application: nobody, or the proxy
+	// itself. Where there is no proxy, its answer is played.
+	Gateway string
 	// TLS: the request came over TLS, as a trusted proxy says.
 	TLS bool
 
@@ -33,6 +42,10 @@ type Case struct {
 	Rule, Decision string
 	// Gone lists request headers that the application must not see.
 	Gone []string
+	// Nonced: the application got a nonce; in Want it is written N.
+	Nonced bool
+	// Cites is the section of the standard that the case is about.
+	Cites string
 }
 
 // Answer is what a runner saw.
@@ -61,8 +74,11 @@ func (c Case) complete() Case {
 	fill(&c.Path, "/")
 	fill(&c.Host, "app.example")
 	fill(&c.Decision, "allow")
+	if c.Answers == 0 {
+		c.Answers = http.StatusOK
+	}
 	if c.Status == 0 {
-		c.Status = http.StatusOK
+		c.Status = c.Answers
 	}
 	return c
 }
@@ -83,7 +99,7 @@ func (c Case) check(t *testing.T, got Answer) {
 		t.Errorf("status %d, want %d; verdict %+v", got.Status, c.Status, got.Verdict)
 	}
 	for name, want := range c.Want {
-		if have := strings.Join(got.Header.Values(name), " | "); have != want {
+		if have := c.withoutNonce(t, got, strings.Join(got.Header.Values(name), " | ")); have != want {
 			t.Errorf("%s: %q, want %q", name, have, want)
 		}
 	}
@@ -102,10 +118,32 @@ func (c Case) check(t *testing.T, got Answer) {
 	}
 }
 
+// nonceSource is 128 bits in base64 (CSP Level 3 section 7.1).
+var nonceSource = regexp.MustCompile(`'nonce-([A-Za-z0-9+/]{22}==)'`)
+
+// withoutNonce writes N for the request's nonce, which must be the one that the
+// application got.
+func (c Case) withoutNonce(t *testing.T, got Answer, value string) string {
+	t.Helper()
+	nonces := got.Seen.Values("X-Csp-Nonce")
+	if got.Seen != nil && len(nonces) != map[bool]int{true: 1}[c.Nonced] {
+		t.Errorf("the application saw the nonces %q", nonces)
+	}
+	return nonceSource.ReplaceAllStringFunc(value, func(source string) string {
+		if got.Seen != nil && (len(nonces) != 1 || source != "'nonce-"+nonces[0]+"'") {
+			t.Errorf("the header has %s, the application has %q", source, nonces)
+		}
+		return "'nonce-N'"
+	})
+}
+
 func (c Case) checkRefusal(t *testing.T, got Answer) {
 	t.Helper()
 	if got.Seen != nil {
 		t.Error("the application got the whole of a refused request")
+	}
+	if c.Cite == citeDebug {
+		return // the one refusal that tells its reason
 	}
 	if got.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("a refusal of type %q", got.Header.Get("Content-Type"))

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -21,6 +22,9 @@ import (
 // policyHeader picks the route, and with it the metadata, of a case.
 const policyHeader = "X-Case-Policy"
 
+// gatewayHeader picks a route that the proxy answers itself.
+const gatewayHeader = "X-Case-Gateway"
+
 // caseHeader finds a case's entry in the access log.
 const caseHeader = "X-Case"
 
@@ -29,15 +33,26 @@ func startEnvoy(t *testing.T, config []byte) runner {
 	upstream := &recorder{}
 	server := httptest.NewServer(upstream)
 	t.Cleanup(server.Close)
+	authz := httptest.NewServer(http.HandlerFunc(refusing))
+	t.Cleanup(authz.Close)
 	ports := pack.ReservePorts(t)
 	e := &envoy{
 		upstream: upstream, url: "http://" + ports.Addr(0),
 		log: filepath.Join(t.TempDir(), "access.log"), client: pack.HTTP1(),
 	}
 	file := filepath.Join(t.TempDir(), "envoy.yaml")
-	e.write(t, file, config, ports.Addr(0), ports.Addr(2), server.Listener.Addr().String())
+	e.write(t, file, config, ports.Addr(0), ports.Addr(2), server.Listener.Addr().String(), authz.Listener.Addr().String())
 	pack.EnvoyOn(t, t.TempDir(), file, ports.Addr(2), ports.Addr(0)).Start(t)
 	return e.run
+}
+
+// refusing is a Check that answers what the case asks for.
+func refusing(w http.ResponseWriter, r *http.Request) {
+	status, err := strconv.Atoi(r.Header.Get(gatewayHeader))
+	if err != nil {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
 }
 
 type envoy struct {
@@ -55,6 +70,9 @@ func (e *envoy) run(t *testing.T, c Case) Answer {
 	r.RequestURI = ""
 	r.Header.Set(policyHeader, c.Policy)
 	r.Header.Set(caseHeader, id)
+	if c.Gateway != "" {
+		r.Header.Set(gatewayHeader, c.Gateway)
+	}
 	response, err := e.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +122,7 @@ func (u *recorder) expect(c Case) {
 func (u *recorder) request() http.Header                             { return u.seen }
 func (u *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.ServeHTTP(w, r) }
 
-func (e *envoy) write(t *testing.T, file string, config []byte, listen, admin, upstream string) {
+func (e *envoy) write(t *testing.T, file string, config []byte, listen, admin, upstream, authz string) {
 	t.Helper()
 	var parsed struct {
 		Policies map[string]json.RawMessage `json:"policies"`
@@ -125,8 +143,8 @@ func (e *envoy) write(t *testing.T, file string, config []byte, listen, admin, u
 		t.Fatal(err)
 	}
 	err = template.Must(template.New("envoy").Parse(envoyConfig)).Execute(f, map[string]any{
-		"Listen": split(listen), "Admin": split(admin), "Upstream": split(upstream), "Log": e.log,
-		"Policies": names, "Config": string(quoted), "Wasm": pack.Wasm(t),
+		"Listen": split(listen), "Admin": split(admin), "Upstream": split(upstream), "Authz": split(authz), "Log": e.log,
+		"Policies": names, "Gateways": gateways, "Config": string(quoted), "Wasm": pack.Wasm(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +172,7 @@ static_resources:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: cases
           server_header_transformation: PASS_THROUGH
+          upgrade_configs: [{upgrade_type: websocket}]
           # The table itself plays the trusted proxy that says https.
           xff_num_trusted_hops: 1
           access_log:
@@ -169,6 +188,12 @@ static_resources:
               domains: ["*"]
               routes:
 {{- range .Policies}}
+{{- $policy := .}}
+{{- range $name, $action := $.Gateways}}
+              - match: {prefix: /, headers: [{name: x-case-policy, string_match: {exact: {{$policy}}}}, {name: x-case-gateway, string_match: {exact: "{{$name}}"}}]}
+                metadata: {filter_metadata: {gatehouse: {policy: {{$policy}}}}}
+                {{$action}}
+{{- end}}
               - match: {prefix: /, headers: [{name: x-case-policy, string_match: {exact: {{.}}}}]}
                 metadata: {filter_metadata: {gatehouse: {policy: {{.}}}}}
                 request_body_buffer_limit: 4194304
@@ -190,6 +215,13 @@ static_resources:
                   vm_id: gatehouse
                   runtime: envoy.wasm.runtime.v8
                   code: {local: {filename: {{.Wasm}}}}
+          - name: envoy.filters.http.ext_authz
+            disabled: true
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+              http_service:
+                server_uri: {uri: http://authz, cluster: authz, timeout: 5s}
+              allowed_headers: {patterns: [{exact: x-case-gateway}]}
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
   clusters:
@@ -199,4 +231,30 @@ static_resources:
     load_assignment:
       cluster_name: upstream
       endpoints: [{lb_endpoints: [{endpoint: {address: {{.Upstream}}}}]}]
+  - name: authz
+    connect_timeout: 5s
+    type: STATIC
+    load_assignment:
+      cluster_name: authz
+      endpoints: [{lb_endpoints: [{endpoint: {address: {{.Authz}}}}]}]
+  - name: dead
+    connect_timeout: 1s
+    type: STATIC
+    load_assignment:
+      cluster_name: dead
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]
 `
+
+// checked is a route where Check is asked, which says no.
+const checked = `route: {cluster: upstream}
+                typed_per_filter_config:
+                  envoy.filters.http.ext_authz: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {}}`
+
+// gateways are the answers of the proxy itself.
+var gateways = map[string]string{
+	"dead":     "route: {cluster: dead}",
+	"direct":   `direct_response: {status: 200, body: {inline_string: "{}"}}`,
+	"gone":     `direct_response: {status: 410}`,
+	"redirect": "redirect: {path_redirect: /elsewhere, response_code: PERMANENT_REDIRECT}",
+	"401":      checked, "403": checked, "429": checked,
+}

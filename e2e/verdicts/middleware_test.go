@@ -30,9 +30,19 @@ func startMiddleware(t *testing.T, config []byte) runner {
 			},
 		})(application(c, &got.Seen))
 		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, c.request("http://"+c.Host+c.Path))
+		handler.ServeHTTP(final{recorder}, c.request("http://"+c.Host+c.Path))
 		got.Status, got.Header, got.Body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
 		return got
+	}
+}
+
+// final keeps interim responses from the recorder, which takes the first for
+// the last.
+type final struct{ *httptest.ResponseRecorder }
+
+func (f final) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		f.ResponseRecorder.WriteHeader(status)
 	}
 }
 
@@ -44,11 +54,43 @@ func application(c Case, seen *http.Header) http.Handler {
 			return
 		}
 		*seen = r.Header.Clone()
+		if c.Gateway != "" {
+			w.WriteHeader(c.Status)
+			return
+		}
+		if c.Interim {
+			w.Header().Set("Link", "</style.css>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+		}
 		for _, h := range c.Upstream {
 			w.Header().Add(h[0], h[1])
 		}
-		w.WriteHeader(http.StatusOK)
+		if c.Answers == http.StatusSwitchingProtocols && c.upgrades(w) {
+			return
+		}
+		w.WriteHeader(c.Answers)
 	})
+}
+
+// upgrades answers 101 on a real connection, and closes it: what comes after is
+// no longer HTTP.
+func (c Case) upgrades(w http.ResponseWriter) bool {
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		return false
+	}
+	connection, out, err := hijacker.Hijack()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = connection.Close() }()
+	_, _ = out.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	for _, h := range c.Upstream {
+		_, _ = out.WriteString(h[0] + ": " + h[1] + "\r\n")
+	}
+	_, _ = out.WriteString("\r\n")
+	return out.Flush() == nil
 }
 
 // request is the case as a client sends it.

@@ -29,36 +29,35 @@ func policyCases() []Case {
 // headerCases: OWASP ASVS 5.0 V3.4, and the seed's checklist.
 func headerCases() []Case {
 	return []Case{
-		{Name: "strict sets the seed's checklist", Policy: "strict", Want: map[string]string{
+		{Cites: "CSP3 2.4; HTML 7.6; Fetch 3.5; Referrer Policy 4.1", Name: "strict sets the seed's checklist", Policy: "strict", Want: map[string]string{
 			"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-				"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Content-Security-Policy": strictCSP,
 		}},
-		{Name: "strict sets the isolation headers", Policy: "strict", Want: map[string]string{
+		{Cites: "HTML 7.1.3; Fetch 3.6", Name: "strict sets the isolation headers", Policy: "strict", Want: map[string]string{
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "X-Permitted-Cross-Domain-Policies": "none",
 		}},
-		{Name: "HSTS is not sent over http", Policy: "strict", Want: map[string]string{"Strict-Transport-Security": ""}},
-		{Name: "HSTS is sent over TLS", Policy: "strict", TLS: true, Want: map[string]string{"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}},
-		{Name: "the application's HSTS is removed over http", Policy: "strict",
+		{Cites: "RFC 6797 7.2", Name: "HSTS is not sent over http", Policy: "strict", Want: map[string]string{"Strict-Transport-Security": ""}},
+		{Cites: "RFC 6797 7.2", Name: "HSTS is sent over TLS", Policy: "strict", TLS: true, Want: map[string]string{"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}},
+		{Cites: "RFC 6797 7.2", Name: "the application's HSTS is removed over http", Policy: "strict",
 			Upstream: [][2]string{{"Strict-Transport-Security", "max-age=1"}}, Want: map[string]string{"Strict-Transport-Security": ""}},
-		{Name: "the application's header is replaced, not doubled", Policy: "strict",
+		{Cites: "RFC 9110 5.3", Name: "the application's header is replaced, not doubled", Policy: "strict",
 			Upstream: [][2]string{{"X-Frame-Options", "ALLOWALL"}}, Want: map[string]string{"X-Frame-Options": "DENY"}},
-		{Name: "what tells too much is removed", Policy: "strict",
+		{Cites: "RFC 9110 10.2.4, 17.12", Name: "what tells too much is removed", Policy: "strict",
 			Upstream: [][2]string{{"Server", "Apache/2.4.1"}, {"X-Powered-By", "PHP/7"}}, Want: map[string]string{"Server": "", "X-Powered-By": ""}},
-		{Name: "other headers stay", Policy: "strict", Upstream: [][2]string{{"X-Other", "1"}, {"Cache-Control", "max-age=5"}},
+		{Cites: "RFC 9110 5.5", Name: "other headers stay", Policy: "strict", Upstream: [][2]string{{"X-Other", "1"}, {"Cache-Control", "max-age=5"}},
 			Want: map[string]string{"X-Other": "1", "Cache-Control": "max-age=5"}},
-		{Name: "cookies stay, each on its line", Policy: "strict", Upstream: [][2]string{{"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}},
-			Want: map[string]string{"Set-Cookie": "a=1 | b=2"}},
-		{Name: "an override replaces the preset's value", Policy: "own", Want: map[string]string{"X-Frame-Options": "SAMEORIGIN"}},
-		{Name: "an own header is added", Policy: "own", Want: map[string]string{"X-Own": "1"}},
-		{Name: "an empty override leaves the header to the application", Policy: "own",
+		{Cites: "RFC 6265bis 4.1.2; RFC 9110 5.3", Name: "cookies are hardened, each on its line", Policy: "strict", Upstream: [][2]string{{"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}},
+			Want: map[string]string{"Set-Cookie": "a=1; HttpOnly; SameSite=Lax | b=2; HttpOnly; SameSite=Lax"}},
+		{Cites: "HTML 7.6", Name: "an override replaces the preset's value", Policy: "own", Want: map[string]string{"X-Frame-Options": "SAMEORIGIN"}},
+		{Cites: "RFC 9110 5.5", Name: "an own header is added", Policy: "own", Want: map[string]string{"X-Own": "1"}},
+		{Cites: "HTML 7.6", Name: "an empty override leaves the header to the application", Policy: "own",
 			Upstream: [][2]string{{"Referrer-Policy", "origin"}}, Want: map[string]string{"Referrer-Policy": "origin"}},
-		{Name: "an own removal removes", Policy: "own", Upstream: [][2]string{{"X-Secret", "1"}}, Want: map[string]string{"X-Secret": ""}},
-		{Name: "in report mode nothing is set", Policy: "quiet", Want: map[string]string{"X-Frame-Options": ""}},
-		{Name: "in report mode nothing is removed", Policy: "quiet", Upstream: [][2]string{{"X-Powered-By", "PHP"}}, Want: map[string]string{"X-Powered-By": "PHP"}},
-		{Name: "a refusal carries the headers too", Policy: "upload", Method: "POST", Body: "x", Status: 415, Rule: "type_undeclared", Decision: "deny",
+		{Cites: "RFC 9110 10.2.4, 17.12", Name: "an own removal removes", Policy: "own", Upstream: [][2]string{{"X-Secret", "1"}}, Want: map[string]string{"X-Secret": ""}},
+		{Cites: "RFC 9110 5.5", Name: "in report mode nothing is set", Policy: "quiet", Want: map[string]string{"X-Frame-Options": ""}},
+		{Cites: "RFC 9110 5.5", Name: "in report mode nothing is removed", Policy: "quiet", Upstream: [][2]string{{"X-Powered-By", "PHP"}}, Want: map[string]string{"X-Powered-By": "PHP"}},
+		{Cites: "RFC 9110 15.5; RFC 9111 5.2.2.5", Name: "a refusal carries the headers too", Policy: "upload", Method: "POST", Body: "x", Status: 415, Rule: "type_undeclared", Decision: "deny",
 			Want: map[string]string{"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}},
-		{Name: "an empty policy touches nothing", Policy: "plain", Upstream: [][2]string{{"Server", "x"}, {"Vary", "Accept"}},
+		{Cites: "RFC 9110 5.5", Name: "an empty policy touches nothing", Policy: "plain", Upstream: [][2]string{{"Server", "x"}, {"Vary", "Accept"}},
 			Want: map[string]string{"Server": "x", "Vary": "Accept", "X-Frame-Options": ""}},
 	}
 }

@@ -36,8 +36,30 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 		}
 		seen[c.Name] = true
 	}
-	if len(seen) < 60 {
+	headers := 0
+	for _, c := range append(headerCases(), headerTable()...) {
+		headers++
+		if c.Cites == "" {
+			t.Errorf("%s: cites no standard", c.Name)
+		}
+	}
+	if headers < 120 {
+		t.Errorf("only %d cases of headers", headers)
+	}
+	if len(seen) < 180 {
 		t.Errorf("only %d cases", len(seen))
+	}
+}
+
+func TestTwoHundredCasesOfCORSCiteTheStandard(t *testing.T) {
+	cases := corsCases()
+	if len(cases) < 200 {
+		t.Errorf("%d cases, want 200", len(cases))
+	}
+	for _, c := range cases {
+		if c.Cite == "" {
+			t.Errorf("%s: cites nothing", c.Name)
+		}
 	}
 }
 
@@ -45,6 +67,7 @@ func table() []Case {
 	var all []Case
 	all = append(all, policyCases()...)
 	all = append(all, headerCases()...)
+	all = append(all, headerTable()...)
 	all = append(all, corsCases()...)
 	all = append(all, csrfCases()...)
 	return append(all, uploadCases()...)

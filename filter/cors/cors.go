@@ -26,6 +26,8 @@ type Config struct {
 	ExposeHeaders       []string
 	MaxAge              *int // seconds; nil sends no header
 	AllowPrivateNetwork bool
+	// Debug tells the sender of a refused preflight why it was refused.
+	Debug bool
 }
 
 // MaxMaxAge is the longest time, in seconds, that a browser keeps a preflight's
@@ -45,18 +47,19 @@ type Policy struct {
 	expose         string
 	maxAge         string
 	privateNetwork bool
+	debug          bool
 }
 
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
-	p := &Policy{credentials: c.AllowCredentials, privateNetwork: c.AllowPrivateNetwork}
+	p := &Policy{credentials: c.AllowCredentials, privateNetwork: c.AllowPrivateNetwork, debug: c.Debug}
 	var errs []error
 	fail := func(where, what, why string) {
 		errs = append(errs, &ConfigError{Key: where, Value: what, Reason: why})
 	}
 	p.compileOrigins(c, fail)
 	p.compileMethods(c.AllowMethods, fail)
-	p.compileHeaders(c.AllowHeaders, fail)
+	p.compileHeaders(c, fail)
 	p.compileExpose(c, fail)
 	if c.MaxAge != nil {
 		if *c.MaxAge < 0 || *c.MaxAge > MaxMaxAge {
@@ -90,6 +93,7 @@ func (p *Policy) compileOrigins(c Config, fail func(where, what, why string)) {
 	for _, s := range c.AllowOrigins {
 		if _, dup := seen[s]; dup {
 			fail(key, s, "stands twice")
+			continue
 		}
 		seen[s] = struct{}{}
 		if err := p.origins.add(s); err != nil {
@@ -99,17 +103,24 @@ func (p *Policy) compileOrigins(c Config, fail func(where, what, why string)) {
 	if p.origins.any && len(c.AllowOrigins) > 1 {
 		fail(key, "*", "already allows every origin: leave the others out")
 	}
-	if !c.AllowCredentials {
-		return
+	if c.AllowCredentials {
+		p.refuseEverybody(c.AllowOrigins, "with allow_credentials would let ", " act as the signed-in user: ", fail)
+	} else if c.AllowPrivateNetwork {
+		p.refuseEverybody(c.AllowOrigins, "with allow_private_network would let ", " reach into the private network: ", fail)
 	}
+}
+
+// refuseEverybody refuses what stands for origins that anybody can take on,
+// where that would give away more than public data.
+func (p *Policy) refuseEverybody(origins []string, would, what string, fail func(where, what, why string)) {
 	if p.origins.any {
-		fail(key, "*", "with allow_credentials would let every site act as the signed-in user: list the origins")
+		fail(keyOrigins, "*", would+"every site"+what+"list the origins")
 	}
 	if p.origins.null {
-		fail(key, "null", "with allow_credentials would let any sandboxed page act as the signed-in user: leave it out")
+		fail(keyOrigins, "null", would+"any sandboxed page"+what+"leave it out")
 	}
-	if s := insecure(c.AllowOrigins); s != "" {
-		fail(key, s, "with allow_credentials would let whoever is on the network act as the signed-in user: use https")
+	for _, s := range insecure(origins) {
+		fail(keyOrigins, s, would+"whoever is on the network"+what+"use https")
 	}
 }
 
@@ -126,7 +137,7 @@ func (p *Policy) compileMethods(list []string, fail func(where, what, why string
 		case forbiddenMethod(m):
 			fail(key, m, "is forbidden to scripts (Fetch section 2.2.1): leave it out")
 		case m != strings.ToUpper(m) && normalised(strings.ToUpper(m)):
-			fail(key, m, "is written in upper case by browsers")
+			fail(key, m, "is sent in upper case by browsers, and methods are case-sensitive: "+strings.ToUpper(m))
 		case has(p.methods, m):
 			fail(key, m, "stands twice")
 		default:
@@ -136,21 +147,26 @@ func (p *Policy) compileMethods(list []string, fail func(where, what, why string
 	p.methodList = strings.Join(p.methods, ", ")
 }
 
-func (p *Policy) compileHeaders(list []string, fail func(where, what, why string)) {
+func (p *Policy) compileHeaders(c Config, fail func(where, what, why string)) {
 	const key = "allow_headers"
-	p.headers = make(map[string]struct{}, len(list))
-	names := make([]string, 0, len(list))
-	for _, h := range list {
+	p.headers = make(map[string]struct{}, len(c.AllowHeaders))
+	names := make([]string, 0, len(c.AllowHeaders))
+	for _, h := range c.AllowHeaders {
 		name := strings.ToLower(h)
 		_, dup := p.headers[name]
 		switch {
 		case h == "*":
+			if p.anyHeader {
+				fail(key, h, "stands twice")
+			}
 			p.anyHeader = true
 			continue
 		case !isToken(h):
 			fail(key, h, "is not a header name")
 		case forbiddenHeader(name):
 			fail(key, h, "is forbidden to scripts (Fetch section 2.2.2): leave it out")
+		case ownHeader(name):
+			fail(key, h, "is a response header of the CORS protocol: no script sends it")
 		case dup:
 			fail(key, h, "stands twice")
 		}
@@ -175,6 +191,8 @@ func (p *Policy) compileExpose(c Config, fail func(where, what, why string)) {
 			fail(key, h, "is not a header name")
 		case strings.EqualFold(h, "set-cookie"), strings.EqualFold(h, "set-cookie2"):
 			fail(key, h, "is never shown to scripts (Fetch section 2.2.2): leave it out")
+		case strings.HasPrefix(strings.ToLower(h), "access-control-"), strings.EqualFold(h, "origin"), strings.EqualFold(h, "vary"):
+			fail(key, h, "speaks to the browser, not to the page: leave it out")
 		case hasFold(c.ExposeHeaders[:i], h):
 			fail(key, h, "stands twice")
 		}

@@ -31,6 +31,10 @@ func normalised(m string) bool {
 // safelistedMethod: Fetch section 2.2.1; these need no permission.
 func safelistedMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "POST" }
 
+// ForbiddenHeader tells whether scripts cannot set the header (Fetch section
+// 2.2.2); name is in lower case.
+func ForbiddenHeader(name string) bool { return forbiddenHeader(name) }
+
 // forbiddenHeader: Fetch section 2.2.2, "forbidden request-header".
 func forbiddenHeader(name string) bool {
 	switch name {
@@ -41,6 +45,16 @@ func forbiddenHeader(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-")
+}
+
+// ownHeader tells whether the name is one of the protocol's own in responses.
+func ownHeader(name string) bool {
+	for _, own := range responseHeaders {
+		if name == own {
+			return true
+		}
+	}
+	return false
 }
 
 func has(list []string, s string) bool {

@@ -21,4 +21,9 @@ func (o *Origins) Allow(s string) bool { return len(s) <= maxOriginLen && o.patt
 
 // Insecure returns the first origin of list whose pages a network attacker can
 // write, loopback excepted, or "".
-func Insecure(list []string) string { return insecure(list) }
+func Insecure(list []string) string {
+	for _, s := range insecure(list) {
+		return s
+	}
+	return ""
+}

@@ -61,16 +61,17 @@ func (p *patterns) addSubdomains(scheme, base string) error {
 	return nil
 }
 
-// insecure returns the first pattern whose pages a network attacker can write,
-// loopback excepted, or "".
-func insecure(list []string) string {
+// insecure returns the patterns whose pages a network attacker can write,
+// loopback excepted (W3C Secure Contexts, section 3.1).
+func insecure(list []string) []string {
+	var found []string
 	for _, s := range list {
 		plain := strings.TrimSuffix(strings.Replace(s, "://*.", "://", 1), ":*")
 		if o, ok := parseOrigin(plain); ok && o.scheme == "http" && !o.loopback() {
-			return s
+			found = append(found, s)
 		}
 	}
-	return ""
+	return found
 }
 
 // validOrigin parses a configured origin and says what is wrong with it.
@@ -79,6 +80,8 @@ func validOrigin(s string) (origin, error) {
 	switch {
 	case !ok:
 		return origin{}, errors.New("an origin is scheme://host[:port], such as https://app.example.com")
+	case strings.ContainsAny(s, " \t,"):
+		return origin{}, errors.New("an origin has no spaces or commas: one origin in each element of the list")
 	case s != strings.ToLower(s):
 		return origin{}, errors.New("browsers send origins in lower case: " + strings.ToLower(s))
 	case strings.ContainsAny(rest, "/?#"):
@@ -87,6 +90,10 @@ func validOrigin(s string) (origin, error) {
 		return origin{}, errors.New("an origin has no user information")
 	case !ascii(s):
 		return origin{}, errors.New("browsers send international names in punycode (xn--...)")
+	case scheme == "file" || scheme == "data" || scheme == "about" || scheme == "blob" || scheme == "javascript":
+		return origin{}, errors.New("pages under " + scheme + ": have the origin null")
+	case strings.Contains(scheme, "*"):
+		return origin{}, errors.New("* never stands for a scheme: write each of the schemes out")
 	case strings.Contains(rest, "*"):
 		return origin{}, errors.New("* stands for all origins, for further labels (https://*.example.com) or for any port (http://localhost:*)")
 	}
@@ -100,12 +107,29 @@ func validOrigin(s string) (origin, error) {
 		return origin{}, errors.New("a trailing dot makes another origin: leave it out")
 	case isHost(host) && host[0] != '[' && isDotted(host) && !isDottedQuad(host):
 		return origin{}, errors.New("browsers write IPv4 addresses as four decimal numbers")
+	case len(host) > 253:
+		return origin{}, errors.New("a host name has at most 253 characters")
+	case strings.Contains(host, ".."):
+		return origin{}, errors.New("a host name has no empty label")
+	case longLabel(host):
+		return origin{}, errors.New("a label of a host name has at most 63 characters")
+	case host != "" && host[0] == '[' && !isCanonicalIPv6(host):
+		return origin{}, errors.New("browsers write IPv6 addresses shortened, as [2001:db8::1]: no leading zeros, no dotted part, no zone, the longest run of zeros as ::")
 	}
 	o, ok := parseOrigin(s)
 	if !ok {
 		return origin{}, errors.New("not an origin that a browser sends")
 	}
 	return o, nil
+}
+
+func longLabel(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		if len(label) > 63 {
+			return true
+		}
+	}
+	return false
 }
 
 func ascii(s string) bool {

@@ -9,8 +9,13 @@ import (
 
 type view http.Header
 
-func (v view) Set(name, value string) { http.Header(v).Set(name, value) }
-func (v view) Remove(name string)     { http.Header(v).Del(name) }
+func (v view) Set(name, value string)      { http.Header(v).Set(name, value) }
+func (v view) Values(name string) []string { return http.Header(v).Values(name) }
+func (v view) Value(name string) (string, bool) {
+	return http.Header(v).Get(name), len(v.Values(name)) > 0
+}
+func (v view) SetLines(name string, values []string) { v[http.CanonicalHeaderKey(name)] = values }
+func (v view) Remove(name string)                    { http.Header(v).Del(name) }
 
 func apply(t *testing.T, c Config, tls bool, upstream http.Header) http.Header {
 	t.Helper()
@@ -18,7 +23,7 @@ func apply(t *testing.T, c Config, tls bool, upstream http.Header) http.Header {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Apply(tls, view(upstream))
+	p.Apply(Response{Status: 200, TLS: tls, Nonce: "N"}, view(upstream))
 	return upstream
 }
 
@@ -99,7 +104,7 @@ func TestCompileRefuses(t *testing.T) {
 		c    Config
 		says string
 	}{
-		{"an unknown preset", Config{Preset: "strickt"}, "the presets are strict"},
+		{"an unknown preset", Config{Preset: "strickt"}, "the presets are api, legacy-compatible, strict, web-app"},
 		{"a name that is no token", Config{Set: map[string]string{"x y": "1"}}, "not a header name"},
 		{"an empty name", Config{Remove: []string{""}}, "not a header name"},
 		{"a line break in a value", Config{Set: map[string]string{"x-a": "1\r\nset-cookie: a=b"}}, "control"},
@@ -131,8 +136,11 @@ func TestCompileReportsEveryMistakeAtOnce(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Set(string, string) {}
-func (discard) Remove(string)      {}
+func (discard) Set(string, string)          {}
+func (discard) SetLines(string, []string)   {}
+func (discard) Remove(string)               {}
+func (discard) Value(string) (string, bool) { return "", false }
+func (discard) Values(string) []string      { return nil }
 
 func BenchmarkApply(b *testing.B) {
 	p, err := Compile(Config{Preset: "strict"})
@@ -141,6 +149,6 @@ func BenchmarkApply(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Apply(true, discard{})
+		p.Apply(Response{Status: 200, TLS: true}, discard{})
 	}
 }

@@ -8,12 +8,14 @@
 package middleware
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"gatehouse/filter/headers"
 	"gatehouse/filter/pipeline"
 	"gatehouse/filter/policy"
 )
@@ -41,7 +43,7 @@ func New(set *policy.Set, o Options) func(http.Handler) http.Handler {
 }
 
 func serve(set *policy.Set, o Options, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	head := pipeline.Request{Headers: lines(r), EndOfStream: r.Body == nil || r.Body == http.NoBody}
+	head := pipeline.Request{Headers: lines(r), EndOfStream: r.Body == nil || r.Body == http.NoBody, Random: random{}}
 	if o.Policy != nil {
 		head.RoutePolicy = o.Policy(r)
 	}
@@ -54,6 +56,9 @@ func serve(set *policy.Set, o Options, next http.Handler, w http.ResponseWriter,
 		for _, name := range x.Drop() {
 			deleteFold(r.Header, name)
 		}
+		if nonce := x.Nonce(); nonce != "" {
+			r.Header.Set(headers.NonceHeader, nonce)
+		}
 		if x.Inspecting() {
 			r.Body = &body{ReadCloser: r.Body, exchange: x}
 		}
@@ -63,6 +68,14 @@ func serve(set *policy.Set, o Options, next http.Handler, w http.ResponseWriter,
 	if o.Verdict != nil {
 		o.Verdict(r, x)
 	}
+}
+
+// random is the operating system's.
+type random struct{}
+
+func (random) Fill(b []byte) error {
+	_, err := rand.Read(b)
+	return err
 }
 
 // deleteFold also takes names that are not in canonical form.
@@ -164,7 +177,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.begun = true
-	w.exchange.Respond(view(w.Header()))
+	w.exchange.Respond(view{w.Header(), status})
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -194,15 +207,29 @@ func (w *response) reply() {
 	for _, h := range reply.Headers {
 		w.Header().Set(h[0], h[1])
 	}
-	w.exchange.Respond(view(w.Header()))
+	w.exchange.Respond(view{w.Header(), reply.Status})
 	w.ResponseWriter.WriteHeader(reply.Status)
 	// A client that is gone cannot be told.
 	_, _ = w.ResponseWriter.Write(reply.Body)
 }
 
 // view is the pipeline's view of an http.Header.
-type view http.Header
+type view struct {
+	http.Header
+	status int
+}
 
-func (v view) Values(name string) []string { return http.Header(v).Values(name) }
-func (v view) Set(name, value string)      { http.Header(v).Set(name, value) }
-func (v view) Remove(name string)          { http.Header(v).Del(name) }
+func (v view) Status() int        { return v.status }
+func (v view) Remove(name string) { v.Del(name) }
+
+func (v view) Value(name string) (string, bool) {
+	lines := v.Values(name)
+	if len(lines) == 0 {
+		return "", false
+	}
+	return lines[0], true
+}
+
+func (v view) SetLines(name string, values []string) {
+	v.Header[http.CanonicalHeaderKey(name)] = values
+}

@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
+	"gatehouse/filter/headers"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/upload"
 	"gatehouse/filter/verdict"
@@ -30,6 +31,9 @@ type Exchange struct {
 	received  int64
 	verdict   verdict.Verdict
 	reply     *Reply
+	random    Random
+	raw       [headers.NonceBytes]byte
+	nonce     string
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -41,7 +45,17 @@ type Reply struct {
 
 // Begin chooses the policy and judges the request's head.
 func Begin(set *policy.Set, r Request) *Exchange {
-	x := &Exchange{set: set, head: read(r.Headers)}
+	x := &Exchange{}
+	x.Begin(set, r)
+	return x
+}
+
+// Begin is the function Begin for an exchange whose memory is used again: the
+// zero value, or one after Reset.
+func (x *Exchange) Begin(set *policy.Set, r Request) {
+	x.set = set
+	x.head.read(r.Headers)
+	x.random = r.Random
 	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 	chosen, err := set.Select(policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -49,10 +63,14 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	})
 	if err != nil {
 		x.deny(verdict.FeaturePolicy, "unknown_policy", err.Error(), verdict.CheckUnavailable)
-		return x
+		return
 	}
 	x.policy = chosen
 	x.verdict.Policy = chosen.Name
+	if h := chosen.Headers; h != nil && !chosen.HeadersReport && h.Nonced() && !x.makeNonce() {
+		x.Fail("there is no randomness for the nonce of the Content-Security-Policy")
+		return
+	}
 	x.preflight()
 	if x.reply == nil {
 		x.crossSite()
@@ -60,11 +78,21 @@ func Begin(set *policy.Set, r Request) *Exchange {
 	if x.reply == nil && !r.EndOfStream {
 		x.beginUpload()
 	}
-	return x
+}
+
+// Reset forgets the request, so that the next one can Begin.
+func (x *Exchange) Reset() {
+	h := x.head
+	h.forget()
+	*x = Exchange{head: h}
 }
 
 // Drop lists the request headers that must not go on, in lower case.
 func (x *Exchange) Drop() []string { return x.head.drop }
+
+// Nonce goes to the upstream as headers.NonceHeader; empty if the policy needs
+// none.
+func (x *Exchange) Nonce() string { return x.nonce }
 
 // Reply is the filter's own answer, or nil while the request may go on.
 func (x *Exchange) Reply() *Reply { return x.reply }
@@ -142,6 +170,9 @@ func (x *Exchange) preflight() {
 	}
 	if answer.Refusal != "" {
 		x.deny(verdict.FeatureCORS, answer.Rule, answer.Refusal, verdict.Forbidden)
+		if p.Debug() {
+			x.reply.Body = verdict.Forbidden.DocumentWith(x.head.requestID, "detail", answer.Refusal)
+		}
 	} else {
 		x.verdict.Feature, x.verdict.Rule = verdict.FeatureCORS, "cors_preflight"
 		x.reply = &Reply{Status: 204}
@@ -238,10 +269,20 @@ func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Proble
 	}
 }
 
-// Failed is an exchange that could not even begin.
-func Failed(set *policy.Set, reason string) *Exchange {
-	x := &Exchange{set: set, head: head{contentLength: -1}}
+// Unseen makes of an exchange one whose request the filter never saw, because
+// the proxy refused it before: its answer gets the headers of the default
+// policy.
+func (x *Exchange) Unseen(set *policy.Set, random Random) {
+	x.Reset()
+	x.set, x.random = set, random
+	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
+}
+
+// Failed makes of an exchange one that could not even begin.
+func (x *Exchange) Failed(set *policy.Set, reason string) {
+	x.Reset()
+	x.set = set
+	x.head.contentLength = -1
 	x.verdict.Version = set.Version()
 	x.Fail(reason)
-	return x
 }

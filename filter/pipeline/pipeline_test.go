@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/policy"
 	"gatehouse/filter/verdict"
 )
@@ -35,9 +36,17 @@ func request(name, method string, lines ...[2]string) Request {
 
 type view http.Header
 
+func (v view) Status() int                 { return 200 }
 func (v view) Values(name string) []string { return http.Header(v).Values(name) }
-func (v view) Set(name, value string)      { http.Header(v).Set(name, value) }
-func (v view) Remove(name string)          { http.Header(v).Del(name) }
+
+func (v view) Value(name string) (string, bool) {
+	return http.Header(v).Get(name), len(v.Values(name)) > 0
+}
+func (v view) SetLines(name string, values []string) {
+	v[http.CanonicalHeaderKey(name)] = values
+}
+func (v view) Set(name, value string) { http.Header(v).Set(name, value) }
+func (v view) Remove(name string)     { http.Header(v).Del(name) }
 
 func begin(t *testing.T, name, length string) *Exchange {
 	t.Helper()
@@ -141,7 +150,9 @@ func TestARequestWithoutABodyIsNotInspected(t *testing.T) {
 }
 
 func TestAFailureOfTheFilterItselfRefuses(t *testing.T) {
-	for name, x := range map[string]*Exchange{"before it began": Failed(set(t), "why"), "later": begin(t, "upload", "")} {
+	early := &Exchange{}
+	early.Failed(set(t), "why")
+	for name, x := range map[string]*Exchange{"before it began": early, "later": begin(t, "upload", "")} {
 		if name == "later" {
 			x.Fail("why")
 		}
@@ -172,10 +183,60 @@ func TestTLSIsWhatTheProxySaysElseTheScheme(t *testing.T) {
 		want          bool
 	}{{"https", "", true}, {"http", "", false}, {"http", "https", true}, {"https", "http", false}}
 	for _, tt := range tests {
-		h := read([][2]string{{":scheme", tt.scheme}, {"x-forwarded-proto", tt.proto}})
+		var h head
+		h.read([][2]string{{":scheme", tt.scheme}, {"x-forwarded-proto", tt.proto}})
 		if h.tls() != tt.want {
 			t.Errorf("%+v", tt)
 		}
+	}
+}
+
+// rich is a request as a browser's page of another origin sends it.
+func rich(t testing.TB) (*policy.Set, Request) {
+	r := request("base", "GET", [2]string{"origin", "https://a.example"}, [2]string{"accept", "*/*"}, [2]string{"user-agent", "x"},
+		[2]string{"sec-fetch-site", "cross-site"}, [2]string{"sec-fetch-mode", "cors"}, [2]string{"sec-fetch-dest", "empty"})
+	r.EndOfStream = true
+	return set(t), r
+}
+
+func TestARequestAllocatesNothingOnceThereWasOne(t *testing.T) {
+	s, r := rich(t)
+	var x Exchange
+	var response abi.Map
+	answer := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"server", "x"}, {"vary", "Origin"},
+		{"access-control-allow-origin", "*"}}))
+	var told counting
+	n := testing.AllocsPerRun(100, func() {
+		x.Begin(s, r)
+		response.Load(answer)
+		x.Respond(&response)
+		if err := response.Tell(&told); err != nil {
+			t.Error(err)
+		}
+		x.Reset()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a request", n)
+	}
+	if got := response.Values("access-control-allow-origin"); len(got) != 1 || got[0] != "https://a.example" {
+		t.Errorf("%q", response.Lines())
+	}
+}
+
+func TestNothingOfOneRequestIsLeftInTheNext(t *testing.T) {
+	s, r := rich(t)
+	var x Exchange
+	x.Begin(s, r)
+	x.Fail("first")
+	x.Reset()
+	x.Begin(s, request("base", "GET"))
+	if x.Reply() != nil || x.Verdict().Decision != verdict.Allow || x.Verdict().Reason != "" {
+		t.Errorf("%+v", x.Verdict())
+	}
+	got := http.Header{}
+	x.Respond(view(got))
+	if got.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("the next answer goes to the origin of the last: %v", got)
 	}
 }
 
@@ -187,5 +248,33 @@ func BenchmarkCORSRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Begin(s, r).Respond(v)
+	}
+}
+
+// counting is a host that only counts.
+type counting int
+
+func (c *counting) Remove(string) error          { *c++; return nil }
+func (c *counting) Replace(string, string) error { *c++; return nil }
+func (c *counting) Add(string, string) error     { *c++; return nil }
+func (c *counting) ReplaceAll([][2]string) error { *c++; return nil }
+
+func BenchmarkARequestOnceThereWasOne(b *testing.B) {
+	s, r := rich(b)
+	var x Exchange
+	var response abi.Map
+	answer := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"content-length", "11"}, {"date", "x"}}))
+	asked := string(abi.Pack(nil, r.Headers))
+	var request abi.Map
+	var told counting
+	b.ReportAllocs()
+	for b.Loop() {
+		request.Load(asked)
+		r.Headers = request.Lines()
+		x.Begin(s, r)
+		response.Load(answer)
+		x.Respond(&response)
+		_ = response.Tell(&told)
+		x.Reset()
 	}
 }

@@ -2,7 +2,8 @@ package pipeline
 
 import (
 	"strconv"
-	"strings"
+
+	"gatehouse/filter/headers"
 )
 
 // Request is a request's head as a host sees it.
@@ -14,7 +15,13 @@ type Request struct {
 	RoutePolicy, VirtualHostPolicy string
 	// EndOfStream: there is no body.
 	EndOfStream bool
+	// Random is asked only where the policy needs a nonce; if it fails, or is
+	// nil, such a request is refused.
+	Random Random
 }
+
+// Random fills b from a cryptographic source.
+type Random interface{ Fill(b []byte) error }
 
 // head is what the features read of a request, gathered in one pass.
 type head struct {
@@ -22,7 +29,7 @@ type head struct {
 	forwardedProto, requestID       string
 	origins                         []string
 	requestMethod, requestHeaders   []string
-	privateNetwork                  bool
+	privateNetwork                  []string
 	fetchSite, fetchMode, fetchDest []string
 	contentType                     []string
 	contentEncoding                 []string
@@ -32,17 +39,26 @@ type head struct {
 	drop                            []string
 }
 
-func read(lines [][2]string) head {
-	h := head{contentLength: -1}
-	for _, line := range lines {
-		name, value := line[0], line[1]
+// read takes the lines in; the slices keep the memory that they have.
+func (h *head) read(lines [][2]string) {
+	h.forget()
+	for i := range lines {
+		name, value := lines[i][0], lines[i][1]
 		if reserved(name) {
 			h.drop = append(h.drop, name)
 			continue
 		}
 		h.take(name, value)
 	}
-	return h
+}
+
+// forget empties the head and keeps the memory of its lists.
+func (h *head) forget() {
+	*h = head{
+		contentLength: -1, origins: h.origins[:0], requestMethod: h.requestMethod[:0], requestHeaders: h.requestHeaders[:0],
+		privateNetwork: h.privateNetwork[:0], fetchSite: h.fetchSite[:0], fetchMode: h.fetchMode[:0], fetchDest: h.fetchDest[:0],
+		contentType: h.contentType[:0], contentEncoding: h.contentEncoding[:0], drop: h.drop[:0],
+	}
 }
 
 func (h *head) take(name, value string) {
@@ -66,7 +82,7 @@ func (h *head) take(name, value string) {
 	case "access-control-request-headers":
 		h.requestHeaders = append(h.requestHeaders, value)
 	case "access-control-request-private-network":
-		h.privateNetwork = value == "true"
+		h.privateNetwork = append(h.privateNetwork, value)
 	case "sec-fetch-site":
 		h.fetchSite = append(h.fetchSite, value)
 	case "sec-fetch-mode":
@@ -94,10 +110,31 @@ func (h *head) take(name, value string) {
 // underscore counts as a hyphen: CGI-like servers make one of the two.
 func reserved(name string) bool {
 	const prefix = "x-gatehouse-"
-	if len(name) < len(prefix) || (name[0] != 'x' && name[0] != 'X') {
+	if len(name) < len(headers.NonceHeader) || (name[0] != 'x' && name[0] != 'X') {
 		return false
 	}
-	return strings.EqualFold(strings.ReplaceAll(name[:len(prefix)], "_", "-"), prefix)
+	if len(name) == len(headers.NonceHeader) {
+		return sameName(name, headers.NonceHeader)
+	}
+	return len(name) >= len(prefix) && sameName(name[:len(prefix)], prefix)
+}
+
+// sameName compares with a name in lower case, without a copy: it is asked of
+// every header of every request.
+func sameName(name, lower string) bool {
+	for i := range len(lower) {
+		c := name[i]
+		switch {
+		case c == '_':
+			c = '-'
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // tls tells whether the client's connection was TLS. Envoy overwrites

@@ -8,22 +8,50 @@ import (
 // ResponseHeaders is a host's view of the response headers.
 type ResponseHeaders interface {
 	headers.View
-	// Values returns all lines of the header.
-	Values(name string) []string
+	// Status is the response's, three digits.
+	Status() int
 }
 
 // Respond writes the policy into the response, whoever made it: the upstream,
 // the proxy, another filter or this one.
 func (x *Exchange) Respond(v ResponseHeaders) {
-	if x.policy == nil {
+	p := x.policy
+	if p == nil { // refused before there was one: what the default policy sets fits best
+		p = x.set.Fallback()
+	}
+	if p == nil {
 		return
 	}
-	if h := x.policy.Headers; h != nil && !x.policy.HeadersReport {
-		h.Apply(x.head.tls(), v)
+	if h := p.Headers; h != nil && !p.HeadersReport {
+		x.dress(h, v)
+	}
+	if x.policy == nil {
+		return
 	}
 	if x.policy.CORS != nil && !x.policy.CORSReport && !x.answeredPreflight() {
 		x.share(x.policy.CORS, v)
 	}
+}
+
+func (x *Exchange) dress(h *headers.Policy, v ResponseHeaders) {
+	if h.Nonced() && x.nonce == "" && !x.makeNonce() {
+		// A policy whose nonce nobody can know is stricter than the one meant,
+		// and never laxer.
+		x.nonce = unknownNonce
+	}
+	h.Apply(headers.Response{Status: v.Status(), TLS: x.head.tls(), Nonce: x.nonce}, v)
+}
+
+// unknownNonce matches no element: it is no base64-value.
+const unknownNonce = "-"
+
+// makeNonce makes the nonce of this exchange.
+func (x *Exchange) makeNonce() bool {
+	if x.random == nil || x.random.Fill(x.raw[:]) != nil {
+		return false
+	}
+	x.nonce = headers.Nonce(x.raw)
+	return true
 }
 
 // answeredPreflight: such an answer already has all of its CORS headers.
@@ -34,18 +62,28 @@ func (x *Exchange) answeredPreflight() bool {
 // share gives the response to the page of another origin, or not (Fetch section
 // 3.3.3). The gateway is the authority: what the upstream said is replaced.
 func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
-	for _, name := range cors.ResponseHeaders() {
-		v.Remove(name)
-	}
 	if vary := p.Vary(); vary != "" {
-		v.Set("vary", cors.MergeVary(v.Values("vary"), vary))
-	}
-	origin, ok := p.Allowed(x.head.origins)
-	if !ok {
-		return
+		if have := v.Values("vary"); !cors.Varies(have, vary) {
+			v.Set("vary", cors.MergeVary(have, vary))
+		}
 	}
 	var lines [3]cors.Header
-	for _, h := range p.Actual(lines[:0], origin) {
+	given := p.Actual(lines[:0], x.head.origins)
+	for _, name := range cors.ResponseHeaders() {
+		if !names(given, name) {
+			v.Remove(name)
+		}
+	}
+	for _, h := range given {
 		v.Set(h.Name, h.Value)
 	}
+}
+
+func names(given []cors.Header, name string) bool {
+	for i := range given {
+		if given[i].Name == name {
+			return true
+		}
+	}
+	return false
 }

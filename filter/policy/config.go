@@ -1,6 +1,9 @@
 package policy
 
-import "gatehouse/filter/upload"
+import (
+	"gatehouse/filter/headers"
+	"gatehouse/filter/upload"
+)
 
 // Config is the plugin's configuration as it stands in JSON: what control
 // renders and what a person writes by hand. Its json tags are for writers
@@ -14,6 +17,14 @@ type Config struct {
 	// headers back until it has judged an upload. Without it the headers leave
 	// before the first body byte.
 	HoldRequestHeaders bool `json:"hold_request_headers,omitempty"`
+	// IgnoreMetadata says that neither routes nor virtual hosts name a policy in
+	// their metadata, so that the filter need not ask: asking costs as much as
+	// setting six headers. What they name all the same does not count.
+	IgnoreMetadata bool `json:"ignore_metadata,omitempty"`
+	// Verdicts says which verdicts the filter publishes for the access log: all
+	// (also when empty), or decisions: not those that say no more than that the
+	// request was allowed.
+	Verdicts Verdicts `json:"verdicts,omitempty"`
 	// DefaultPolicy applies where neither metadata nor a rule names a policy.
 	DefaultPolicy string `json:"default_policy,omitempty"`
 	// Rules choose a policy where route metadata cannot be set (Istio). The
@@ -21,6 +32,14 @@ type Config struct {
 	Rules    []Rule            `json:"rules,omitempty"`
 	Policies map[string]Policy `json:"policies"`
 }
+
+// Verdicts is all or decisions.
+type Verdicts string
+
+const (
+	VerdictsAll       Verdicts = "all"
+	VerdictsDecisions Verdicts = "decisions"
+)
 
 // Rule matches requests by host, path and method; what is empty matches all.
 type Rule struct {
@@ -55,15 +74,52 @@ const (
 // Headers configures the security headers of responses.
 type Headers struct {
 	Mode   Mode   `json:"mode,omitempty"`
-	Preset string `json:"preset,omitempty"` // strict
+	Preset string `json:"preset,omitempty"` // strict, web-app, api, legacy-compatible
 	// Set overrides or adds single headers by name; an empty value removes a
 	// header that the preset would set.
 	Set map[string]string `json:"set,omitempty"`
 	// Remove names upstream response headers that must not leave.
 	Remove []string `json:"remove,omitempty"`
+	// CSP changes the preset's Content-Security-Policy by directive: a list of
+	// values, [] for a directive that takes none, [""] to take one away.
+	CSP map[string][]string `json:"csp,omitempty"`
+	// CSPReportOnly is a policy of its own, beside the enforced one.
+	CSPReportOnly map[string][]string `json:"csp_report_only,omitempty"`
+	// ReportingEndpoints are https URLs or paths by name.
+	ReportingEndpoints map[string]string `json:"reporting_endpoints,omitempty"`
+	// Existing says by header what becomes of the upstream's own: replace
+	// (unless told), keep or merge.
+	Existing map[string]string `json:"existing,omitempty"`
+	Cookies  *Cookies          `json:"cookies,omitempty"`
+	// ClearSiteData are types of data that a success makes browsers drop.
+	ClearSiteData []string `json:"clear_site_data,omitempty"`
 }
 
-// CORS configures cross-origin sharing (Fetch standard, section 3.2).
+// Cookies configures the hardening of the upstream's cookies (RFC 6265bis).
+type Cookies struct {
+	Secure   *bool `json:"secure,omitempty"`
+	HTTPOnly *bool `json:"http_only,omitempty"`
+	// SameSite is Lax, Strict or keep.
+	SameSite       string   `json:"same_site,omitempty"`
+	ScriptReadable []string `json:"script_readable,omitempty"`
+	Except         []string `json:"except,omitempty"`
+}
+
+// Compile validates the settings, whatever the mode; the mistakes are joined
+// *headers.ConfigError.
+func (h *Headers) Compile() (*headers.Policy, error) {
+	c := headers.Config{
+		Preset: h.Preset, Set: h.Set, Remove: h.Remove, CSP: h.CSP, CSPReportOnly: h.CSPReportOnly,
+		ReportingEndpoints: h.ReportingEndpoints, Existing: h.Existing, ClearSiteData: h.ClearSiteData,
+	}
+	if h.Cookies != nil {
+		own := headers.Cookies(*h.Cookies)
+		c.Cookies = &own
+	}
+	return headers.Compile(c)
+}
+
+// CORS configures cross-origin sharing (Fetch standard, section 3.3).
 type CORS struct {
 	Mode             Mode     `json:"mode,omitempty"`
 	AllowOrigins     []string `json:"allow_origins"`
@@ -74,6 +130,8 @@ type CORS struct {
 	// MaxAge in seconds; nil sends no header, 0 sends 0.
 	MaxAge              *int `json:"max_age,omitempty"`
 	AllowPrivateNetwork bool `json:"allow_private_network,omitempty"`
+	// Debug tells the sender of a refused preflight why; not for production.
+	Debug bool `json:"debug,omitempty"`
 }
 
 // CSRF configures the refusal of what other sites make browsers send (W3C Fetch

@@ -138,7 +138,13 @@ func (r *reader) config(v gjson.Result) Config {
 	r.fields("", v, map[string]field{
 		"version":              r.str(&c.Version),
 		"hold_request_headers": r.boolean(&c.HoldRequestHeaders),
-		"default_policy":       r.str(&c.DefaultPolicy),
+		"ignore_metadata":      r.boolean(&c.IgnoreMetadata),
+		"verdicts": func(where string, v gjson.Result) {
+			var s string
+			r.str(&s)(where, v)
+			c.Verdicts = Verdicts(s)
+		},
+		"default_policy": r.str(&c.DefaultPolicy),
 		"rules": func(where string, v gjson.Result) {
 			r.array(where, v, func(at string, e gjson.Result) { c.Rules = append(c.Rules, r.rule(at, e)) })
 		},
@@ -178,19 +184,56 @@ func (r *reader) policy(where string, v gjson.Result) Policy {
 func (r *reader) headers(where string, v gjson.Result) *Headers {
 	h := &Headers{}
 	r.fields(where, v, map[string]field{
-		"mode": r.mode(&h.Mode), "preset": r.str(&h.Preset), "remove": r.strings(&h.Remove),
-		"set": func(at string, e gjson.Result) {
-			h.Set = map[string]string{}
-			r.object(at, e, func(name string) field {
-				return func(at string, e gjson.Result) {
-					var value string
-					r.str(&value)(at, e)
-					h.Set[name] = value
-				}
-			})
-		},
+		"mode": r.mode(&h.Mode), "preset": r.str(&h.Preset), "remove": r.strings(&h.Remove), "set": r.texts(&h.Set),
+		"csp": r.lists(&h.CSP), "csp_report_only": r.lists(&h.CSPReportOnly), "reporting_endpoints": r.texts(&h.ReportingEndpoints),
+		"existing": r.texts(&h.Existing), "clear_site_data": r.strings(&h.ClearSiteData),
+		"cookies": func(at string, e gjson.Result) { h.Cookies = r.cookies(at, e) },
 	})
 	return h
+}
+
+func (r *reader) cookies(where string, v gjson.Result) *Cookies {
+	c := &Cookies{}
+	r.fields(where, v, map[string]field{
+		"secure": r.optional(&c.Secure), "http_only": r.optional(&c.HTTPOnly), "same_site": r.str(&c.SameSite),
+		"script_readable": r.strings(&c.ScriptReadable), "except": r.strings(&c.Except),
+	})
+	return c
+}
+
+// texts reads an object whose values are strings.
+func (r *reader) texts(dst *map[string]string) field {
+	return func(where string, v gjson.Result) {
+		*dst = map[string]string{}
+		r.object(where, v, func(name string) field {
+			return func(at string, e gjson.Result) {
+				var value string
+				r.str(&value)(at, e)
+				(*dst)[name] = value
+			}
+		})
+	}
+}
+
+// lists reads an object whose values are arrays of strings.
+func (r *reader) lists(dst *map[string][]string) field {
+	return func(where string, v gjson.Result) {
+		*dst = map[string][]string{}
+		r.object(where, v, func(name string) field {
+			return func(at string, e gjson.Result) {
+				var values []string
+				r.strings(&values)(at, e)
+				(*dst)[name] = values
+			}
+		})
+	}
+}
+
+func (r *reader) optional(dst **bool) field {
+	return func(where string, v gjson.Result) {
+		*dst = new(bool)
+		r.boolean(*dst)(where, v)
+	}
 }
 
 func (r *reader) cors(where string, v gjson.Result) *CORS {
@@ -199,7 +242,7 @@ func (r *reader) cors(where string, v gjson.Result) *CORS {
 		"mode": r.mode(&c.Mode), "allow_origins": r.strings(&c.AllowOrigins),
 		"allow_credentials": r.boolean(&c.AllowCredentials), "allow_methods": r.strings(&c.AllowMethods),
 		"allow_headers": r.strings(&c.AllowHeaders), "expose_headers": r.strings(&c.ExposeHeaders),
-		"allow_private_network": r.boolean(&c.AllowPrivateNetwork),
+		"allow_private_network": r.boolean(&c.AllowPrivateNetwork), "debug": r.boolean(&c.Debug),
 		"max_age": func(at string, e gjson.Result) {
 			var n int64
 			r.integer(&n)(at, e)

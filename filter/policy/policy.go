@@ -18,6 +18,7 @@ import (
 	"gatehouse/filter/headers"
 	"gatehouse/filter/match"
 	"gatehouse/filter/upload"
+	"gatehouse/filter/verdict"
 )
 
 // Set is a compiled Config; immutable and safe for concurrent use.
@@ -27,6 +28,19 @@ type Set struct {
 	fallback string
 	rules    []rule
 	policies map[string]*Compiled
+	// metadata and decisions: see Config.
+	metadata, decisions bool
+}
+
+// None is a set without policies, for what fails before there is one.
+func None() *Set { return &Set{} }
+
+// ReadsMetadata tells whether route and virtual-host metadata can name a policy.
+func (s *Set) ReadsMetadata() bool { return s.metadata }
+
+// Publishes tells whether the verdict is to be published.
+func (s *Set) Publishes(v *verdict.Verdict) bool {
+	return !s.decisions || v.Decision != verdict.Allow || v.Rule != "" || len(v.Files) > 0
 }
 
 type rule struct {
@@ -47,6 +61,10 @@ type Compiled struct {
 	Uploads       *upload.Policy
 	UploadsReport bool
 }
+
+// Fallback is the default policy, for what never got one of its own; nil if there
+// is none.
+func (s *Set) Fallback() *Compiled { return s.policies[s.fallback] }
 
 // Version identifies the configuration.
 func (s *Set) Version() string { return s.version }
@@ -119,7 +137,14 @@ func Compile(c Config) (*Set, error) {
 	k := &compiler{}
 	s := &Set{
 		version: c.Version, hold: c.HoldRequestHeaders, fallback: c.DefaultPolicy,
-		policies: make(map[string]*Compiled, len(c.Policies)),
+		policies: make(map[string]*Compiled, len(c.Policies)), metadata: !c.IgnoreMetadata,
+	}
+	switch c.Verdicts {
+	case "", VerdictsAll:
+	case VerdictsDecisions:
+		s.decisions = true
+	default:
+		k.fail("verdicts", fmt.Sprintf("%q is not all or decisions", c.Verdicts))
 	}
 	if len(c.Policies) == 0 {
 		k.fail("policies", "is empty: a filter without policies refuses every request")
@@ -183,7 +208,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 	}
 	out := &Compiled{Name: name}
 	if p.Headers != nil && k.mode(where+".headers", p.Headers.Mode, &out.HeadersReport) {
-		compiled, err := headers.Compile(headers.Config{Preset: p.Headers.Preset, Set: p.Headers.Set, Remove: p.Headers.Remove})
+		compiled, err := p.Headers.Compile()
 		k.under(where+".headers", err)
 		out.Headers = compiled
 	}
@@ -191,7 +216,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 		compiled, err := cors.Compile(cors.Config{
 			AllowOrigins: p.CORS.AllowOrigins, AllowCredentials: p.CORS.AllowCredentials,
 			AllowMethods: p.CORS.AllowMethods, AllowHeaders: p.CORS.AllowHeaders, ExposeHeaders: p.CORS.ExposeHeaders,
-			MaxAge: p.CORS.MaxAge, AllowPrivateNetwork: p.CORS.AllowPrivateNetwork,
+			MaxAge: p.CORS.MaxAge, AllowPrivateNetwork: p.CORS.AllowPrivateNetwork, Debug: p.CORS.Debug,
 		})
 		k.under(where+".cors", err)
 		out.CORS = compiled

@@ -1,0 +1,122 @@
+package crossorigin
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+
+	"gatehouse/e2e/pack"
+)
+
+const within = 150 * time.Second
+
+// chromium starts a browser and fails the test where there is none.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+	)
+	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(allocated)
+	t.Cleanup(closeTab)
+	// The first call begins the browser, which lives as long as its context.
+	if err := chromedp.Do(tab); err != nil {
+		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
+	}
+	ctx, cancel := context.WithTimeout(tab, within)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// scenario is something that a page does, and what its script must see.
+type scenario struct {
+	name, page string
+	do         string // an expression, API and OTHER stand for the API's names
+	want       string
+	// log lists the requests that Envoy must have seen, in order, as far as they
+	// are about this path.
+	path string
+	log  []string
+	// grant is a permission that the person at the browser has given before.
+	grant string
+}
+
+func grant(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, browser.SetPermission, browser.SetPermissionParams{
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+		})
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestThePagesOfOtherOriginsMayDoWhatThePolicySaysInChromium(t *testing.T) {
+	s := start(t)
+	tab := chromium(t)
+	names := strings.NewReplacer("API", s.api, "OTHER", s.other)
+	all := scenarios(s)
+	if len(all) < 20 {
+		t.Errorf("only %d scenarios", len(all))
+	}
+	page := ""
+	for _, c := range all {
+		t.Run(c.name, func(t *testing.T) {
+			if c.page != page {
+				if err := chromedp.Do(tab, chromedp.Navigate(c.page), chromedp.WaitVisible(chromedp.CSS("#main"))); err != nil {
+					t.Fatal(err)
+				}
+				page = c.page
+			}
+			if c.grant != "" {
+				grant(t, tab, c.grant)
+			}
+			got, err := chromedp.Run(tab, chromedp.Evaluate[string](names.Replace(c.do), chromedp.EvalAwaitPromise))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != c.want {
+				t.Errorf("the page sees %q, want %q", got, c.want)
+			}
+			if c.path != "" {
+				expectLog(t, s.log, c.path, c.log)
+			}
+		})
+	}
+}
+
+func expectLog(t *testing.T, file, path string, want []string) {
+	t.Helper()
+	var got []string
+	pack.Eventually(t, 10*time.Second, "the log of "+path, func(context.Context) error {
+		text, err := os.ReadFile(file) //nolint:gosec // the test's own
+		if err != nil {
+			return err
+		}
+		got = nil
+		for line := range strings.Lines(string(text)) {
+			parts := strings.Fields(line)
+			if len(parts) == 3 && parts[1] == path {
+				got = append(got, parts[0]+" "+parts[2])
+			}
+		}
+		if len(got) < len(want) {
+			return context.DeadlineExceeded
+		}
+		return nil
+	})
+	if strings.Join(got, ", ") != strings.Join(want, ", ") {
+		t.Errorf("Envoy saw %q, want %q", got, want)
+	}
+}

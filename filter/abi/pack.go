@@ -1,0 +1,56 @@
+package abi
+
+// A packed map is, in little endian: the number of lines, the lengths of name
+// and value of each, and then names and values, each followed by a NUL
+// (proxy-wasm ABI 0.2, "serialized maps").
+
+// maxLines bounds what is taken for a map; Envoy's own bound on headers is 100
+// unless configured otherwise.
+const maxLines = 16 << 10
+
+// Unpack appends the lines of a packed map to dst; the strings are parts of
+// packed. It is false, with dst as it was, if packed is no packed map.
+func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
+	if packed == "" {
+		return dst, true
+	}
+	if len(packed) < 4 {
+		return dst, false
+	}
+	n := int(number(packed, 0))
+	if n > maxLines || len(packed) < 4+8*n {
+		return dst, false
+	}
+	at, out := 4+8*n, dst
+	for i := range n {
+		name, value := int(number(packed, 4+8*i)), int(number(packed, 8+8*i))
+		if name < 0 || value < 0 || name > len(packed)-at || value > len(packed)-at-name || len(packed)-at-name-value < 2 {
+			return dst, false
+		}
+		out = append(out, [2]string{packed[at : at+name], packed[at+name+1 : at+name+1+value]})
+		at += name + value + 2
+	}
+	return out, true
+}
+
+func number(s string, at int) uint32 {
+	return uint32(s[at]) | uint32(s[at+1])<<8 | uint32(s[at+2])<<16 | uint32(s[at+3])<<24
+}
+
+// Pack appends the packed form of lines to dst.
+func Pack(dst []byte, lines [][2]string) []byte {
+	dst = appendNumber(dst, len(lines))
+	for i := range lines {
+		dst = appendNumber(dst, len(lines[i][0]))
+		dst = appendNumber(dst, len(lines[i][1]))
+	}
+	for i := range lines {
+		dst = append(append(dst, lines[i][0]...), 0)
+		dst = append(append(dst, lines[i][1]...), 0)
+	}
+	return dst
+}
+
+func appendNumber(dst []byte, n int) []byte {
+	return append(dst, byte(n), byte(n>>8), byte(n>>16), byte(n>>24)) // #nosec G115 -- the number's bytes
+}

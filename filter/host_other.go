@@ -1,0 +1,21 @@
+//go:build !wasip1
+
+package main
+
+import "errors"
+
+// Outside of a Wasm VM there is no host; this is for compilers and linters.
+
+var errNoHost = errors.New("no proxy-wasm host")
+
+func hostLog(uint32, string)                         {}
+func hostConfiguration() (string, error)             { return "", errNoHost }
+func hostBody(int, int) ([]byte, error)              { return nil, errNoHost }
+func hostHeaders(uint32, *[]byte) (string, error)    { return "", errNoHost }
+func hostSetHeaders(uint32, []byte) error            { return errNoHost }
+func hostAddHeader(uint32, string, string) error     { return errNoHost }
+func hostReplaceHeader(uint32, string, string) error { return errNoHost }
+func hostRemoveHeader(uint32, string) error          { return errNoHost }
+func hostProperty(string, *[]byte) string            { return "" }
+func hostSetProperty(string, []byte) error           { return errNoHost }
+func hostReply(int, []byte, []byte) error            { return errNoHost }
