@@ -8,9 +8,6 @@ import (
 
 // Numbers of proxy-wasm ABI 0.2.
 const (
-	bufferRequestBody   = 0
-	bufferConfiguration = 7
-
 	requestHeaders  = 0
 	responseHeaders = 2
 
