@@ -30,6 +30,7 @@ import (
 type web struct {
 	api     *api.Server
 	console http.Handler
+	reports http.Handler
 	hub     *api.Hub
 }
 
@@ -73,7 +74,7 @@ func (c *control) openWeb(context.Context) error {
 		return err
 	}
 	found := evidence{dir: c.auditDir(), log: c.log, store: c.store, verifier: verifier, now: c.o.Now}
-	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, Alerts: alertList{c.store}, State: c})
+	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, Alerts: alertList{c.store}, State: c, Reports: cspReports{c.store}})
 	if c.rights != nil {
 		privacy.Register(server.API(), c.rights)
 	}
@@ -82,6 +83,7 @@ func (c *control) openWeb(context.Context) error {
 		return err
 	}
 	c.web.api, c.web.console = server, pages
+	c.web.reports = api.CSPIntake(cspReports{c.store}, c.o.Now, c.o.Log)
 	return nil
 }
 
@@ -145,6 +147,8 @@ func (w *web) routes(mux *http.ServeMux) {
 	for _, path := range []string{"/v1/", "/openapi.json", "/openapi.yaml"} {
 		mux.Handle(path, w.api.Handler())
 	}
+	mux.Handle(api.CSPReportsPath, w.reports)
+	mux.Handle(api.CSPReportsPath+"/", w.reports)
 	mux.Handle(console.Root, w.console)
 	mux.Handle(console.Root+"/", w.console)
 	mux.Handle("GET /{$}", http.RedirectHandler(console.Root, http.StatusSeeOther))

@@ -52,6 +52,12 @@ func (s *sources) Alerts(_ context.Context, q AlertQuery) ([]Alert, string, erro
 	return nil, "", s.fail
 }
 
+func (s *sources) Count(context.Context, []CSPGroup) error { return s.fail }
+
+func (s *sources) Groups(_ context.Context, policy string, limit int) ([]CSPGroup, error) {
+	return []CSPGroup{{Policy: policy, Reports: int64(limit)}}, s.fail
+}
+
 func (s *sources) Policy(context.Context) (Policy, error) {
 	return Policy{Live: PolicyVersion{Version: "v1"}}, s.fail
 }
@@ -63,7 +69,7 @@ func served(t *testing.T) (*rig, *sources, *Hub) {
 	t.Helper()
 	g := newRig(t, nil)
 	s, hub := &sources{}, NewHub()
-	g.server.Serve(Sources{Events: s, Verifier: s, Hub: hub, Alerts: s, State: s})
+	g.server.Serve(Sources{Events: s, Verifier: s, Hub: hub, Alerts: s, State: s, Reports: s})
 	return g, s, hub
 }
 

@@ -130,6 +130,7 @@ type Sources struct {
 	Hub      *Hub
 	Alerts   Alerts
 	State    State
+	Reports  CSPReports
 }
 
 // Serve registers the operations on Sources.
@@ -145,6 +146,9 @@ func (s *Server) Serve(from Sources) {
 	}
 	if from.Alerts != nil {
 		registerAlerts(s.api, from.Alerts)
+	}
+	if from.Reports != nil {
+		registerCSPReports(s.api, from.Reports)
 	}
 	if from.State != nil {
 		registerState(s.api, from.State)

@@ -36,6 +36,7 @@ func (app *App) commands() []*cobra.Command {
 		newAuditCommand(app),
 		newUserCommand(app),
 		newAlertCommand(app),
+		newCSPCommand(app),
 		newSubjectCommand(app),
 		newConsentCommand(app),
 		newBreachCommand(app),

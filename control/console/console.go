@@ -76,6 +76,7 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET "+Root+"/requests", c.page(c.requests))
 	mux.HandleFunc("GET "+Root+"/requests/{id}", c.page(c.request))
 	mux.HandleFunc("GET "+Root+"/policy", c.page(c.policy))
+	mux.HandleFunc("GET "+Root+"/csp", c.page(c.csp))
 	mux.HandleFunc("GET "+Root+"/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/" {
 			http.Redirect(w, r, Root, http.StatusMovedPermanently)

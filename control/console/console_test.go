@@ -63,7 +63,7 @@ func TestEveryAnswerObeysThePolicyThatGatehouseSells(t *testing.T) {
 func TestNothingOfAnEventBecomesMarkup(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
-	for _, path := range []string{"/console", "/console/events", "/console/event/x", "/console/alerts", "/console/policy", "/console/requests/x", "/console/events/0190-0009"} {
+	for _, path := range []string{"/console", "/console/events", "/console/event/x", "/console/alerts", "/console/policy", "/console/csp", "/console/requests/x", "/console/events/0190-0009"} {
 		_, text := visit(t, server, http.MethodGet, path, "", signedIn...)
 		for _, markup := range []string{"<script>document", "<img src=x", `<h1 id="owned"`, `' onmouseover='`, `href="javascript:`} {
 			if strings.Contains(text, markup) {
@@ -79,6 +79,20 @@ func TestNothingOfAnEventBecomesMarkup(t *testing.T) {
 		if _, text := visit(t, server, http.MethodGet, path, "", signedIn...); strings.Contains(text, "<script>document") || strings.Contains(text, "<img src=x") {
 			t.Errorf("%s becomes markup", path)
 		}
+	}
+}
+
+func TestWhatWouldBreakStandsApartFromWhatIsBlocked(t *testing.T) {
+	t.Parallel()
+	f, server := site(t)
+	_, page := visit(t, server, http.MethodGet, "/console/csp", "", signedIn...)
+	would, blocked, ok := strings.Cut(page, "What is blocked")
+	if !ok || !strings.Contains(would, "https://cdn.example") || !strings.Contains(would, ">41<") || !strings.Contains(blocked, ">img-src<") || strings.Contains(would, ">img-src<") {
+		t.Errorf("got %s", page)
+	}
+	f.absent["/v1/csp-reports"] = http.StatusNotFound
+	if answer, page := visit(t, server, http.MethodGet, "/console/csp", "", signedIn...); answer.StatusCode != http.StatusOK || !strings.Contains(page, "No browser has reported") {
+		t.Errorf("%d %s", answer.StatusCode, page)
 	}
 }
 

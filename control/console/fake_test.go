@@ -61,6 +61,13 @@ func newFakeAPI() *fakeAPI {
 			"errors":  []string{`gatehouse.yaml:6:9: alerts: unknown key: "` + hostile[0] + `"`}, "error_at": now,
 		}
 	})
+	f.serve("GET /v1/csp-reports", func(*http.Request) any {
+		group := func(disposition, directive, blocked string, n int) any {
+			return map[string]any{"policy": "page", "disposition": disposition, "directive": directive, "blocked": blocked, "page": hostile[0],
+				"reports": n, "first": now.Add(-time.Hour), "last": now}
+		}
+		return map[string]any{"items": []any{group("report", "script-src-elem", "https://cdn.example", 41), group("enforce", "img-src", hostile[1], 7)}}
+	})
 	f.mux.HandleFunc("GET /v1/events/stream", f.stream)
 	f.mux.HandleFunc("POST /v1/sign-in", f.signIn)
 	f.mux.HandleFunc("POST /v1/sign-out", func(w http.ResponseWriter, r *http.Request) {

@@ -105,6 +105,10 @@ func (c *Compiled) Explain(q Query) (*Explanation, error) {
 		return e, nil
 	}
 	c.findRoute(e, q.Header)
+	if tls := c.Envoy.TLS; tls != nil && tls.RedirectHTTP && !e.TLS && e.Host != "" {
+		e.Route, e.Line, e.Upstream, e.Policy = "", 0, "", DefaultPolicy
+		e.Outcome = fmt.Sprintf("redirected with 308 to https, port %d (envoy.tls.redirect_http)", tls.RedirectPort)
+	}
 	compiled, ok := set.Lookup(e.Policy)
 	if !ok {
 		return nil, fmt.Errorf("policy %q does not exist", e.Policy)

@@ -258,3 +258,19 @@ routes: [{path_prefix: /, upstream: app, policy: base}]
 		}
 	}
 }
+
+func TestExplainTellsOfTheRedirect(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `version: 1
+envoy: {listen: 127.0.0.1:8080, tls: {listen: 127.0.0.1:8443, cert_file: c.pem, key_file: k.pem, redirect_http: true}}
+upstreams: {app: {url: "http://127.0.0.1:9000"}}
+policies: {base: {headers: {preset: strict}}}
+routes: [{name: site, path_prefix: /, upstream: app, policy: base}]
+`)
+	for url, route := range map[string]string{"http://a.example/x": "", "https://a.example/x": "site", "/x": "site"} {
+		e, err := c.Explain(Query{Method: "GET", URL: url})
+		if err != nil || e.Route != route || strings.Contains(e.Outcome, "308 to https, port 8443") != (route == "") {
+			t.Errorf("%s: %v, %+v", url, err, e)
+		}
+	}
+}

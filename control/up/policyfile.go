@@ -27,6 +27,7 @@ func demoPolicy(s state, ports Ports) ([]byte, error) {
 		"HTTP":        address(ports.HTTP),
 		"HTTPS":       address(ports.HTTPS),
 		"Demo":        "http://" + address(ports.Demo),
+		"Control":     "http://" + address(ports.Control),
 		"Certificate": strconv.Quote(s.path("tls", "cert.pem")),
 		"Key":         strconv.Quote(s.path("tls", "key.pem")),
 	})

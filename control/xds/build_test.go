@@ -267,8 +267,8 @@ func TestWhatCameWithoutTLSIsSentToIt(t *testing.T) {
 		t.Errorf("redirects %v", to)
 	}
 	c.Envoy.TLS.RedirectPort = 443
-	if port := redirect().GetRedirect().GetPortRedirect(); port != 0 {
-		t.Errorf("the port %d stands in the address", port)
+	if port := redirect().GetRedirect().GetPortRedirect(); port != 443 {
+		t.Errorf("the port is %d: that of the Host would stay", port)
 	}
 	c.Envoy.TLS.RedirectHTTP = false
 	if redirect().GetRedirect() != nil {

@@ -135,19 +135,13 @@ func (b *builder) redirectRoute(tls *policy.TLSSettings) *routev3.Route {
 	r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher("x-forwarded-proto", &matcherv3.StringMatcher{
 		MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "http"},
 	})}
-	to := &routev3.RedirectAction{
+	r.Action = &routev3.Route_Redirect{Redirect: &routev3.RedirectAction{
 		SchemeRewriteSpecifier: &routev3.RedirectAction_HttpsRedirect{HttpsRedirect: true},
 		ResponseCode:           routev3.RedirectAction_PERMANENT_REDIRECT,
-	}
-	if tls.RedirectPort != httpsPort {
-		to.PortRedirect = tls.RedirectPort
-	}
-	r.Action = &routev3.Route_Redirect{Redirect: to}
+		PortRedirect:           tls.RedirectPort, // also 443: else the Host's own port would stay
+	}}
 	return r
 }
-
-// httpsPort stands in no URL.
-const httpsPort = 443
 
 // answer is one of Envoy's own, as a problem document.
 func answer(status uint32, title string) *routev3.Route_DirectResponse {

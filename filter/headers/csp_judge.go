@@ -177,12 +177,12 @@ func (j *directiveJudge) source(kind valueKind, v string) string {
 	case isHash(lower):
 		return j.hash(v)
 	case strings.HasPrefix(v, "'") || strings.HasSuffix(v, "'"):
-		return j.keyword(kind, v, lower)
+		return j.keyword(kind, lower)
 	}
 	return hostSource(v)
 }
 
-func (j *directiveJudge) keyword(kind valueKind, v, lower string) string {
+func (j *directiveJudge) keyword(kind valueKind, lower string) string {
 	switch {
 	case !slices.Contains(keywords, lower):
 		return "is no keyword (CSP Level 3, section 2.3.1): the keywords are " + strings.Join(keywords, ", ")

@@ -6,8 +6,8 @@ import (
 )
 
 // preset is a set of headers to begin with. The CSP stands apart because
-// policies change it by directive. README's table of presets is written from
-// these; a test holds the two together.
+// policies change it by directive. docs/headers.md has the table; a test holds
+// the two together.
 type preset struct {
 	csp     CSP
 	set     []Header

@@ -103,8 +103,10 @@ func (k *compiler) judgeHSTS(written, value string) string {
 	switch {
 	case age < 0:
 		return "has no max-age (RFC 6797 section 6.1.1)"
-	case preload && (age < year || !sub):
-		return "says preload, which browsers' lists take only with max-age of at least 31536000 (a year) and includeSubDomains"
+	case preload && age < year:
+		return "says preload, which browsers' lists take only with a max-age of at least 31536000, a year"
+	case preload && !sub:
+		return "says preload, which browsers' lists take only with includeSubDomains"
 	case age > 0 && age < halfYear:
 		k.warn("set", written, "is remembered for less than half a year: who comes back later begins in clear")
 	}
