@@ -19,3 +19,9 @@ func hostRemoveHeader(uint32, string) error          { return errNoHost }
 func hostProperty(string, *[]byte) string            { return "" }
 func hostSetProperty(string, []byte) error           { return errNoHost }
 func hostReply(int, []byte, []byte) error            { return errNoHost }
+
+// The callbacks are called by the host alone: exports_wasm.go.
+var _ = [...]any{
+	(*machine).create, (*machine).configure, (*machine).stream, (*machine).remove,
+	(*stream).onRequestHeaders, (*stream).onRequestBody, (*stream).onRequestTrailers, (*stream).onResponseHeaders,
+}

@@ -44,6 +44,11 @@ func proxySetProperty(path *byte, pathSize int32, value *byte, valueSize int32) 
 func proxySendLocalResponse(status uint32, details *byte, detailsSize int32, body *byte, bodySize int32,
 	headers *byte, headersSize int32, grpc int32) uint32
 
+const (
+	bufferRequestBody   = 0
+	bufferConfiguration = 7
+)
+
 // answer is where the host says what it wrote.
 type answer struct {
 	data    unsafe.Pointer

@@ -8,9 +8,6 @@ import (
 
 // Numbers of proxy-wasm ABI 0.2.
 const (
-	bufferRequestBody   = 0
-	bufferConfiguration = 7
-
 	requestHeaders  = 0
 	responseHeaders = 2
 
@@ -31,6 +28,9 @@ type machine struct {
 	streams map[uint32]*stream
 	idle    []*stream
 	random  randomness
+	// last is the stream of the last callback: the next is mostly about it too.
+	last   *stream
+	lastID uint32
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
@@ -57,6 +57,7 @@ func (m *machine) create(id, parent uint32) {
 	}
 	s.begin(m.plugins[parent])
 	m.streams[id] = s
+	m.last, m.lastID = s, id
 }
 
 // remove forgets a stream or a plugin. Streams are used again with the memory
@@ -68,6 +69,7 @@ func (m *machine) remove(id uint32) {
 		return
 	}
 	delete(m.streams, id)
+	m.last = nil
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
 	}
@@ -75,7 +77,11 @@ func (m *machine) remove(id uint32) {
 
 // stream is never nil: one that the host has not announced is refused.
 func (m *machine) stream(id uint32) *stream {
+	if m.last != nil && m.lastID == id {
+		return m.last
+	}
 	if s := m.streams[id]; s != nil {
+		m.last, m.lastID = s, id
 		return s
 	}
 	return &stream{}

@@ -12,16 +12,22 @@ package abi
 // content in its old memory.
 type Map struct {
 	lines [][2]string
-	// keys are short hashes of the lines' names: comparing names themselves is
-	// what most of the time would go into.
-	keys    []uint32
-	state   []state
+	// marks are short hashes of the lines' names, and seen has a bit for each of
+	// them: most of what a policy sets or removes is not there, and comparing
+	// names to find that out is what most of the time would go into.
+	marks   []mark
+	seen    uint64
 	removed []string // names that the host has and that must go first
 	values  []string
 	edits   int
 	// whole says that a header of ours has several lines, which hosts add in
 	// ways of their own: the host gets all lines at once then.
 	whole bool
+}
+
+type mark struct {
+	key   uint32
+	state state
 }
 
 type state uint8
@@ -47,14 +53,15 @@ type Host interface {
 func (m *Map) Load(packed string) bool {
 	var ok bool
 	m.lines, ok = Unpack(m.lines[:0], packed)
-	m.keys, m.state, m.removed, m.edits = m.keys[:0], m.state[:0], m.removed[:0], 0
-	m.whole = false
+	m.marks, m.removed, m.edits = m.marks[:0], m.removed[:0], 0
+	m.seen, m.whole = 0, false
 	if !ok {
 		m.lines = m.lines[:0]
 	}
 	for i := range m.lines {
-		m.keys = append(m.keys, keyOf(m.lines[i][0]))
-		m.state = append(m.state, untouched)
+		key := keyOf(m.lines[i][0])
+		m.marks = append(m.marks, mark{key, untouched})
+		m.seen |= bit(key)
 	}
 	return ok
 }
@@ -67,6 +74,9 @@ func keyOf(name string) uint32 {
 	return uint32(n)<<24 | uint32(name[0])<<16 | uint32(name[n/2])<<8 | uint32(name[n-1]) // #nosec G115 -- a hash
 }
 
+// bit spreads the keys over 64.
+func bit(key uint32) uint64 { return 1 << ((key * 0x9e3779b1) >> 26) }
+
 // Lines are all lines in order; the slice is the map's own.
 func (m *Map) Lines() [][2]string { return m.lines }
 
@@ -77,10 +87,8 @@ func (m *Map) Edits() int { return m.edits }
 func (m *Map) Values(name string) []string {
 	m.values = m.values[:0]
 	key := keyOf(name)
-	for i := range m.keys {
-		if m.keys[i] == key && m.lines[i][0] == name {
-			m.values = append(m.values, m.lines[i][1])
-		}
+	for i := m.find(0, key, name); i >= 0; i = m.find(i+1, key, name) {
+		m.values = append(m.values, m.lines[i][1])
 	}
 	return m.values
 }
@@ -119,8 +127,11 @@ func (m *Map) SetLines(name string, values []string) {
 
 // find returns the place of the first line from start on, or -1.
 func (m *Map) find(start int, key uint32, name string) int {
-	for i := start; i < len(m.keys); i++ {
-		if m.keys[i] == key && m.lines[i][0] == name {
+	if m.seen&bit(key) == 0 {
+		return -1
+	}
+	for i := start; i < len(m.marks); i++ {
+		if m.marks[i].key == key && m.lines[i][0] == name {
 			return i
 		}
 	}
@@ -139,8 +150,8 @@ func (m *Map) Set(name, value string) {
 		m.add(key, name, value)
 	case m.lines[i][1] != value:
 		m.lines[i][1] = value
-		if m.state[i] == untouched {
-			m.state[i] = replaced
+		if m.marks[i].state == untouched {
+			m.marks[i].state = replaced
 			m.edits++
 		}
 	}
@@ -155,8 +166,8 @@ func (m *Map) Add(name, value string) {
 
 func (m *Map) add(key uint32, name, value string) {
 	m.lines = append(m.lines, [2]string{name, value})
-	m.keys = append(m.keys, key)
-	m.state = append(m.state, added)
+	m.marks = append(m.marks, mark{key, added})
+	m.seen |= bit(key)
 	m.edits++
 }
 
@@ -170,21 +181,21 @@ func (m *Map) remove(key uint32, name string) {
 	}
 	kept := i
 	for ; i < len(m.lines); i++ {
-		if m.keys[i] != key || m.lines[i][0] != name {
-			m.lines[kept], m.keys[kept], m.state[kept] = m.lines[i], m.keys[i], m.state[i]
+		if m.marks[i].key != key || m.lines[i][0] != name {
+			m.lines[kept], m.marks[kept] = m.lines[i], m.marks[i]
 			kept++
 			continue
 		}
-		if m.state[i] != untouched {
+		if m.marks[i].state != untouched {
 			m.edits--
 		}
-		if m.state[i] != added {
+		if m.marks[i].state != added {
 			// Once for each line: not every host takes all at once.
 			m.removed = append(m.removed, name)
 			m.edits++
 		}
 	}
-	m.lines, m.keys, m.state = m.lines[:kept], m.keys[:kept], m.state[:kept]
+	m.lines, m.marks = m.lines[:kept], m.marks[:kept]
 }
 
 // Tell makes the host's map what this one is.
@@ -200,9 +211,9 @@ func (m *Map) Tell(h Host) error {
 			return err
 		}
 	}
-	for i, s := range m.state {
+	for i := range m.marks {
 		var err error
-		switch s {
+		switch m.marks[i].state {
 		case replaced:
 			err = h.Replace(m.lines[i][0], m.lines[i][1])
 		case added:

@@ -34,7 +34,8 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 }
 
 func number(s string, at int) uint32 {
-	return uint32(s[at]) | uint32(s[at+1])<<8 | uint32(s[at+2])<<16 | uint32(s[at+3])<<24
+	s = s[at : at+4]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 // Pack appends the packed form of lines to dst.

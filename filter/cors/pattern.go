@@ -114,7 +114,7 @@ func validOrigin(s string) (origin, error) {
 	case longLabel(host):
 		return origin{}, errors.New("a label of a host name has at most 63 characters")
 	case host != "" && host[0] == '[' && !isCanonicalIPv6(host):
-		return origin{}, errors.New("browsers write IPv6 addresses shortened, as [2001:db8::1]: no leading zeros, no dotted part, no zone, the longest run of zeros as ::")
+		return origin{}, errors.New("browsers write IPv6 addresses shortened, as [2001:db8::1]: no leading zeros, no dotted part, no zone, and :: for the longest run of zeros")
 	}
 	o, ok := parseOrigin(s)
 	if !ok {
