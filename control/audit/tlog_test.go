@@ -337,7 +337,7 @@ func mustSign(t *testing.T) interface {
 	return s
 }
 
-func TestACommitEndsWithABundleWhereThatLeavesLessThanHalfBehind(t *testing.T) {
+func TestACommitEndsWithTheLastBundleThatItFills(t *testing.T) {
 	t.Parallel()
 	calls := func(entries ...int) []*call {
 		var out []*call
@@ -363,10 +363,10 @@ func TestACommitEndsWithABundleWhereThatLeavesLessThanHalfBehind(t *testing.T) {
 		"one that fills a bundle":      {many(1), 255, 1},
 		"a few in the middle":          {many(64), 10, 64},
 		"a bundle and a few":           {many(300), 0, 256},
-		"a rest that is too large":     {many(512), 256 - 10, 266},
-		"a rest of half":               {many(500), 6, 500},
-		"a rest below half":            {many(500), 5, 251},
-		"four bundles, near enough":    {many(1023), 0, 768},
+		"a large rest":                 {many(512), 256 - 10, 266},
+		"a rest of half":               {many(500), 6, 250},
+		"one that fills, many behind":  {many(64), 255, 1},
+		"four bundles, nearly":         {many(1023), 0, 768},
 		"batches that end in a bundle": {calls(512, 512, 100), 0, 2},
 		"batches that do not":          {calls(512, 512, 100), 3, 3},
 	} {
