@@ -116,11 +116,16 @@ func hiddenPostgres(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What make test has fetched has libraries beside its own folder.
+	from, to := filepath.Dir(bin), filepath.Dir(fetchedBin)
+	if fetched, ok := strings.CutSuffix(bin, fetchedBin); ok {
+		from, to = fetched, ""
+	}
 	hidden := filepath.Join(t.TempDir(), "hidden")
-	if err := errors.Join(os.Mkdir(hidden, 0o700), os.MkdirAll(hidden+filepath.Dir(fetchedBin), 0o700)); err != nil {
+	if err := errors.Join(os.Mkdir(hidden, 0o700), os.MkdirAll(hidden+to, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(hidden+filepath.Dir(fetchedBin), os.DirFS(filepath.Dir(bin))); err != nil {
+	if err := os.CopyFS(hidden+to, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
 	return hidden + fetchedBin
