@@ -3,12 +3,10 @@ package alert
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/mail"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 
 	"gatehouse/authz/secret"
+	"gatehouse/control/internal/authorities"
 )
 
 // How a connection to a mail server is encrypted.
@@ -97,24 +96,10 @@ func NewMail(name string, s MailSettings, password func() secret.Value, now func
 		}
 		m.to = append(m.to, to)
 	}
-	if s.CAFile != "" {
-		if m.tls.RootCAs, err = authorities(s.CAFile); err != nil {
-			return nil, fmt.Errorf("sink %s: ca_file: %w", name, err)
-		}
+	if m.tls.RootCAs, err = authorities.File(s.CAFile); err != nil {
+		return nil, fmt.Errorf("sink %s: %w", name, err)
 	}
 	return m, nil
-}
-
-func authorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the authorities: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
-	}
-	return pool, nil
 }
 
 // Name implements Sink.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,13 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"gatehouse/authz/secret"
+	"gatehouse/control/internal/authorities"
 )
 
 // Bounds of what a processor may take and say.
@@ -26,7 +25,6 @@ const (
 	dialWithin   = 10 * time.Second
 	answerWithin = 30 * time.Second
 	maxAnswer    = 1 << 20
-	maxRoots     = 4 << 20
 )
 
 // routes are the names under which requests are found: OpenDSR 1, OpenDSR 2 and
@@ -41,10 +39,11 @@ var (
 
 // open makes the client.
 func (c *Connector) open() error {
-	roots, err := c.roots()
+	roots, err := authorities.File(c.system.Processor.CAFile)
 	if err != nil {
-		return err
+		return c.fail("%w", err)
 	}
+	c.roots = roots
 	dialer := &net.Dialer{Timeout: dialWithin}
 	c.api = &http.Client{
 		Transport: &http.Transport{
@@ -60,32 +59,6 @@ func (c *Connector) open() error {
 		c.base += "/v1" // section 3.4
 	}
 	return nil
-}
-
-// roots are the authorities of ca_file, or nil for the system's.
-func (c *Connector) roots() (*x509.CertPool, error) {
-	path := c.system.Processor.CAFile
-	if path == "" {
-		return nil, nil //nolint:nilnil // nil is what crypto takes for the system's
-	}
-	text, err := readBounded(path)
-	if err != nil {
-		return nil, c.fail("ca_file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, c.fail("ca_file %s has no certificate in PEM", path)
-	}
-	return pool, nil
-}
-
-func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // was only read
-	return io.ReadAll(io.LimitReader(file, maxRoots))
 }
 
 // reply is an answer that was read whole.

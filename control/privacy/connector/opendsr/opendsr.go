@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type Connector struct {
 	log    *slog.Logger
 	api    *http.Client
 	base   string
+	roots  *x509.CertPool // nil: the system's
 
 	mu    sync.Mutex
 	route string // that has answered last

@@ -12,8 +12,10 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -74,7 +76,7 @@ func (c *Connector) knownNow(ctx context.Context, anew bool) (*known, error) {
 // (section 4.1).
 func (c *Connector) certificate(ctx context.Context, at string) (crypto.PublicKey, error) {
 	if path := c.system.Processor.CertificateFile; path != "" {
-		text, err := readBounded(path)
+		text, err := readFile(path)
 		if err != nil {
 			return nil, c.fail("certificate_file: %w", err)
 		}
@@ -111,21 +113,26 @@ func (c *Connector) certificate(ctx context.Context, at string) (crypto.PublicKe
 
 // trusted checks that an authority has issued the certificate for the domain.
 func (c *Connector) trusted(chain []*x509.Certificate) (crypto.PublicKey, error) {
-	roots, err := c.roots()
-	if err != nil {
-		return nil, err
-	}
 	between := x509.NewCertPool()
 	for _, link := range chain[1:] {
 		between.AddCert(link)
 	}
-	_, err = chain[0].Verify(x509.VerifyOptions{
-		DNSName: c.system.Processor.Domain, Roots: roots, Intermediates: between, CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	_, err := chain[0].Verify(x509.VerifyOptions{
+		DNSName: c.system.Processor.Domain, Roots: c.roots, Intermediates: between, CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
 		return nil, c.fail("the processor's certificate is not trusted (%w): set ca_file or certificate_file", err)
 	}
 	return strong(chain[0].PublicKey)
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // was only read
+	return io.ReadAll(io.LimitReader(file, maxAnswer))
 }
 
 func parseChain(text []byte) (chain []*x509.Certificate, err error) {
