@@ -54,17 +54,19 @@ func (c *control) runAlerts(ctx context.Context) {
 }
 
 // prepare makes all that an edited policy file says of control itself, and fails
-// if any of it cannot be brought into force; apply does that.
-func (c *control) prepare(compiled *policy.Compiled) (apply func(), err error) {
+// if any of it cannot be brought into force.
+func (c *control) prepare(compiled *policy.Compiled) (prepared, error) {
 	sinks, sinkErr := c.sinks(compiled)
 	callers, webErr := c.web.prepare(c.o.apiSettings(compiled))
 	known, mapErr := c.prepareSystems(compiled)
+	drop := func() { c.conclude(known, c.systems.drop) }
 	if err := errors.Join(sinkErr, webErr, mapErr); err != nil {
-		return nil, err
+		drop()
+		return prepared{}, err
 	}
-	return func() {
+	return prepared{drop: drop, apply: func() {
 		callers()
-		c.putSystems(known)
+		c.conclude(known, c.systems.put)
 		if c.alerts == nil {
 			return
 		}
@@ -72,7 +74,7 @@ func (c *control) prepare(compiled *policy.Compiled) (apply func(), err error) {
 		if err := c.alerts.Configure(compiled.Alerts.Rules, sinks); err != nil {
 			c.o.Log.Error("the rules of alerts stay those of the policy before", "error", err)
 		}
-	}, nil
+	}}, nil
 }
 
 func (c *control) sinks(compiled *policy.Compiled) ([]alert.Sink, error) {

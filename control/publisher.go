@@ -25,9 +25,8 @@ type publisher struct {
 	status  *status
 	metrics *metrics
 	log     *slog.Logger
-	// prepare makes what a policy says of control itself; apply brings it into
-	// force once Envoy and authz have the rest.
-	prepare func(edition) (apply func(), err error)
+	// prepare makes what a policy says of control itself.
+	prepare func(edition) (prepared, error)
 
 	live edition // zero before the first
 	// known is live's policy with the policies of earlier ones beside its own,
@@ -36,6 +35,10 @@ type publisher struct {
 	// watched are the files that the live edition was made of.
 	watched atomic.Pointer[content]
 }
+
+// prepared is what a policy says of control itself: apply brings it into force
+// once Envoy and authz have the rest, drop forgets it.
+type prepared struct{ apply, drop func() }
 
 // edition is a policy file as it was read, with all that belongs to it.
 type edition struct {
@@ -101,7 +104,7 @@ func (p *publisher) first(ctx context.Context, e edition) {
 // edited takes the file as it is now. Whatever is wrong with it changes nothing.
 func (p *publisher) edited(ctx context.Context) {
 	e, err := p.o.load()
-	var apply func()
+	var own prepared
 	if err == nil {
 		if p.live.compiled != nil && e.compiled.Version == p.live.compiled.Version && sameCertificate(e, p.live) {
 			p.log.Info("the policy file was edited and means the same", "version", e.compiled.Version)
@@ -109,8 +112,10 @@ func (p *publisher) edited(ctx context.Context) {
 			p.status.accepted(e.compiled.Version, p.o.Now())
 			return
 		}
-		if apply, err = p.prepare(e); err == nil {
-			err = p.publish(ctx, e)
+		if own, err = p.prepare(e); err == nil {
+			if err = p.publish(ctx, e); err != nil {
+				own.drop()
+			}
 		}
 	}
 	if err != nil {
@@ -121,7 +126,7 @@ func (p *publisher) edited(ctx context.Context) {
 	if p.live.compiled != nil {
 		former = p.live.compiled.Version
 	}
-	p.accept(e, former, apply)
+	p.accept(e, former, own.apply)
 }
 
 func sameCertificate(a, b edition) bool {

@@ -157,7 +157,7 @@ func (c *control) openPublisher(context.Context) error {
 	c.authz = &authzPolicy{redis: c.redis, log: c.o.Log, every: c.o.timing.republic}
 	c.publisher = &publisher{
 		o: &c.o, authz: c.authz, events: c.events, status: c.status, metrics: counts, log: c.o.Log,
-		prepare: func(e edition) (func(), error) { return c.prepare(e.compiled) },
+		prepare: func(e edition) (prepared, error) { return c.prepare(e.compiled) },
 		history: history{dir: filepath.Join(c.o.StateDir, "policies")},
 	}
 	c.xds = xds.NewServer(c.o.Log, c.publisher.refused)

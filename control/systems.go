@@ -63,6 +63,14 @@ func (s *systemsInForce) put(m *mapped) error {
 	return was.connectors.Close()
 }
 
+// drop ends an edition that is not going to be in force.
+func (s *systemsInForce) drop(m *mapped) error {
+	if is := s.now.Load(); is != nil && slices.Equal(is.connectors, m.connectors) {
+		return nil // they are of the one that stays
+	}
+	return m.connectors.Close()
+}
+
 // Close implements io.Closer.
 func (s *systemsInForce) Close() error { return s.now.Load().connectors.Close() }
 
@@ -90,12 +98,13 @@ func (c *control) prepareSystems(compiled *policy.Compiled) (*mapped, error) {
 	return c.systems.open(compiled.Privacy)
 }
 
-func (c *control) putSystems(m *mapped) {
+// conclude puts an edition into force, or drops it.
+func (c *control) conclude(m *mapped, do func(*mapped) error) {
 	if m == nil {
 		return
 	}
-	if err := c.systems.put(m); err != nil {
-		c.o.Log.Warn("connections to systems of the former data map did not end in order", "error", err)
+	if err := do(m); err != nil {
+		c.o.Log.Warn("connections to systems of a data map did not end in order", "error", err)
 	}
 }
 

@@ -126,17 +126,25 @@ type message struct {
 // content makes the data of a page for a person; its error is a *problem.
 type content func(r *http.Request, who me) (name string, v view, err error)
 
+// caller is who looks; false says that they were answered that nobody knows them.
+func (c *console) caller(w http.ResponseWriter, r *http.Request) (who me, ok bool) {
+	// Who brings nothing is nobody, and nobody was refused: they begin here.
+	if !bringsSession(r) {
+		c.fail(w, r, me{}, &problem{Status: http.StatusUnauthorized})
+		return who, false
+	}
+	if err := c.api.get(r, "/v1/me", nil, &who); err != nil {
+		c.fail(w, r, me{}, err)
+		return who, false
+	}
+	return who, true
+}
+
 // page asks who looks, and sends whom nobody knows to sign in.
 func (c *console) page(make content) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// Who brings nothing is nobody, and nobody was refused: they begin here.
-		if !bringsSession(r) {
-			c.fail(w, r, me{}, &problem{Status: http.StatusUnauthorized})
-			return
-		}
-		var who me
-		if err := c.api.get(r, "/v1/me", nil, &who); err != nil {
-			c.fail(w, r, me{}, err)
+		who, ok := c.caller(w, r)
+		if !ok {
 			return
 		}
 		name, v, err := make(r, who)

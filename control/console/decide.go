@@ -56,13 +56,8 @@ func (c *console) change(do decision) http.HandlerFunc {
 			c.render(w, r, http.StatusBadRequest, "message", view{Title: "Nothing was changed", Data: message{Text: "The form was not understood."}})
 			return
 		}
-		if !bringsSession(r) {
-			c.fail(w, r, me{}, &problem{Status: http.StatusUnauthorized})
-			return
-		}
-		var who me
-		if err := c.api.get(r, "/v1/me", nil, &who); err != nil {
-			c.fail(w, r, me{}, err)
+		who, ok := c.caller(w, r)
+		if !ok {
 			return
 		}
 		do(w, r, who)
