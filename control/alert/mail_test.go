@@ -277,7 +277,7 @@ func TestWhatIsWrongWithMailSettingsIsSaid(t *testing.T) {
 		"xn--":                   func(s *MailSettings) { s.From = "g@bücher.example" },
 		"to: is no mail address": func(s *MailSettings) { s.To = []string{"o@" + strings.Repeat("a", 255)} },
 		"no certificate":         func(s *MailSettings) { s.CAFile = "mail_test.go" },
-		"ca_file: open none.pem":   func(s *MailSettings) { s.CAFile = "none.pem" },
+		"ca_file: open none.pem": func(s *MailSettings) { s.CAFile = "none.pem" },
 	} {
 		s := good
 		edit(&s)
