@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"gatehouse/authz/accesslog"
+	"gatehouse/authz/assertion"
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/authz/extauthz"
@@ -47,10 +49,12 @@ type server struct {
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
-	health    *health.Server
-	grpc      *grpc.Server
-	http      *http.Server
-	metrics   *http.Server
+	// assertions is nil without a key.
+	assertions *assertion.Issuer
+	health     *health.Server
+	grpc       *grpc.Server
+	http       *http.Server
+	metrics    *http.Server
 }
 
 // assemble binds first: a port in use is told before anything else is touched.
@@ -150,6 +154,18 @@ func (s *server) pseudonymizer() (*event.Pseudonymizer, error) {
 	return event.NewPseudonymizer(key)
 }
 
+// issuer is nil without a key: an upstream that relies on assertions then refuses
+// by itself.
+func (s *server) issuer() (*assertion.Issuer, error) {
+	if s.o.AssertionKey.Empty() {
+		if s.o.RateLimitConfig == "" {
+			s.o.Log.Warn("no assertion key is set: upstreams get no x-gatehouse-assertion; set GATEHOUSE_ASSERTION_KEY_FILE")
+		}
+		return nil, nil
+	}
+	return assertion.New(cmp.Or(s.o.AssertionIssuer, "gatehouse"), s.o.AssertionKey.Reveal(), s.o.Now)
+}
+
 func (s *server) openPolicy(ctx context.Context) (err error) {
 	lastGood := ""
 	if s.o.StateDir != "" {
@@ -189,9 +205,13 @@ func (s *server) disagreed(loaded, foreign string) {
 
 func (s *server) serveGRPC(context.Context) error {
 	s.grpc = newGRPC(s.o.Log, s.counts.panics)
+	var err error
+	if s.assertions, err = s.issuer(); err != nil {
+		return err
+	}
 	limiter := limit.New(s.redis, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
-		Policy: s.policy, Sessions: s.sessions, Consents: consent.New(s.redis), Limits: limiter,
+		Policy: s.policy, Sessions: s.sessions, Consents: consent.New(s.redis), Limits: limiter, Assertions: s.assertions,
 		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
@@ -212,7 +232,7 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 func (s *server) serveHTTP(context.Context) error {
-	s.http = newHTTP(routes(s.signIn(), s.readiness), s.o.Log)
+	s.http = newHTTP(routes(s.signIn(), s.jwks(), s.readiness), s.o.Log)
 	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
 	s.counts.watch(s.o.Registry, s.readiness)
 	return nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/authz/assertion"
 )
 
 // newHTTP bounds what a caller can hold open: sign-in takes seconds at worst.
@@ -23,8 +25,8 @@ func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// routes are the HTTP side; auth may be nil.
-func routes(auth http.Handler, ready func() readiness) http.Handler {
+// routes are the HTTP side; auth and jwks may be nil.
+func routes(auth, jwks http.Handler, ready func() readiness) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -37,6 +39,9 @@ func routes(auth http.Handler, ready func() readiness) http.Handler {
 		}
 		writeJSON(w, code, state)
 	})
+	if jwks != nil {
+		mux.Handle("GET "+assertion.JWKSPath, jwks)
+	}
 	if auth != nil {
 		mux.Handle("/auth/", auth)
 	}

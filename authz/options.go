@@ -37,6 +37,11 @@ type Options struct {
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.
 	PseudonymKey secret.Value
+	// AssertionKey signs what tells upstreams who is signed in, and is the same for
+	// all replicas; without it they get no assertion, said out loud.
+	AssertionKey secret.Value
+	// AssertionIssuer is the "iss" of assertions; empty means "gatehouse".
+	AssertionIssuer string
 	// Users are who can sign in; nil serves no /auth/.
 	Users login.UserStore
 	// Hasher checks passwords; nil takes login's default costs.

@@ -30,6 +30,14 @@ func (s *server) signIn() http.Handler {
 	})
 }
 
+// jwks is the handler of what verifies assertions; nil if none are made.
+func (s *server) jwks() http.Handler {
+	if s.assertions == nil {
+		return nil
+	}
+	return s.assertions.JWKS()
+}
+
 // lifetimes follow the policy; before there is one, its defaults count.
 func (s *server) lifetimes() (idle, absolute time.Duration) {
 	life := policy.DefaultLifetimes()

@@ -156,13 +156,14 @@ const (
 	ruleLimitsUnavailable  = "limits_unavailable"
 	ruleConsentUnavailable = "consent_unavailable"
 	rulePolicyUnavailable  = "policy_unavailable"
+	ruleAssertionFailed    = "assertion_failed"
 	ruleUnknownPolicy      = "unknown_policy"
 	ruleSessionExpired     = "session_expired"
 )
 
 func typeOf(d decision) event.Type {
 	switch d.Rule {
-	case ruleSessionUnavailable, ruleLimitsUnavailable, ruleConsentUnavailable, rulePolicyUnavailable:
+	case ruleSessionUnavailable, ruleLimitsUnavailable, ruleConsentUnavailable, rulePolicyUnavailable, ruleAssertionFailed:
 		return event.CheckUnavailable
 	case ruleUnknownPolicy:
 		return event.PolicyUnknown

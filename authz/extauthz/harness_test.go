@@ -124,6 +124,11 @@ type harness struct {
 
 func newHarness(t testing.TB) *harness {
 	t.Helper()
+	return newHarnessWith(t, testPolicy)
+}
+
+func newHarnessWith(t testing.TB, policyJSON string) *harness {
+	t.Helper()
 	h := &harness{
 		sessions: &fakeSessions{answer: session.Session{User: session.User{ID: "user-1"}}},
 		consents: &fakeConsents{},
@@ -131,7 +136,7 @@ func newHarness(t testing.TB) *harness {
 		file:     filepath.Join(t.TempDir(), "policy.json"),
 	}
 	h.limits = &localLimits{Local: limit.NewLocal(1000, h.clock.Now)}
-	h.write(t, testPolicy)
+	h.write(t, policyJSON)
 	log := slog.New(slog.DiscardHandler)
 	source, err := policy.NewSource(t.Context(), policy.SourceOptions{File: h.file, Log: log, Now: h.clock.Now})
 	if err != nil {

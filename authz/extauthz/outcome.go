@@ -1,8 +1,10 @@
 package extauthz
 
 import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
 
@@ -20,6 +22,9 @@ const (
 	ruleSessionRequired    = "session_required"
 	ruleSessionExpired     = "session_expired"
 	ruleSessionUnavailable = "session_unavailable"
+	ruleStepUpRequired     = "step_up_required"
+	ruleRoleMissing        = "role_missing"
+	ruleScopeMissing       = "scope_missing"
 	ruleConsentMissing     = "consent_missing"
 	ruleConsentGPC         = "consent_gpc"
 	ruleConsentUnavailable = "consent_unavailable"
@@ -29,6 +34,7 @@ const (
 	rulePolicyUnavailable  = "policy_unavailable"
 	rulePathUnusable       = "path_unusable"
 	rulePathDisguised      = "path_disguised"
+	ruleAssertionFailed    = "assertion_failed"
 )
 
 // outcome is a decision with its reason. The zero value allows.
@@ -39,6 +45,7 @@ type outcome struct {
 	reason  string // precise, for the log alone
 	limit   string // name of the limit
 	purpose string // what consent is required for
+	lacks   shortfall
 }
 
 func (o outcome) denies() bool { return o.problem != verdict.NoProblem }
@@ -49,8 +56,11 @@ type judgement struct {
 	reported outcome // what would have been refused, were its feature enforced
 
 	policy, version string
-	subject         string // the user's id; only for the upstream
-	pseudonym       string // the subject as events know it
+	signInPage      string                      // empty: people's browsers are not sent anywhere
+	subject         string                      // the user's id; only for the upstream
+	session         session.Session             // the subject's
+	identity        []*corev3.HeaderValueOption // what tells the upstream whose the request is
+	pseudonym       string                      // the subject as events know it
 	// unknown is why nobody knows whose the request is; nil if it is known, also
 	// that it is nobody's.
 	unknown error

@@ -15,10 +15,12 @@ import (
 // request is what Check knows about a request, as Envoy attests it.
 type request struct {
 	method, host, path string // path without the query
+	target             string // path with the query
 	clientIP           string
 	requestID          string
-	policy, version    string // from the route's context extensions
-	signIn             bool   // the upstream is authz itself
+	policy, version    string // from the route's context extensions, as is
+	audience           string
+	signIn             bool // the upstream is authz itself
 	headers            []header
 }
 
@@ -29,9 +31,9 @@ func read(ctx context.Context, in *authv3.CheckRequest) request {
 	http := attributes.GetRequest().GetHttp()
 	extensions := attributes.GetContextExtensions()
 	r := request{
-		method: http.GetMethod(), host: http.GetHost(), path: withoutQuery(http.GetPath()),
+		method: http.GetMethod(), host: http.GetHost(), path: withoutQuery(http.GetPath()), target: http.GetPath(),
 		clientIP: client(ctx, attributes.GetSource()),
-		policy:   extensions["policy"], version: extensions["policy_version"],
+		policy:   extensions["policy"], version: extensions["policy_version"], audience: extensions["audience"],
 		signIn:  extensions["route"] == policy.AuthRoute || extensions["policy"] == policy.AuthRoute,
 		headers: headersOf(http),
 	}

@@ -7,17 +7,17 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/wrapperspb"
-
-	"gatehouse/filter/verdict"
 )
 
 // The fields that Check sets for the upstream.
 const (
-	subjectHeader = "x-gatehouse-subject"
+	subjectHeader   = "x-gatehouse-subject"
+	ageHeader       = "x-gatehouse-session-age" // whole seconds since sign-in
+	rolesHeader     = "x-gatehouse-roles"       // separated by commas
+	assertionHeader = "x-gatehouse-assertion"
 	// ClientHeader tells the address of the client, as Envoy attests it, to
 	// sign-in: only requests of policy.AuthRoute get it.
 	ClientHeader = "x-gatehouse-client"
@@ -28,7 +28,7 @@ const (
 // Envoy can remove a field only by its exact name, so that the variants that a
 // request really carries are added to the list.
 var identityHeaders = [...]string{
-	subjectHeader, ClientHeader, "x-gatehouse-assertion", "x-gatehouse-roles", "x-gatehouse-session-age",
+	subjectHeader, ClientHeader, assertionHeader, rolesHeader, ageHeader,
 	"x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username",
 }
 
@@ -54,9 +54,7 @@ func overwrite(name, value string) *corev3.HeaderValueOption {
 
 func allowed(r *request, c *credentials, j *judgement) *authv3.CheckResponse {
 	ok := &authv3.OkHttpResponse{}
-	if j.subject != "" {
-		ok.Headers = append(ok.Headers, overwrite(subjectHeader, fieldSafe(j.subject)))
-	}
+	ok.Headers = append(ok.Headers, j.identity...)
 	if r.clientIP != "" && r.signIn {
 		ok.Headers = append(ok.Headers, overwrite(ClientHeader, r.clientIP))
 	}
@@ -123,41 +121,4 @@ func (l limitFields) options() []*corev3.HeaderValueOption {
 		options = append(options, overwrite("ratelimit-policy", l.policy), overwrite("ratelimit", l.state))
 	}
 	return options
-}
-
-// codeOf is the gRPC status that goes with a refusal.
-var codeOf = map[verdict.Problem]codes.Code{
-	verdict.AuthenticationFailed: codes.Unauthenticated,
-	verdict.TooManyRequests:      codes.ResourceExhausted,
-	verdict.CheckUnavailable:     codes.Unavailable,
-}
-
-func denied(r *request, j *judgement) *authv3.CheckResponse {
-	problem := j.outcome.problem
-	headers := []*corev3.HeaderValueOption{
-		overwrite("content-type", verdict.ContentType),
-		overwrite("cache-control", "no-store"),
-	}
-	headers = append(headers, j.limits.options()...)
-	if problem == verdict.TooManyRequests && j.limits.retryAfter != "" {
-		headers = append(headers, overwrite("retry-after", j.limits.retryAfter))
-	}
-	if problem == verdict.AuthenticationFailed {
-		// A 401 must carry a challenge (RFC 9110 section 15.5.2). This one makes
-		// no browser open a dialogue, and says nothing about the token.
-		headers = append(headers, overwrite("www-authenticate", `Bearer realm="gatehouse"`))
-	}
-	code, ok := codeOf[problem]
-	if !ok {
-		code = codes.PermissionDenied
-	}
-	return &authv3.CheckResponse{
-		Status: &rpcstatus.Status{Code: int32(code), Message: problem.Slug()}, // #nosec G115 -- codes are small
-		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
-			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(problem.Status())}, // #nosec G115 -- three digits
-			Headers: headers,
-			Body:    string(problem.DocumentWith(r.requestID, "purpose", j.outcome.purpose)),
-		}},
-		DynamicMetadata: j.metadata(),
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
+	"gatehouse/authz/assertion"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/session"
@@ -39,6 +40,8 @@ type Options struct {
 	Sessions Sessions
 	Consents Consents
 	Limits   Limits
+	// Assertions vouch to the upstream for the user; nil vouches for nobody.
+	Assertions *assertion.Issuer
 	// Local counts for limits that say on_redis_error: local.
 	Local *limit.Local
 	// Subject makes the pseudonym of a user id.
@@ -111,6 +114,9 @@ func (s *Service) judge(ctx context.Context, r *request, c *credentials, j *judg
 	if refusal.denies() {
 		j.refuse(refusal)
 	}
+	if !j.outcome.denies() {
+		s.introduce(p, r, j)
+	}
 }
 
 // policyOf chooses the policy: by the route's context extensions, else by the
@@ -133,6 +139,9 @@ func (s *Service) policyOf(ctx context.Context, r *request, j *judgement) *polic
 		}
 	}
 	j.version = set.Version()
+	if !r.signIn {
+		j.signInPage = set.SignInPage()
+	}
 	s.compare(r, set)
 	if p == nil && !j.outcome.denies() {
 		j.policy = bounded(r.policy)

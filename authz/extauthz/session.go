@@ -21,7 +21,23 @@ func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credential
 	if !errors.Is(err, session.ErrInvalid) {
 		j.unknown = err
 	}
-	if err == nil || demand.Require != policy.SessionRequired {
+	if demand.Require != policy.SessionRequired {
+		return outcome{}
+	}
+	o := refusalOf(err)
+	if err == nil {
+		o = stepUp(demand, &j.session, s.o.Now())
+	}
+	if demand.Report && o.denies() {
+		j.report(o)
+		return outcome{}
+	}
+	return o
+}
+
+// refusalOf is the refusal of a request whose session was not found.
+func refusalOf(err error) outcome {
+	if err == nil {
 		return outcome{}
 	}
 	o := outcome{problem: verdict.AuthenticationFailed, feature: featureSession, rule: ruleSessionRequired, reason: err.Error()}
@@ -30,10 +46,6 @@ func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credential
 		o.rule = ruleSessionExpired
 	case !errors.Is(err, session.ErrInvalid):
 		o.problem, o.rule = verdict.CheckUnavailable, ruleSessionUnavailable
-	}
-	if demand.Report {
-		j.report(o)
-		return outcome{}
 	}
 	return o
 }
@@ -73,6 +85,6 @@ func (s *Service) identify(ctx context.Context, demand policy.SessionDemand, c *
 	if found.User.ID == "" {
 		return errors.New("the session names no user")
 	}
-	j.subject = found.User.ID
+	j.subject, j.session = found.User.ID, found
 	return nil
 }

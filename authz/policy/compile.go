@@ -58,6 +58,7 @@ func Compile(config Config) (*Set, error) {
 	c.set.rules = c.rules(config.Rules)
 	c.set.fallback = c.named("default_policy", config.DefaultPolicy)
 	c.set.signIn = c.signIn(config.SignIn)
+	c.set.page = c.page("sign_in.page", config.SignIn.Page)
 	if len(c.found) > 0 {
 		return nil, c.found
 	}
@@ -125,6 +126,19 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 	return life
 }
 
+// page demands a path of this host: a browser reads "//" and "/\\" as another's.
+func (c *compiler) page(where, path string) string {
+	if path == "" {
+		return ""
+	}
+	odd := strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\?#%;", r) })
+	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || odd || len(path) > maxName {
+		c.found.add(where, fmt.Sprintf("is %.40q", path), "write a path on the same host without a query, such as /auth/sign-in")
+		return ""
+	}
+	return path
+}
+
 func (c *compiler) seconds(where string, n int64) time.Duration {
 	if n < 0 || n > maxSeconds {
 		c.found.add(where, fmt.Sprintf("is %d", n), fmt.Sprintf("write 0 (as granted) to %d seconds", maxSeconds))
@@ -164,6 +178,10 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 		MaxIdle: c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
 		MaxAge:  c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
 	}
+	demand.StepUp = c.stepUp(where, config, demand.Require)
+	if demand.Audience = config.Audience; demand.Audience != "" {
+		c.text(where+".audience", demand.Audience)
+	}
 	switch config.Require {
 	case "":
 		demand.Require = SessionNone
@@ -175,6 +193,23 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 		demand.Require = SessionNone
 	}
 	return demand
+}
+
+func (c *compiler) stepUp(where string, config Session, require Require) StepUp {
+	s := StepUp{
+		MaxAuthAge:   c.seconds(where+".max_auth_age_seconds", config.MaxAuthAgeSeconds),
+		SecondFactor: config.SecondFactor, Roles: slices.Clone(config.Roles), Scopes: slices.Clone(config.Scopes),
+	}
+	for name, list := range map[string][]string{"roles": config.Roles, "scopes": config.Scopes} {
+		for i, text := range list {
+			c.text(fmt.Sprintf("%s.%s[%d]", where, name, i), text)
+		}
+	}
+	if s.Asks() && require != SessionRequired {
+		c.found.add(where+".require", "asks for a recent sign-in, a second factor, roles or scopes of a session that it does not require",
+			"write require: required")
+	}
+	return s
 }
 
 func (c *compiler) mode(where string, mode Mode) (report, off bool) {

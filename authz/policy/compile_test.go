@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestAPolicyIsCompiledToWhatCheckNeeds(t *testing.T) {
 		t.Errorf("sign-in grants %+v, want %+v", got, want)
 	}
 	base, _ := set.Lookup("base")
-	if got, want := base.Session, (SessionDemand{Require: SessionRequired, MaxIdle: 30 * time.Minute}); got != want {
+	if got, want := base.Session, (SessionDemand{Require: SessionRequired, MaxIdle: 30 * time.Minute}); !reflect.DeepEqual(got, want) {
 		t.Errorf("base demands %+v, want %+v", got, want)
 	}
 	user := base.Limits[1]

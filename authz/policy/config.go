@@ -68,12 +68,26 @@ type Session struct {
 	Require        Require `json:"require,omitempty"`
 	MaxIdleSeconds int64   `json:"max_idle_seconds,omitempty"`
 	MaxAgeSeconds  int64   `json:"max_age_seconds,omitempty"`
+	// MaxAuthAgeSeconds is how long ago the user may have proved who they are;
+	// SecondFactor asks for two kinds of proof, Roles for any one of these roles,
+	// Scopes for all of these scopes. What is missing is told to the client, who
+	// can do something about it (RFC 9470).
+	MaxAuthAgeSeconds int64    `json:"max_auth_age_seconds,omitempty"`
+	SecondFactor      bool     `json:"second_factor,omitempty"`
+	Roles             []string `json:"roles,omitempty"`
+	Scopes            []string `json:"scopes,omitempty"`
+	// Audience is who is to believe the assertion of who is signed in ("aud", RFC
+	// 7519 section 4.1.3); empty means the route's upstream.
+	Audience string `json:"audience,omitempty"`
 }
 
-// SignIn holds what a new session gets.
+// SignIn holds what a new session gets, and where people get one.
 type SignIn struct {
 	IdleSeconds     int64 `json:"idle_seconds,omitempty"`     // default 1800
 	AbsoluteSeconds int64 `json:"absolute_seconds,omitempty"` // default 43200
+	// Page is where people sign in, a path on every host that asks for a session:
+	// their browsers are sent there instead of being refused. Empty sends nobody.
+	Page string `json:"page,omitempty"`
 }
 
 // Algorithm of a limit.

@@ -13,6 +13,7 @@ type Set struct {
 	rules    []rule
 	fallback *Compiled // of DefaultPolicy; nil refuses
 	signIn   Lifetimes
+	page     string
 }
 
 // Lifetimes are what sign-in grants to a new session.
@@ -35,6 +36,22 @@ type SessionDemand struct {
 	Require         Require
 	Report          bool // decide and record, but let through
 	MaxIdle, MaxAge time.Duration
+	StepUp          StepUp
+	Audience        string // of the assertion; empty means the route's upstream
+}
+
+// StepUp is what a session must have beyond being valid; the zero value is
+// nothing.
+type StepUp struct {
+	MaxAuthAge   time.Duration // since the user last proved who they are
+	SecondFactor bool
+	Roles        []string // any one of these
+	Scopes       []string // all of these
+}
+
+// Asks says whether a valid session alone is not enough.
+func (s StepUp) Asks() bool {
+	return s.MaxAuthAge > 0 || s.SecondFactor || len(s.Roles) > 0 || len(s.Scopes) > 0
 }
 
 // Looks says whether a token in the request is to be looked up at all.
@@ -67,6 +84,10 @@ func (s *Set) Version() string { return s.version }
 
 // SignIn is what a new session gets.
 func (s *Set) SignIn() Lifetimes { return s.signIn }
+
+// SignInPage is the path to which people's browsers are sent who need a
+// session; empty sends nobody.
+func (s *Set) SignInPage() string { return s.page }
 
 // Len is the number of policies.
 func (s *Set) Len() int { return len(s.policies) }

@@ -147,7 +147,7 @@ func byFirstByte(words map[byte][]string) (table [256][]hint) {
 // ends in one of them: "db_password", "X-Api-Key", "sessionToken".
 var words = []string{
 	"password", "passwd", "passphrase", "secret", "token", "authorization", "cookie",
-	"api_key", "apikey", "private_key", "access_key", "secret_key", "encryption_key", "signing_key", "pseudonym_key",
+	"api_key", "apikey", "private_key", "access_key", "secret_key", "encryption_key", "signing_key", "pseudonym_key", "assertion_key",
 	"credential", "credentials",
 }
 

@@ -82,7 +82,9 @@ type Session struct {
 	Idle     time.Duration
 	AuthTime time.Time
 	AMR      []string
-	Device   string
+	// Roles and Scopes are what its user may do.
+	Roles, Scopes []string
+	Device        string
 }
 
 // ExpiresAt is when the session ends if it is not used again.

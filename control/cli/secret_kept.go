@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"gatehouse/authz/assertion"
 	"gatehouse/authz/event"
 	"gatehouse/authz/secret"
 	"gatehouse/control/api"
@@ -40,6 +41,7 @@ func keptSecrets() []kept {
 		{name: "REDIS_URL", use: "where Redis is", fits: fitsURL},
 		{name: "REDIS_PASSWORD", use: "Redis", fits: atLeast(8)},
 		{name: "GATEHOUSE_PSEUDONYM_KEY", use: "pseudonyms in events; authz and control share it", needed: true, fits: atLeast(event.MinPseudonymKey)},
+		{name: "GATEHOUSE_ASSERTION_KEY", use: "signs what tells upstreams who is signed in; only authz has it", fits: atLeast(assertion.MinSecret)},
 		{name: seal.MasterKeyName, use: "wraps the keys of people's readable fields", fits: fitsMaster},
 		{name: "GATEHOUSE_AUDIT_KEY", use: "signs the audit log's checkpoints", fits: fitsAuditKey},
 		{name: storePassword, use: "PostgreSQL", fits: atLeast(8)},

@@ -18,6 +18,7 @@ type authzFlags struct {
 	listen, metricsListen string
 	policyFile, stateDir  string
 	store, rateLimits     string
+	issuer                string
 	poolSize              int
 }
 
@@ -28,6 +29,7 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:9001", "address of authz, gRPC and HTTP: host:port or unix:///PATH")
 	flags.StringVar(&f.policyFile, "policy-file", "", "compiled policy (JSON) instead of the one that control publishes")
 	flags.StringVar(&f.rateLimits, "ratelimit-config", "", "folder of envoyproxy/ratelimit's YAML; serves its RateLimitService")
+	flags.StringVar(&f.issuer, "assertion-issuer", "gatehouse", "\"iss\" of x-gatehouse-assertion, as upstreams expect it")
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
 		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
@@ -50,7 +52,8 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 			LiveURL: s.redisURL, LivePassword: s.redisPassword, PoolSize: f.poolSize,
 		},
 		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits,
-		PseudonymKey: s.pseudonymKey, Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
+		PseudonymKey: s.pseudonymKey, AssertionKey: s.assertionKey, AssertionIssuer: f.issuer,
+		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 	closeStore = func() error { return nil }
 	if f.store != "" {

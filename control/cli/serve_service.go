@@ -26,6 +26,7 @@ type service struct {
 	redisURL, redisPassword *secret.Live // nil: not given
 	pseudonymKey            secret.Value
 	auditKey                secret.Value
+	assertionKey            secret.Value
 	masterKey               *secret.Live // nil: not given
 }
 
@@ -90,6 +91,7 @@ func (app *App) service(c *commonFlags, log *serviceLog) (s *service, err error)
 	}
 	for name, into := range map[string]*secret.Value{
 		"GATEHOUSE_PSEUDONYM_KEY": &s.pseudonymKey, "GATEHOUSE_AUDIT_KEY": &s.auditKey,
+		"GATEHOUSE_ASSERTION_KEY": &s.assertionKey,
 	} {
 		var err error
 		if *into, err = secret.Load(app.Env, name); err != nil && !errors.Is(err, secret.ErrNotSet) {

@@ -47,7 +47,10 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		},
 	}
 	wantAuthz := authzpolicy.Policy{
-		Session: authzpolicy.Session{Mode: "enforce", Require: "optional", MaxIdleSeconds: 600, MaxAgeSeconds: 28800},
+		Session: authzpolicy.Session{
+			Mode: "enforce", Require: "required", MaxIdleSeconds: 600, MaxAgeSeconds: 28800, MaxAuthAgeSeconds: 300,
+			SecondFactor: true, Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
+		},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},
 		Limits: []authzpolicy.Limit{{
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,
@@ -101,7 +104,7 @@ policies:
   base:
     headers: {preset: strict, set: {X-One: a, X-Two: b}, remove: [Via]}
     cors: {allow_origins: ["https://a.example.com", "https://b.example.com"], allow_credentials: true}
-    session: {require: required, max_idle: 10m}
+    session: {require: required, max_idle: 10m, roles: [admin]}
     limits: [{name: one, by: [ip], rate: 1/s}, {name: two, by: [ip], rate: 2/s}]
     uploads: {allow: [pdf], max_files: 2}
   child:

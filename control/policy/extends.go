@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	authzpolicy "gatehouse/authz/policy"
 )
 
 // features are a policy's settings with all that it extends filled in, and the
@@ -112,7 +114,12 @@ func inheritSession(own, parent value[rawSession]) value[rawSession] {
 	}
 	s, p := &own.v, parent.v
 	s.mode, s.require = s.mode.or(p.mode), s.require.or(p.require)
-	s.maxIdle, s.maxAge = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge)
+	s.maxIdle, s.maxAge, s.audience = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge), s.audience.or(p.audience)
+	if s.require.v != string(authzpolicy.SessionRequired) {
+		return own // what only a required session can have is not asked for any more
+	}
+	s.maxAuthAge, s.secondFactor = s.maxAuthAge.or(p.maxAuthAge), s.secondFactor.or(p.secondFactor)
+	s.roles, s.scopes = s.roles.or(p.roles), s.scopes.or(p.scopes)
 	return own
 }
 

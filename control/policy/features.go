@@ -188,6 +188,12 @@ func session(raw value[rawSession], t trace) authzpolicy.Session {
 		Require:        authzpolicy.Require(put(t, "session.require", raw.v.require)),
 		MaxIdleSeconds: int64(put(t, "session.max_idle", raw.v.maxIdle) / time.Second),
 		MaxAgeSeconds:  int64(put(t, "session.max_age", raw.v.maxAge) / time.Second),
+
+		MaxAuthAgeSeconds: int64(put(t, "session.max_auth_age", raw.v.maxAuthAge) / time.Second),
+		SecondFactor:      put(t, "session.second_factor", raw.v.secondFactor),
+		Roles:             putList(t, "session.roles", raw.v.roles),
+		Scopes:            putList(t, "session.scopes", raw.v.scopes),
+		Audience:          put(t, "session.audience", raw.v.audience),
 	}
 	if s.Require == "" {
 		s.Require = authzpolicy.SessionNone
@@ -240,6 +246,7 @@ func (k *compiler) judgeAuthz(p authzpolicy.Policy, t trace) {
 func yamlPath(path string) string {
 	for json, yaml := range map[string]string{
 		".requests": ".rate", ".window_ms": ".rate", "max_idle_seconds": "max_idle", "max_age_seconds": "max_age",
+		"max_auth_age_seconds": "max_auth_age",
 	} {
 		if base, ok := strings.CutSuffix(path, json); ok {
 			return base + yaml

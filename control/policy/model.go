@@ -78,8 +78,10 @@ type rawCSRF struct {
 }
 
 type rawSession struct {
-	mode, require   value[string]
-	maxIdle, maxAge value[time.Duration]
+	mode, require, audience     value[string]
+	maxIdle, maxAge, maxAuthAge value[time.Duration]
+	secondFactor                value[bool]
+	roles, scopes               value[[]value[string]]
 }
 
 type rawLimit struct {

@@ -149,6 +149,11 @@ func sessionKind() kind[rawSession] {
 		key("require", "none, optional or required", require, func(s *rawSession) *value[string] { return &s.require }),
 		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
 		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
+		key("max_auth_age", "the person must have proved who they are at most this long ago: 5m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAuthAge }),
+		key("second_factor", "true asks for a session that was begun with two factors", boolean(), func(s *rawSession) *value[bool] { return &s.secondFactor }),
+		key("roles", "the person must have one of these roles", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.roles }),
+		key("scopes", "the session or API key must have all of these scopes", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.scopes }),
+		key("audience", "whom x-gatehouse-assertion is for; the upstream's name unless told", text(), func(s *rawSession) *value[string] { return &s.audience }),
 	)
 	return kind[rawSession]{
 		schema: schema{"oneOf": []schema{require.schema, full.schema}},

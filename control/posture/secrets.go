@@ -108,7 +108,7 @@ func (p *probe) processes() []process {
 }
 
 // secretName is how variables are called that hold secrets.
-var secretName = regexp.MustCompile(`(?i)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|PSEUDONYM_KEY|MASTER_KEY|AUDIT_KEY|CREDENTIALS?|REDIS_URL|DATABASE_URL)$`)
+var secretName = regexp.MustCompile(`(?i)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|PSEUDONYM_KEY|ASSERTION_KEY|MASTER_KEY|AUDIT_KEY|CREDENTIALS?|REDIS_URL|DATABASE_URL)$`)
 
 func plainEnvironment(_ context.Context, p *probe, t *trial) {
 	for _, proc := range p.seen(t) {

@@ -2,6 +2,7 @@ package up
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -28,7 +29,14 @@ func (p *pack) services() ([][]*service, error) {
 	if p.redis.service != nil {
 		stages = append(stages, []*service{p.redis.service})
 	}
-	rooms := []*service{p.controlService(env), p.authzService(env)}
+	assertion, err := p.state.secretFile("assertion_key")
+	if err != nil {
+		return nil, err
+	}
+	rooms := []*service{
+		p.controlService(env),
+		p.authzService(append(slices.Clone(env), "GATEHOUSE_ASSERTION_KEY_FILE="+assertion)), // control cannot vouch for anybody
+	}
 	if p.demo() {
 		rooms = append(rooms, p.demoService())
 	}

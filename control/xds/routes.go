@@ -101,7 +101,7 @@ func (b *builder) speaksCORS(name string) bool {
 }
 
 func (b *builder) route(r policy.Route, headers []*routev3.HeaderMatcher) *routev3.Route {
-	made := b.underPolicy(r.Name, r.Policy)
+	made := b.underPolicy(r.Name, r.Policy, "audience", r.Upstream)
 	made.Match = pathMatch(r)
 	made.Match.Headers = headers
 	made.Action = toCluster(UpstreamPrefix + r.Upstream)
@@ -160,13 +160,18 @@ func (b *builder) defaultRoute() *routev3.Route {
 	return r
 }
 
-// underPolicy is a route that tells both the filter and authz what applies.
-func (b *builder) underPolicy(name, policyName string) *routev3.Route {
+// underPolicy is a route that tells both the filter and authz what applies; more
+// are pairs of further context extensions.
+func (b *builder) underPolicy(name, policyName string, more ...string) *routev3.Route {
 	if _, ok := b.compiled.Filter.Policies[policyName]; !ok {
 		b.fail("route %s: the filter has no policy %q", name, policyName)
 	}
 	if _, ok := b.compiled.Authz.Policies[policyName]; !ok {
 		b.fail("route %s: authz has no policy %q", name, policyName)
+	}
+	extensions := map[string]string{"policy": policyName, "policy_version": b.compiled.Version, "route": name}
+	for pair := range slices.Chunk(more, 2) {
+		extensions[pair[0]] = pair[1]
 	}
 	return &routev3.Route{
 		Name: name,
@@ -175,9 +180,7 @@ func (b *builder) underPolicy(name, policyName string) *routev3.Route {
 		}},
 		TypedPerFilterConfig: map[string]*anypb.Any{extAuthzName: b.pack(&extauthzv3.ExtAuthzPerRoute{
 			Override: &extauthzv3.ExtAuthzPerRoute_CheckSettings{CheckSettings: &extauthzv3.CheckSettings{
-				ContextExtensions: map[string]string{
-					"policy": policyName, "policy_version": b.compiled.Version, "route": name,
-				},
+				ContextExtensions: extensions,
 			}},
 		})},
 	}

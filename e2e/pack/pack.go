@@ -164,6 +164,7 @@ func (p *Pack) writeSecrets(t TB) {
 	}
 	writeFile(t, p.secret("redis_url"), "redis://"+p.Ports.Addr(portRedis)+"/0\n")
 	writeFile(t, p.secret("redis_password"), redisPassword+"\n")
+	writeFile(t, p.secret("assertion_key"), rand.Text()+rand.Text()+"\n")
 	writeFile(t, p.secret("pseudonym_key"), "bWFkZS1mb3ItdGhlLXRlc3RzLW9ubHktMzItYnl0ZXM\n")
 	writeFile(t, p.secret("master_key"), "bWFkZS1mb3ItdGhlLXRlc3RzLW9ubHktMzItYnl0ZXM=\n")
 	key, public, err := note.GenerateKey(rand.Reader, "audit.gatehouse.test")
@@ -179,6 +180,7 @@ func (p *Pack) secretsEnv() []string {
 		"REDIS_URL_FILE=" + p.secret("redis_url"),
 		"REDIS_PASSWORD_FILE=" + p.secret("redis_password"),
 		"GATEHOUSE_PSEUDONYM_KEY_FILE=" + p.secret("pseudonym_key"),
+		"GATEHOUSE_ASSERTION_KEY_FILE=" + p.secret("assertion_key"),
 		"GATEHOUSE_AUDIT_KEY_FILE=" + p.secret("audit_key"),
 		"GATEHOUSE_MASTER_KEY_FILE=" + p.secret("master_key"),
 	}

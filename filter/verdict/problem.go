@@ -15,6 +15,7 @@ const (
 	TooManyRequests
 	CheckUnavailable
 	ConsentRequired
+	StepUpRequired
 )
 
 // ContentType is the media type of a problem document (RFC 9457 section 3).
@@ -35,6 +36,7 @@ var problems = [...]problemText{
 	TooManyRequests:      {"too-many-requests", "Too many requests", 429},
 	CheckUnavailable:     {"check-unavailable", "A required check could not be made", 503},
 	ConsentRequired:      {"consent-required", "Consent is required", 403},
+	StepUpRequired:       {"step-up-required", "Signing in again, or with a second factor, is required", 401},
 }
 
 // Status is the HTTP status code that goes with p.
