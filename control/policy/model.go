@@ -38,7 +38,10 @@ type rawRedis struct {
 	poolSize                   value[int64]
 }
 
-type rawSignIn struct{ idle, absolute value[time.Duration] }
+type rawSignIn struct {
+	idle, absolute value[time.Duration]
+	page           value[string]
+}
 
 type rawAuth struct{ policy value[string] }
 

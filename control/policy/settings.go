@@ -172,11 +172,12 @@ func (k *compiler) redis() {
 func (k *compiler) signIn() {
 	raw := k.raw.signIn.v
 	k.out.Authz.SignIn = authzpolicy.SignIn{
-		IdleSeconds: int64(raw.idle.v.Seconds()), AbsoluteSeconds: int64(raw.absolute.v.Seconds()),
+		IdleSeconds: int64(raw.idle.v.Seconds()), AbsoluteSeconds: int64(raw.absolute.v.Seconds()), Page: raw.page.v,
 	}
 	t := trace{"sign_in": k.raw.signIn.at}
 	put(t, "sign_in.idle", raw.idle)
 	put(t, "sign_in.absolute", raw.absolute)
+	put(t, "sign_in.page", raw.page)
 	_, err := authzpolicy.Compile(authzpolicy.Config{Version: "v", SignIn: k.out.Authz.SignIn})
 	var found authzpolicy.Mistakes
 	if !errors.As(err, &found) {
