@@ -138,16 +138,38 @@ func printHeader(row func(what, value, from string), h policy.HeaderFinding) {
 	}
 }
 
+// sessionText says all that a request's session must have.
+func sessionText(s *policy.SessionFinding) string {
+	value := string(s.Require) + reported(string(s.Mode))
+	for _, age := range []struct {
+		seconds int64
+		text    string
+	}{
+		{s.MaxIdleSeconds, ", at most %s idle"}, {s.MaxAgeSeconds, ", at most %s old"},
+		{s.MaxAuthAgeSeconds, ", signed in at most %s ago"},
+	} {
+		if age.seconds > 0 {
+			value += fmt.Sprintf(age.text, time.Duration(age.seconds)*time.Second)
+		}
+	}
+	if s.SecondFactor {
+		value += ", with two factors"
+	}
+	if len(s.Roles) > 0 {
+		value += ", as " + strings.Join(s.Roles, " or ")
+	}
+	if len(s.Scopes) > 0 {
+		value += ", for " + strings.Join(s.Scopes, " and ")
+	}
+	if s.Audience != "" {
+		value += ", vouched for to " + s.Audience
+	}
+	return value
+}
+
 func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 	if e.Session != nil {
-		value := string(e.Session.Require) + reported(string(e.Session.Mode))
-		if n := e.Session.MaxIdleSeconds; n > 0 {
-			value += fmt.Sprintf(", at most %s idle", time.Duration(n)*time.Second)
-		}
-		if n := e.Session.MaxAgeSeconds; n > 0 {
-			value += fmt.Sprintf(", at most %s old", time.Duration(n)*time.Second)
-		}
-		row("session", value, where(e.Session.From))
+		row("session", sessionText(e.Session), where(e.Session.From))
 	}
 	if e.Consent != nil {
 		value := e.Consent.Purpose + reported(string(e.Consent.Mode))
