@@ -26,7 +26,7 @@ const audiencePolicy = `{
 // claimsOf reads an assertion without judging it; package assertion's tests do.
 func claimsOf(t *testing.T, token string) map[string]any {
 	t.Helper()
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
