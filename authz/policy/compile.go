@@ -58,6 +58,7 @@ func Compile(config Config) (*Set, error) {
 	c.set.rules = c.rules(config.Rules)
 	c.set.fallback = c.named("default_policy", config.DefaultPolicy)
 	c.set.signIn = c.signIn(config.SignIn)
+	c.set.federation = c.federation(config.SignIn)
 	c.set.page = c.page("sign_in.page", config.SignIn.Page)
 	if len(c.found) > 0 {
 		return nil, c.found

@@ -88,6 +88,29 @@ type SignIn struct {
 	// Page is where people sign in, a path on every host that asks for a session:
 	// their browsers are sent there instead of being refused. Empty sends nobody.
 	Page string `json:"page,omitempty"`
+	// Origins are those to which people come back from Providers.
+	Origins   []string   `json:"origins,omitempty"`
+	Providers []Provider `json:"providers,omitempty"`
+}
+
+// Provider is an OpenID provider that signs people in; see openid.Settings. Its
+// client secret is not in here: authz has it in a file of the provider's name.
+type Provider struct {
+	Name      string   `json:"name"`
+	Title     string   `json:"title,omitempty"`
+	Issuer    string   `json:"issuer"`
+	ClientID  string   `json:"client_id"`
+	Public    bool     `json:"public,omitempty"` // has no secret
+	Scopes    []string `json:"scopes,omitempty"`
+	RoleClaim string   `json:"role_claim,omitempty"`
+	// NewUsers makes a user of whom it vouches for the first time; else only those
+	// sign in who were linked before.
+	NewUsers bool `json:"new_users,omitempty"`
+	// RefreshSeconds is the time between two questions about somebody who is
+	// signed in, 0 asks none; after MaxStaleSeconds without an answer they are
+	// signed out, 0 never.
+	RefreshSeconds  int64 `json:"refresh_seconds,omitempty"`
+	MaxStaleSeconds int64 `json:"max_stale_seconds,omitempty"`
 }
 
 // Algorithm of a limit.

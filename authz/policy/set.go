@@ -14,6 +14,8 @@ type Set struct {
 	fallback *Compiled // of DefaultPolicy; nil refuses
 	signIn   Lifetimes
 	page     string
+
+	federation Federation
 }
 
 // Lifetimes are what sign-in grants to a new session.
@@ -84,6 +86,9 @@ func (s *Set) Version() string { return s.version }
 
 // SignIn is what a new session gets.
 func (s *Set) SignIn() Lifetimes { return s.signIn }
+
+// Federation is who else signs people in.
+func (s *Set) Federation() Federation { return s.federation }
 
 // SignInPage is the path to which people's browsers are sent who need a
 // session; empty sends nobody.

@@ -57,6 +57,13 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			Algorithm: "gcra", Burst: 20, OnRedisError: "local",
 		}},
 	}
+	wantSignIn := authzpolicy.SignIn{
+		IdleSeconds: 900, AbsoluteSeconds: 86400, Page: "/auth/sign-in", Origins: []string{"https://app.example.com"},
+		Providers: []authzpolicy.Provider{{
+			Name: "corporate", Title: "Example Ltd", Issuer: "https://idp.example.com", ClientID: "gatehouse", Public: true,
+			Scopes: []string{"profile", "offline_access"}, RoleClaim: "groups", NewUsers: true, RefreshSeconds: 600, MaxStaleSeconds: 3600,
+		}},
+	}
 	wantRoute := Route{
 		Name: "api", Hosts: []string{"app.example.com", "*.api.example.com"}, PathPrefix: "/api",
 		Methods: []string{"GET", "PUT"}, Upstream: "app", Policy: "child", Line: c.Routes[0].Line,
@@ -66,7 +73,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		"filter policy":   {c.Filter.Policies["base"], want},
 		"authz policy":    {c.Authz.Policies["base"], wantAuthz},
 		"route":           {c.Routes[0], wantRoute},
-		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{IdleSeconds: 900, AbsoluteSeconds: 86400, Page: "/auth/sign-in"}},
+		"sign-in":         {c.Authz.SignIn, wantSignIn},
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},
 		"second upstream": {c.Upstreams[1], Upstream{Name: "away", URL: "https://away.example.com:443", Host: "away.example.com", Port: 443, TLS: true}},

@@ -38,11 +38,6 @@ type rawRedis struct {
 	poolSize                   value[int64]
 }
 
-type rawSignIn struct {
-	idle, absolute value[time.Duration]
-	page           value[string]
-}
-
 type rawAuth struct{ policy value[string] }
 
 type rawPolicy struct {

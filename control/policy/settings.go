@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	authzpolicy "gatehouse/authz/policy"
 )
 
 func (k *compiler) envoy() {
@@ -166,25 +164,5 @@ func (k *compiler) redis() {
 	}
 	if _, has := u.User.Password(); has && !k.d.blamed(raw.url.at.path) {
 		k.d.fail(raw.url.at, "a password does not belong into this file", "", secretAdvice)
-	}
-}
-
-func (k *compiler) signIn() {
-	raw := k.raw.signIn.v
-	k.out.Authz.SignIn = authzpolicy.SignIn{
-		IdleSeconds: int64(raw.idle.v.Seconds()), AbsoluteSeconds: int64(raw.absolute.v.Seconds()), Page: raw.page.v,
-	}
-	t := trace{"sign_in": k.raw.signIn.at}
-	put(t, "sign_in.idle", raw.idle)
-	put(t, "sign_in.absolute", raw.absolute)
-	put(t, "sign_in.page", raw.page)
-	_, err := authzpolicy.Compile(authzpolicy.Config{Version: "v", SignIn: k.out.Authz.SignIn})
-	var found authzpolicy.Mistakes
-	if !errors.As(err, &found) {
-		return
-	}
-	for _, m := range found {
-		at, _ := t.at(strings.TrimSuffix(m.Where, "_seconds"))
-		k.d.fail(at, strings.ReplaceAll(m.What, "_seconds", ""), "", m.Fix)
 	}
 }

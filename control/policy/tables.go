@@ -52,14 +52,6 @@ func redisKind() kind[rawRedis] {
 	)
 }
 
-func signInKind() kind[rawSignIn] {
-	return object(
-		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
-		key("page", "the path to which browsers are sent that need a session, on every host: /auth/sign-in", text(), func(s *rawSignIn) *value[string] { return &s.page }),
-		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
-	)
-}
-
 func authKind() kind[rawAuth] {
 	return object(key("policy", "the policy of /auth/ in place of the built-in one", text(), func(a *rawAuth) *value[string] { return &a.policy }))
 }

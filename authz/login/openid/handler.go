@@ -81,15 +81,16 @@ func New(o Options) (*Handler, error) {
 	}
 	var errs []error
 	for _, s := range o.Providers {
-		errs = append(errs, s.mistakes())
+		for _, err := range s.Flaws() {
+			errs = append(errs, fmt.Errorf("provider %.40q: %w", s.Name, err))
+		}
 		if h.providers[s.Name] != nil {
 			errs = append(errs, fmt.Errorf("provider %.40q stands twice: give each its own name", s.Name))
 		}
 		h.providers[s.Name] = &provider{Settings: s, now: o.Now, client: h.Client}
 	}
 	for _, origin := range o.Origins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+		if !GoodOrigin(origin) {
 			errs = append(errs, fmt.Errorf("origin %.60q: write https://host, as a browser does", origin))
 		}
 	}

@@ -47,23 +47,38 @@ type Settings struct {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-func (s Settings) mistakes() error {
+// Flaw is something wrong with Settings.
+type Flaw struct{ Field, What, Fix string }
+
+// Error implements error.
+func (f *Flaw) Error() string { return f.Field + ": " + f.What + ": " + f.Fix }
+
+// Flaws are all that is wrong with s.
+func (s Settings) Flaws() []error {
 	var errs []error
-	fail := func(what string) { errs = append(errs, fmt.Errorf("provider %.40q: %s", s.Name, what)) }
+	fail := func(field, what, fix string) { errs = append(errs, &Flaw{Field: field, What: what, Fix: fix}) }
 	if !nameForm.MatchString(s.Name) {
-		fail("its name stands in URLs: write 1 to 32 of a-z, 0-9 and -")
+		fail("name", fmt.Sprintf("is %.40q, and stands in URLs", s.Name), "write 1 to 32 of a-z, 0-9 and -")
 	}
 	u, err := url.Parse(s.Issuer)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		fail("its issuer is no address: write https://host/path")
+		fail("issuer", fmt.Sprintf("is %.60q, which is no issuer's address", s.Issuer), "write https://host/path, as its discovery document does")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		fail("only an https:// issuer can be trusted; http:// is for loopback")
+		fail("issuer", fmt.Sprintf("is %.60q, and only https:// can be trusted", s.Issuer), "write https://; http:// is for loopback")
 	}
 	if s.ClientID == "" {
-		fail("it has no client_id: register Gatehouse there")
+		fail("client_id", "is missing", "register Gatehouse at the provider, and write the id that it gets")
 	}
-	return errors.Join(errs...)
+	return errs
+}
+
+// GoodOrigin says whether people can come back to origin: https://, or http:// on
+// loopback, written as browsers do.
+func GoodOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && origin == u.Scheme+"://"+u.Host && origin == strings.ToLower(origin) &&
+		(u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
 }
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }

@@ -264,7 +264,7 @@ func TestMistakesInTheSettingsAreToldTogether(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"stands in URLs", "only an https:// issuer", "no address", "no client_id", "stands twice", `origin "http://app.example.com"`, `origin "https://app.example.com/"`} {
+	for _, part := range []string{"stands in URLs", "only https:// can be trusted", "no issuer's address", "client_id: is missing", "stands twice", `origin "http://app.example.com"`, `origin "https://app.example.com/"`} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not told:\n%v", part, err)
 		}

@@ -1,0 +1,89 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	authzpolicy "gatehouse/authz/policy"
+)
+
+type rawSignIn struct {
+	idle, absolute value[time.Duration]
+	page           value[string]
+	origins        value[[]value[string]]
+	providers      value[[]value[rawProvider]]
+}
+
+type rawProvider struct {
+	name, title, issuer, clientID, roleClaim value[string]
+	scopes                                   value[[]value[string]]
+	public, newUsers                         value[bool]
+	refresh, maxStale                        value[time.Duration]
+}
+
+func signInKind() kind[rawSignIn] {
+	return object(
+		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
+		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
+		key("page", "the path to which browsers are sent that need a session, on every host: /auth/sign-in", text(), func(s *rawSignIn) *value[string] { return &s.page }),
+		key("origins", "where people come back to from their provider: [https://app.example.com]", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
+		key("providers", "who else signs people in (OpenID Connect)", list(providerKind()), func(s *rawSignIn) *value[[]value[rawProvider]] { return &s.providers }),
+	)
+}
+
+func providerKind() kind[rawProvider] {
+	return object(
+		required(key("name", "the provider's name in URLs, and of the file with the client's secret: name: corporate", text(), func(p *rawProvider) *value[string] { return &p.name })),
+		key("title", "what people read on the button: Example Ltd", text(), func(p *rawProvider) *value[string] { return &p.title }),
+		required(key("issuer", "its address, as its discovery document has it: issuer: https://idp.example.com", text(), func(p *rawProvider) *value[string] { return &p.issuer })),
+		required(key("client_id", "as what it knows Gatehouse: client_id: gatehouse", text(), func(p *rawProvider) *value[string] { return &p.clientID })),
+		key("public", "true for a client without a secret", boolean(), func(p *rawProvider) *value[bool] { return &p.public }),
+		key("scopes", "scopes besides openid: [profile, email, offline_access]", list(text()), func(p *rawProvider) *value[[]value[string]] { return &p.scopes }),
+		key("role_claim", "the claim with the person's roles: groups, or realm_access.roles", text(), func(p *rawProvider) *value[string] { return &p.roleClaim }),
+		key("new_users", "true makes a user of whom it vouches for the first time", boolean(), func(p *rawProvider) *value[bool] { return &p.newUsers }),
+		key("refresh", "how often it is asked about people who are signed in: 10m; needs the scope offline_access", seconds(), func(p *rawProvider) *value[time.Duration] { return &p.refresh }),
+		key("max_stale", "after this time without its answer they are signed out: 1h", seconds(), func(p *rawProvider) *value[time.Duration] { return &p.maxStale }),
+	)
+}
+
+func (k *compiler) signIn() {
+	raw := k.raw.signIn.v
+	t := trace{"sign_in": k.raw.signIn.at}
+	out := authzpolicy.SignIn{
+		IdleSeconds:     int64(put(t, "sign_in.idle", raw.idle) / time.Second),
+		AbsoluteSeconds: int64(put(t, "sign_in.absolute", raw.absolute) / time.Second),
+		Page:            put(t, "sign_in.page", raw.page),
+		Origins:         putList(t, "sign_in.origins", raw.origins),
+	}
+	if raw.providers.set {
+		t["sign_in.providers"] = raw.providers.at
+	}
+	for i, p := range raw.providers.v {
+		out.Providers = append(out.Providers, provider(fmt.Sprintf("sign_in.providers[%d]", i), p, t))
+	}
+	k.out.Authz.SignIn = out
+	_, err := authzpolicy.Compile(authzpolicy.Config{Version: "v", SignIn: out})
+	var found authzpolicy.Mistakes
+	if !errors.As(err, &found) {
+		return
+	}
+	for _, m := range found {
+		at, _ := t.at(strings.TrimSuffix(m.Where, "_seconds"))
+		k.d.fail(at, strings.ReplaceAll(m.What, "_seconds", ""), "", m.Fix)
+	}
+}
+
+func provider(at string, raw value[rawProvider], t trace) authzpolicy.Provider {
+	t[at] = raw.at
+	p := raw.v
+	return authzpolicy.Provider{
+		Name: put(t, at+".name", p.name), Title: put(t, at+".title", p.title), Issuer: put(t, at+".issuer", p.issuer),
+		ClientID: put(t, at+".client_id", p.clientID), Public: put(t, at+".public", p.public),
+		Scopes: putList(t, at+".scopes", p.scopes), RoleClaim: put(t, at+".role_claim", p.roleClaim),
+		NewUsers:        put(t, at+".new_users", p.newUsers),
+		RefreshSeconds:  int64(put(t, at+".refresh", p.refresh) / time.Second),
+		MaxStaleSeconds: int64(put(t, at+".max_stale", p.maxStale) / time.Second),
+	}
+}
