@@ -45,7 +45,7 @@ type server struct {
 	deaf      func() // ends the listening to detections
 	policy    *policy.Source
 	sessions  *session.Manager
-	folder    *ratelimit.Directory // nil: no RateLimitService
+	domains   rateLimitSource // nil: no RateLimitService
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -158,7 +158,7 @@ func (s *server) pseudonymizer() (*event.Pseudonymizer, error) {
 // by itself.
 func (s *server) issuer() (*assertion.Issuer, error) {
 	if s.o.AssertionKey.Empty() {
-		if s.o.RateLimitConfig == "" {
+		if s.o.RateLimitConfig == "" && s.o.RateLimitXDS == nil {
 			s.o.Log.Warn("no assertion key is set: upstreams get no x-gatehouse-assertion; set GATEHOUSE_ASSERTION_KEY_FILE")
 		}
 		return nil, nil
@@ -181,10 +181,30 @@ func (s *server) openPolicy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.o.RateLimitConfig != "" {
-		s.folder, err = ratelimit.OpenDirectory(s.o.RateLimitConfig, s.o.Log)
-	}
+	s.domains, err = s.rateLimits()
 	return err
+}
+
+// rateLimitSource keeps the RateLimitService's configuration: a folder, or a
+// management server.
+type rateLimitSource interface {
+	Current() *ratelimit.Config
+	Run(ctx context.Context)
+}
+
+func (s *server) rateLimits() (rateLimitSource, error) {
+	switch {
+	case s.o.RateLimitConfig != "" && s.o.RateLimitXDS != nil:
+		return nil, errors.New("rate limits are configured by a folder and over xDS: choose one")
+	case s.o.RateLimitConfig != "":
+		return ratelimit.OpenDirectory(s.o.RateLimitConfig, s.o.Log)
+	case s.o.RateLimitXDS != nil:
+		o := *s.o.RateLimitXDS
+		o.Log = s.o.Log
+		return ratelimit.OpenXDS(o)
+	default:
+		return nil, nil //nolint:nilnil // there is no such service
+	}
 }
 
 func (s *server) rejected(err error) {
@@ -220,9 +240,9 @@ func (s *server) serveGRPC(context.Context) error {
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
 	})
 	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
-	if s.folder != nil {
+	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
-			ratelimit.New(s.folder.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
+			ratelimit.New(s.domains.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
 	}
 	s.health = health.NewServer()
 	healthv1.RegisterHealthServer(s.grpc, s.health)
@@ -241,8 +261,8 @@ func (s *server) serveHTTP(context.Context) error {
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.watcher.run, s.followHealth}
-	if s.folder != nil {
-		loops = append(loops, s.folder.Run)
+	if s.domains != nil {
+		loops = append(loops, s.domains.Run)
 	}
 	return loops
 }

@@ -14,9 +14,9 @@ const healthEvery = 200 * time.Millisecond
 func (s *server) readiness() readiness {
 	state := readiness{Policy: s.policy.Status(), Redis: s.watcher.current()}
 	state.Ready = state.Policy.Loaded
-	if s.folder != nil {
-		state.RateLimit = &domains{Domains: s.folder.Current().Domains()}
-		state.Ready = true
+	if s.domains != nil {
+		state.RateLimit = &domains{Domains: s.domains.Current().Domains()}
+		state.Ready = state.Ready || s.o.RateLimitXDS == nil || state.RateLimit.Domains > 0
 	}
 	return state
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/ratelimit"
 	"gatehouse/authz/secret"
 )
 
@@ -33,6 +34,9 @@ type Options struct {
 	// RateLimitConfig is a folder of envoyproxy/ratelimit's YAML; empty serves
 	// no RateLimitService. With it, authz is ready also without a policy.
 	RateLimitConfig string
+	// RateLimitXDS is the same over xDS, in place of the folder; its Log is set by
+	// Run. With it, authz is ready once that has sent a configuration.
+	RateLimitXDS *ratelimit.XDSOptions
 
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.

@@ -2,11 +2,16 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"gatehouse/authz"
+	"gatehouse/authz/ratelimit"
 	"gatehouse/control"
+	"gatehouse/control/internal/authorities"
 	"gatehouse/control/store"
 )
 
@@ -19,6 +24,8 @@ type authzFlags struct {
 	policyFile, stateDir  string
 	store, rateLimits     string
 	issuer                string
+	xds                   ratelimit.XDSOptions
+	xdsCA                 string
 	poolSize              int
 }
 
@@ -29,6 +36,10 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:9001", "address of authz, gRPC and HTTP: host:port or unix:///PATH")
 	flags.StringVar(&f.policyFile, "policy-file", "", "compiled policy (JSON) instead of the one that control publishes")
 	flags.StringVar(&f.rateLimits, "ratelimit-config", "", "folder of envoyproxy/ratelimit's YAML; serves its RateLimitService")
+	flags.StringVar(&f.xds.Target, "ratelimit-xds", "", "management server (host:port) that serves the same configuration over xDS")
+	flags.StringVar(&f.xds.NodeID, "ratelimit-xds-node", "default", "node id to ask it with")
+	flags.StringToStringVar(&f.xds.Headers, "ratelimit-xds-header", nil, "header to ask it with: name=value; may be given several times")
+	flags.StringVar(&f.xdsCA, "ratelimit-xds-ca", "", "authorities (PEM) of its certificate; \"system\" takes the system's; empty asks without TLS")
 	flags.StringVar(&f.issuer, "assertion-issuer", "gatehouse", "\"iss\" of x-gatehouse-assertion, as upstreams expect it")
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
@@ -55,6 +66,9 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 		PseudonymKey: s.pseudonymKey, AssertionKey: s.assertionKey, AssertionIssuer: f.issuer,
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
+	if o.RateLimitXDS, err = f.rateLimitXDS(); err != nil {
+		return o, nil, err
+	}
 	closeStore = func() error { return nil }
 	if f.store != "" {
 		options, err := s.storeOptions(f.store)
@@ -68,6 +82,27 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 		o.Users, closeStore = users, users.Close
 	}
 	return o, closeStore, nil
+}
+
+// rateLimitXDS is nil where no management server is named.
+func (f *authzFlags) rateLimitXDS() (*ratelimit.XDSOptions, error) {
+	if f.xds.Target == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	o := f.xds
+	o.Credentials = insecure.NewCredentials()
+	if f.xdsCA != "" {
+		path := f.xdsCA
+		if path == "system" {
+			path = ""
+		}
+		roots, err := authorities.File(path)
+		if err != nil {
+			return nil, misuse("--ratelimit-xds-ca: %w", err)
+		}
+		o.Credentials = credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+	}
+	return &o, nil
 }
 
 // controlFlags are those of serve control.
