@@ -14,6 +14,7 @@ import (
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	quotav3 "github.com/envoyproxy/go-control-plane/envoy/service/rate_limit_quota/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
@@ -29,6 +30,7 @@ import (
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/ratelimit"
+	"gatehouse/authz/ratelimit/quota"
 	"gatehouse/authz/secret"
 	"gatehouse/authz/session"
 )
@@ -243,6 +245,7 @@ func (s *server) serveGRPC(context.Context) error {
 	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
 			ratelimit.New(s.domains.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
+		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
 	s.health = health.NewServer()
 	healthv1.RegisterHealthServer(s.grpc, s.health)
