@@ -28,10 +28,8 @@ const (
 	minLife, maxLife  = 10 * time.Second, 5 * time.Minute
 	maxBucketsAStream = 10_000
 	maxDomain         = 256
-	// parts is how finely a share is spread over its window.
+	// parts of a share: one may come at once.
 	parts = 10
-	// minFill is the shortest interval that Envoy's token bucket has.
-	minFill = 50 * time.Millisecond
 	// dealWithin bounds one question to Redis.
 	dealWithin = time.Second
 )
@@ -159,18 +157,16 @@ func lifeOf(elapsed time.Duration) time.Duration {
 	return min(max(livesFor*min(elapsed, maxLife), minLife), maxLife)
 }
 
-// strategy spreads a share over its window: a token bucket as large as the share
-// would let through twice as much around its filling.
+// strategy spreads a share over its window. Envoy fills the bucket steadily at
+// the rate of tokens_per_fill in fill_interval, of which it reads whole seconds
+// only (1.40: below one second the rate would be without bound), and lets
+// max_tokens through at once.
 func strategy(share uint32, window time.Duration) *typev3.RateLimitStrategy {
 	if share == 0 {
 		return blanket(typev3.RateLimitStrategy_DENY_ALL)
 	}
-	n := min(parts, share, uint32(max(window/minFill, 1))) // #nosec G115 -- at most parts
-	fill := (share + n - 1) / n
 	return &typev3.RateLimitStrategy{Strategy: &typev3.RateLimitStrategy_TokenBucket{TokenBucket: &typev3.TokenBucket{
-		MaxTokens: fill, TokensPerFill: wrapperspb.UInt32(fill),
-		// What a full part has more than its share, it waits longer for.
-		FillInterval: durationpb.New(time.Duration(float64(window) * float64(fill) / float64(share))),
+		MaxTokens: (share + parts - 1) / parts, TokensPerFill: wrapperspb.UInt32(share), FillInterval: durationpb.New(window),
 	}}}
 }
 

@@ -101,18 +101,19 @@ func TestABucketIsDealtItsRule(t *testing.T) {
 		name    string
 		id      []string
 		max     uint32
+		fill    uint32
 		every   time.Duration
 		blanket typev3.RateLimitStrategy_BlanketRule
 	}{
-		{"a rule, spread over its window", []string{"path", "/orders"}, 10, 6 * time.Second, 0},
-		{"nested, in any order", []string{"user", "ann", "path", "/orders"}, 1, 200 * time.Millisecond, 0},
-		{"unlimited", []string{"path", "/orders", "robot", "r"}, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
-		{"without a rule", []string{"path", "/other"}, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
-		{"shadow", []string{"tried", "x"}, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
+		{"a rule, spread over its window", []string{"path", "/orders"}, 10, 100, time.Minute, 0},
+		{"nested, in any order", []string{"user", "ann", "path", "/orders"}, 1, 5, time.Second, 0},
+		{"unlimited", []string{"path", "/orders", "robot", "r"}, 0, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
+		{"without a rule", []string{"path", "/other"}, 0, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
+		{"shadow", []string{"tried", "x"}, 0, 0, 0, typev3.RateLimitStrategy_ALLOW_ALL},
 	} {
 		got := ask(t, st, usage(0, 0, c.id...))
 		bucket := got.GetRateLimitStrategy().GetTokenBucket()
-		if bucket.GetMaxTokens() != c.max || bucket.GetTokensPerFill().GetValue() != c.max || bucket.GetFillInterval().AsDuration() != c.every ||
+		if bucket.GetMaxTokens() != c.max || bucket.GetTokensPerFill().GetValue() != c.fill || bucket.GetFillInterval().AsDuration() != c.every ||
 			got.GetRateLimitStrategy().GetBlanketRule() != c.blanket {
 			t.Errorf("%s: %v", c.name, got)
 		}
@@ -128,12 +129,7 @@ func TestTwoEnvoysShareALimitAndTheLastOneGetsItBack(t *testing.T) {
 	client := serve(t, shares)
 	one, two := stream1(t, client), stream1(t, client)
 	tokens := func(st pb.RateLimitQuotaService_StreamRateLimitQuotasClient, allowed uint64) uint32 {
-		strategy := ask(t, st, usage(allowed, 10*time.Second, "path", "/orders")).GetRateLimitStrategy()
-		if strategy.GetTokenBucket() == nil {
-			return 0
-		}
-		b := strategy.GetTokenBucket()
-		return uint32(float64(b.GetMaxTokens())*float64(time.Minute)/float64(b.GetFillInterval().AsDuration()) + 0.5)
+		return ask(t, st, usage(allowed, 10*time.Second, "path", "/orders")).GetRateLimitStrategy().GetTokenBucket().GetTokensPerFill().GetValue()
 	}
 	tokens(one, 10)
 	tokens(two, 10)
