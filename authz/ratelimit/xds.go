@@ -96,9 +96,7 @@ func (x *XDS) Run(ctx context.Context) {
 func (x *XDS) follow(ctx context.Context) (loaded bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for name, value := range x.o.Headers {
-		ctx = metadata.AppendToOutgoingContext(ctx, name, value)
-	}
+	ctx = metadata.NewOutgoingContext(ctx, metadata.New(x.o.Headers))
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(x.conn).StreamAggregatedResources(ctx)
 	if err != nil {
 		return false, fmt.Errorf("connect: %w", err)

@@ -30,6 +30,7 @@ func (app *App) commands() []*cobra.Command {
 		newCheckCommand(app),
 		newExplainCommand(app),
 		newRenderCommand(app),
+		newLimitCommand(app),
 		newSniffCommand(app),
 		newUpCommand(app),
 		newServeCommand(app),

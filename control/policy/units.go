@@ -37,6 +37,15 @@ func parseRate(s string) (rate, error) {
 	return rate{requests: n, window: w}, nil
 }
 
+// ParseRate reads a rate as limits have it in gatehouse.yaml.
+func ParseRate(s string) (requests int64, window time.Duration, err error) {
+	r, err := parseRate(s)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%.40q %w: write requests/window, such as 100/60s", s, err)
+	}
+	return r.requests, r.window, nil
+}
+
 // parseDuration reads Go's durations, and "d" for days of 24 hours.
 func parseDuration(s string) (time.Duration, error) {
 	if days, rest, ok := strings.Cut(s, "d"); ok {
