@@ -54,6 +54,7 @@ type answer struct {
 	data    unsafe.Pointer
 	size    int32
 	landing *[]byte
+	body    []byte // of any stream: it is read and forgotten within a callback
 }
 
 var host answer //nolint:gochecknoglobals // the host's side of the one thread
@@ -101,14 +102,14 @@ func hostConfiguration() (string, error) {
 	return landed(), failed("read the configuration", status)
 }
 
+// hostBody is good until the next one: no stream keeps what it was given.
 func hostBody(at, size int) ([]byte, error) {
-	var chunk []byte
-	expect(&chunk)
+	expect(&host.body)
 	status := proxyGetBufferBytes(bufferRequestBody, int32(at), int32(size), unsafe.Pointer(&host.data), &host.size)
-	if got := landed(); status == 0 && len(got) > len(chunk) {
+	if got := landed(); status == 0 && len(got) > len(host.body) {
 		return nil, errors.New("read the body: the host gave it elsewhere")
 	} else if status == 0 {
-		return chunk[:len(got)], nil
+		return host.body[:len(got)], nil
 	}
 	return nil, failed("read the body", status)
 }
