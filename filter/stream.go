@@ -125,6 +125,13 @@ func (s *stream) judge(size int) (hold bool, err error) {
 	// Held bytes stay held until new ones decide.
 	hold = s.inBuffer > 0
 	for at := s.inBuffer; at < size; {
+		if n := s.exchange.Ahead(size - at); n > 0 {
+			if hold = s.exchange.Pass(n); s.exchange.Reply() != nil {
+				return false, nil
+			}
+			at += n
+			continue
+		}
 		chunk, err := hostBody(at, min(readSize, size-at))
 		if err != nil {
 			return false, err

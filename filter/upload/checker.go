@@ -120,11 +120,14 @@ func (c *codeFinder) write(b []byte) *Refusal {
 
 func codeIn(b []byte) *Refusal {
 	for {
-		i := bytes.IndexByte(b, '<')
+		i := indexByte(b, '<')
 		if i < 0 || len(b)-i < 6 {
 			return nil
 		}
 		b = b[i+1:]
+		if b[0] != '?' && b[0]|0x20 != 's' {
+			continue
+		}
 		for _, code := range [...]string{"?php", "script"} {
 			n := len(code)
 			if len(b) > n && b[0]|0x20 == code[0]|0x20 && string(lowerASCII(bytes.Clone(b[:n]))) == code &&

@@ -41,7 +41,8 @@ const (
 // It refuses whatever common servers read in different ways, and keeps no more
 // than a part's head.
 type multipartReader struct {
-	delimiter []byte // CRLF "--" boundary
+	delimiter []byte  // CRLF "--" boundary
+	dashed    *needle // "--" boundary
 	state     multipartState
 	carry     []byte
 	skip      int // bytes of data that are no content
@@ -50,7 +51,7 @@ type multipartReader struct {
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
-	return &multipartReader{delimiter: []byte("\r\n--" + boundary), sink: sink}
+	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: newNeedle([]byte("--" + boundary)), sink: sink}
 }
 
 func malformed(reason string) *Refusal {
@@ -154,7 +155,7 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 // body passes on what cannot be a part of the delimiter. The boundary anywhere
 // but in a delimiter is refused: some servers split at a bare line feed.
 func (m *multipartReader) body(data []byte) ([]byte, bool, *Refusal) {
-	at := bytes.Index(data, m.delimiter[2:])
+	at := m.dashed.index(data)
 	if at < 0 {
 		keep := min(len(m.delimiter)-1, len(data))
 		return data[len(data)-keep:], false, m.pass(data[:len(data)-keep])
