@@ -210,6 +210,10 @@ bench-upload: ## what the upload inspector judges wrong, by category, beside lib
 bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, as ratios (ONLY=WORD for some)
 	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)")
 
+.PHONY: bench-upload-soak
+bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)
+	@go run ./e2e/bench -what upload-soak $(if $(UPLOADS),-uploads $(UPLOADS))
+
 .PHONY: bench-observatory
 bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
 	@go run ./e2e/observatory

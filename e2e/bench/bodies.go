@@ -122,12 +122,12 @@ func pdfOf(size int, text bool) body {
 	return around("/a.pdf", "application/pdf", "%PDF-1.7\n", repeated(block, max(1, size/len(block))*len(block)), tail)
 }
 
-// docxOf holds stored pictures, or text that deflates to a quarter.
+// docxOf holds pictures, or text that deflates to a quarter.
 func docxOf(t pack.TB, size int, text bool) body {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	add := func(name string, method uint16, content []byte) {
-		f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+	add := func(name string, content []byte) {
+		f, err := w.Create(name)
 		if err == nil {
 			_, err = f.Write(content)
 		}
@@ -135,21 +135,21 @@ func docxOf(t pack.TB, size int, text bool) body {
 			t.Fatal(err)
 		}
 	}
-	add("[Content_Types].xml", zip.Deflate, []byte("<Types/>"))
-	add("_rels/.rels", zip.Deflate, []byte("<x/>"))
+	add("[Content_Types].xml", []byte("<Types/>"))
+	add("_rels/.rels", []byte("<x/>"))
 	if text {
 		for i := 0; b.Len() < size; i++ {
 			name := "word/document.xml"
 			if i > 0 {
 				name = fmt.Sprintf("word/footnotes%d.xml", i)
 			}
-			add(name, zip.Deflate, words(4<<20))
+			add(name, words(4<<20))
 		}
 	} else {
-		add("word/document.xml", zip.Deflate, []byte("<w/>"))
+		add("word/document.xml", []byte("<w/>"))
 		picture := bytes.Join(jpegOf(1<<20).pieces, nil)
 		for i := 0; b.Len() < size; i++ {
-			add(fmt.Sprintf("word/media/image%d.jpeg", i), zip.Deflate, picture)
+			add(fmt.Sprintf("word/media/image%d.jpeg", i), picture)
 		}
 	}
 	if err := w.Close(); err != nil {

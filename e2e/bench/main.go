@@ -27,8 +27,9 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
-	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter")
+	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
+	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
 	flag.Parse()
@@ -42,10 +43,12 @@ func main() {
 			bench(r, startFilters(r), *rounds, *turn, *connections)
 		case "uploads":
 			benchUploads(r, *rounds, *turn, *connections, *only)
+		case "upload-soak":
+			soakUploads(r, *count)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
-			r.Fatalf("-what %q is not pack, filter, memory or uploads", *what)
+			r.Fatalf("-what %q is not pack, filter, memory, uploads or upload-soak", *what)
 		}
 	})
 	os.Exit(status)
