@@ -73,3 +73,17 @@ func BenchmarkInspector(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkXML(b *testing.B) {
+	p := policyOf(b, Config{MaxFileSize: 64 << 20})
+	shape := `<path d="M10.5 20.25 L30.75 40 C50 60.5 70.25 80 90 100 Z" fill="#aabbcc" stroke-width="2"/>` + "\n"
+	content := `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat(shape, 1<<20/len(shape)) + "</svg>"
+	b.SetBytes(int64(len(content)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := p.Sniff(strings.NewReader(content), "a.svg", "")
+		if err != nil || !r.Accepted {
+			b.Fatal(err, r)
+		}
+	}
+}
