@@ -206,6 +206,14 @@ bench-audit: ## the audit log beside tessera's own append, as a ratio, and event
 bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
 	@go run ./e2e/benchupload
 
+.PHONY: bench-upload-envoy
+bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, as ratios (ONLY=WORD for some)
+	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)")
+
+.PHONY: bench-upload-soak
+bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)
+	@go run ./e2e/bench -what upload-soak $(if $(UPLOADS),-uploads $(UPLOADS))
+
 .PHONY: bench-observatory
 bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
 	@go run ./e2e/observatory

@@ -18,6 +18,8 @@ func hostReplaceHeader(uint32, string, string) error { return errNoHost }
 func hostRemoveHeader(uint32, string) error          { return errNoHost }
 func hostProperty(string, *[]byte) string            { return "" }
 func hostSetProperty(string, []byte) error           { return errNoHost }
+func hostDefineGauge(string) (uint32, error)         { return 0, errNoHost }
+func hostAddTo(uint32, int64) error                  { return errNoHost }
 func hostReply(int, []byte, []byte) error            { return errNoHost }
 
 // The callbacks are called by the host alone: exports_wasm.go.

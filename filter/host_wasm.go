@@ -44,7 +44,15 @@ func proxySetProperty(path *byte, pathSize int32, value *byte, valueSize int32) 
 func proxySendLocalResponse(status uint32, details *byte, detailsSize int32, body *byte, bodySize int32,
 	headers *byte, headersSize int32, grpc int32) uint32
 
+//go:wasmimport env proxy_define_metric
+func proxyDefineMetric(kind uint32, name *byte, nameSize int32, id *uint32) uint32
+
+//go:wasmimport env proxy_increment_metric
+func proxyIncrementMetric(id uint32, delta int64) uint32
+
 const (
+	metricGauge = 1
+
 	bufferRequestBody   = 0
 	bufferConfiguration = 7
 )
@@ -54,6 +62,7 @@ type answer struct {
 	data    unsafe.Pointer
 	size    int32
 	landing *[]byte
+	body    []byte // of any stream: it is read and forgotten within a callback
 }
 
 var host answer //nolint:gochecknoglobals // the host's side of the one thread
@@ -101,14 +110,14 @@ func hostConfiguration() (string, error) {
 	return landed(), failed("read the configuration", status)
 }
 
+// hostBody is good until the next one: no stream keeps what it was given.
 func hostBody(at, size int) ([]byte, error) {
-	var chunk []byte
-	expect(&chunk)
+	expect(&host.body)
 	status := proxyGetBufferBytes(bufferRequestBody, int32(at), int32(size), unsafe.Pointer(&host.data), &host.size)
-	if got := landed(); status == 0 && len(got) > len(chunk) {
+	if got := landed(); status == 0 && len(got) > len(host.body) {
 		return nil, errors.New("read the body: the host gave it elsewhere")
 	} else if status == 0 {
-		return chunk[:len(got)], nil
+		return host.body[:len(got)], nil
 	}
 	return nil, failed("read the body", status)
 }
@@ -129,6 +138,16 @@ func hostReplaceHeader(kind uint32, name, value string) error {
 
 func hostRemoveHeader(kind uint32, name string) error {
 	return failed("remove a header", proxyRemoveHeaderMapValue(kind, unsafe.StringData(name), int32(len(name))))
+}
+
+// hostDefineGauge returns the number of a gauge, the same for every VM.
+func hostDefineGauge(name string) (id uint32, err error) {
+	err = failed("define a metric", proxyDefineMetric(metricGauge, unsafe.StringData(name), int32(len(name)), &id))
+	return id, err
+}
+
+func hostAddTo(metric uint32, delta int64) error {
+	return failed("count a metric", proxyIncrementMetric(metric, delta))
 }
 
 // hostProperty is empty for what is not there.

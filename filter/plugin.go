@@ -28,6 +28,7 @@ type machine struct {
 	streams map[uint32]*stream
 	idle    []*stream
 	random  randomness
+	uploads gauge
 	// last is the stream of the last callback: the next is mostly about it too.
 	last   *stream
 	lastID uint32
@@ -70,6 +71,9 @@ func (m *machine) remove(id uint32) {
 	}
 	delete(m.streams, id)
 	m.last = nil
+	if s.counted {
+		m.uploads.add(-1)
+	}
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
 	}

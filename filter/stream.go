@@ -30,6 +30,7 @@ type stream struct {
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
 	replied  bool
+	counted  bool // in the gauge of uploads
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
@@ -49,7 +50,7 @@ func (s *stream) begin(p *plugin) {
 // reset forgets the exchange; false means that too much memory would be kept.
 func (s *stream) reset() bool {
 	s.exchange.Reset()
-	s.set, s.begun, s.replied, s.inBuffer = nil, false, false, 0
+	s.set, s.begun, s.replied, s.counted, s.inBuffer = nil, false, false, false, 0
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
 
@@ -86,6 +87,10 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		if err := hostReplaceHeader(requestHeaders, headers.NonceHeader, nonce); err != nil {
 			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
+	}
+	if s.exchange.Inspecting() {
+		s.counted = true
+		vm.uploads.add(+1)
 	}
 	if s.exchange.HoldHeaders() {
 		return actionPause
@@ -125,6 +130,13 @@ func (s *stream) judge(size int) (hold bool, err error) {
 	// Held bytes stay held until new ones decide.
 	hold = s.inBuffer > 0
 	for at := s.inBuffer; at < size; {
+		if n := s.exchange.Ahead(size - at); n > 0 {
+			if hold = s.exchange.Pass(n); s.exchange.Reply() != nil {
+				return false, nil
+			}
+			at += n
+			continue
+		}
 		chunk, err := hostBody(at, min(readSize, size-at))
 		if err != nil {
 			return false, err

@@ -3,7 +3,8 @@
 // and this filter with Check (session and limits on Redis). With -what filter it
 // is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
 // same headers. With -what memory it is what the filter holds after many requests
-// and many updates.
+// and many updates. With -what uploads it is what an upload of each kind costs,
+// through to an upstream that reads and forgets.
 //
 // Each contender is an Envoy process of its own with one worker; all are up at
 // the same time and take turns in short rounds, so that whatever else the
@@ -26,7 +27,9 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
-	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds")
+	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter; upload-soak: many of them, and what is left")
+	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
+	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
 	flag.Parse()
@@ -38,10 +41,14 @@ func main() {
 			bench(r, startAll(r), *rounds, *turn, *connections)
 		case "filter":
 			bench(r, startFilters(r), *rounds, *turn, *connections)
+		case "uploads":
+			benchUploads(r, *rounds, *turn, *connections, *only)
+		case "upload-soak":
+			soakUploads(r, *count)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
-			r.Fatalf("-what %q is not pack, filter or memory", *what)
+			r.Fatalf("-what %q is not pack, filter, memory, uploads or upload-soak", *what)
 		}
 	})
 	os.Exit(status)

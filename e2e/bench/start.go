@@ -29,6 +29,9 @@ type setup struct {
 	// discovery.
 	Dynamic string
 	Workers int // 0 is 1
+	// UpstreamPort is where requests go; without one Envoy answers itself.
+	UpstreamPort  string
+	UpstreamHTTP2 bool
 }
 
 // headers are the same for Envoy's own way and for this filter's.

@@ -110,8 +110,31 @@ func (x *Exchange) Body(chunk []byte) (hold bool) {
 	if x.inspector == nil {
 		return false
 	}
-	x.received += int64(len(chunk))
 	hold, refusal := x.inspector.Write(chunk)
+	return x.seen(len(chunk), hold, refusal)
+}
+
+// Ahead is how many of the next n bytes may be given to Pass, by their number,
+// instead of to Body: nobody would look at them.
+func (x *Exchange) Ahead(n int) int {
+	if x.inspector == nil {
+		return 0
+	}
+	return x.inspector.Ahead(n)
+}
+
+// Pass is Body for bytes that Ahead has told of.
+func (x *Exchange) Pass(n int) (hold bool) {
+	if x.inspector == nil {
+		return false
+	}
+	hold, refusal := x.inspector.Pass(n)
+	return x.seen(n, hold, refusal)
+}
+
+// seen takes what the inspector said of n more bytes.
+func (x *Exchange) seen(n int, hold bool, refusal *upload.Refusal) bool {
+	x.received += int64(n)
 	if refusal != nil {
 		x.refuse(refusal)
 		return false

@@ -65,6 +65,9 @@ func newFinder(needles ...string) finder {
 // find returns the first needle that accept agrees to, or "". accept sees what
 // follows the needle; it may be nil.
 func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) string {
+	if accept == nil && len(f.needles) == 1 && len(b) > 0 && !isASCIILetter(f.needles[0][0]) {
+		return f.findMarked(b)
+	}
 	for len(b) > 0 {
 		piece := b[:min(len(b), 32<<10)]
 		b = b[len(piece):]
@@ -85,6 +88,48 @@ func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) s
 	}
 	return ""
 }
+
+// findMarked is find for one needle whose first byte is no letter: only where that
+// stands one has to look, and the text is not copied.
+func (f *finder) findMarked(b []byte) string {
+	needle := f.needles[0]
+	f.carry = append(f.carry, b[:min(len(b), len(needle)-1)]...)
+	if hasMarked(f.carry, needle) || hasMarked(b, needle) {
+		return needle
+	}
+	if keep := len(needle) - 1; len(b) >= keep {
+		f.carry = append(f.carry[:0], b[len(b)-keep:]...)
+	} else {
+		f.carry = append(f.carry[:0], f.carry[max(0, len(f.carry)-keep):]...)
+	}
+	return ""
+}
+
+func hasMarked(b []byte, needle string) bool {
+	for {
+		i := indexByte(b, needle[0])
+		if i < 0 || len(b)-i < len(needle) {
+			return false
+		}
+		if b = b[i+1:]; equalLower(b[:len(needle)-1], needle[1:]) {
+			return true
+		}
+	}
+}
+
+func equalLower(b []byte, lower string) bool {
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCIILetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func lowerASCII(b []byte) []byte {
 	for i, c := range b {
@@ -120,11 +165,14 @@ func (c *codeFinder) write(b []byte) *Refusal {
 
 func codeIn(b []byte) *Refusal {
 	for {
-		i := bytes.IndexByte(b, '<')
+		i := indexByte(b, '<')
 		if i < 0 || len(b)-i < 6 {
 			return nil
 		}
 		b = b[i+1:]
+		if b[0] != '?' && b[0]|0x20 != 's' {
+			continue
+		}
 		for _, code := range [...]string{"?php", "script"} {
 			n := len(code)
 			if len(b) > n && b[0]|0x20 == code[0]|0x20 && string(lowerASCII(bytes.Clone(b[:n]))) == code &&

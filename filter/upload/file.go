@@ -52,13 +52,12 @@ func (p *Policy) newFile(name, declared string, named bool) (*file, *Refusal) {
 }
 
 func (f *file) write(b []byte) *Refusal {
-	if f.size += int64(len(b)); f.size > f.policy.maxFile {
-		return &Refusal{Rule: RuleFileSize, Problem: tooLarge,
-			Reason: "a file larger than " + strconv.FormatInt(f.policy.maxFile, 10) + " bytes"}
+	if r := f.grow(int64(len(b))); r != nil {
+		return r
 	}
 	f.tail.write(b)
 	if f.decided {
-		return f.rest(b)
+		return f.rest(f.looked(b))
 	}
 	n := min(headSize-len(f.head), len(b))
 	f.head = append(f.head, b[:n]...)
@@ -68,7 +67,49 @@ func (f *file) write(b []byte) *Refusal {
 	if r := f.decide(); r != nil {
 		return r
 	}
-	return f.rest(b[n:])
+	return f.rest(f.looked(b[n:]))
+}
+
+func (f *file) grow(n int64) *Refusal {
+	if f.size += n; f.size > f.policy.maxFile {
+		return &Refusal{Rule: RuleFileSize, Problem: tooLarge,
+			Reason: "a file larger than " + strconv.FormatInt(f.policy.maxFile, 10) + " bytes"}
+	}
+	return nil
+}
+
+// unseen tells whether of all that follows only the end is looked at.
+func (f *file) unseen() bool { return f.size >= mediaLook && f.headOnly() }
+
+// pass is write for n bytes that nobody looks at.
+func (f *file) pass(n int64) *Refusal {
+	f.tail.buf = f.tail.buf[:0]
+	return f.grow(n)
+}
+
+// mediaLook is how far into audio and video one looks for code. Their headers and
+// tags stand there; what follows is the recording, whatever its size.
+const mediaLook = 1 << 20
+
+// looked cuts off what nobody looks at of the last bytes written.
+func (f *file) looked(b []byte) []byte {
+	if !f.headOnly() {
+		return b
+	}
+	return b[:min(int64(len(b)), max(0, mediaLook-(f.size-int64(len(b)))))]
+}
+
+// headOnly tells whether a look at the beginning and the size are all that this
+// file is judged by.
+func (f *file) headOnly() bool {
+	if f.kind == nil || f.kind.group != groupAudio && f.kind.group != groupVideo {
+		return false
+	}
+	switch f.check.(type) {
+	case *image, *riff:
+		return true
+	}
+	return false
 }
 
 func (f *file) rest(b []byte) *Refusal {

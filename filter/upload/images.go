@@ -97,7 +97,7 @@ func (j *jpegCheck) write(b []byte) *Refusal {
 func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 	switch j.state {
 	case jpegScan:
-		i := bytes.IndexByte(b, 0xff)
+		i := scanEnd(b)
 		if i < 0 {
 			return len(b), nil
 		}
@@ -137,6 +137,26 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 		return n, nil
 	}
 	return n, j.segment()
+}
+
+// scanEnd finds the first 0xff that is not, by the next byte, of the scan itself:
+// a stuffed one, or a restart (ITU-T T.81, B.1.1.5 and B.2.1). The last byte may
+// be either.
+func scanEnd(b []byte) int {
+	at := 0
+	for {
+		i := indexByte(b[at:], 0xff)
+		if i < 0 {
+			return -1
+		}
+		if at += i; at+1 == len(b) {
+			return at
+		}
+		if c := b[at+1]; c != 0 && (c < 0xd0 || c > 0xd7) {
+			return at
+		}
+		at += 2
+	}
 }
 
 func (j *jpegCheck) found(marker byte) {

@@ -168,6 +168,9 @@ func (z *inflater) storedLength() (bool, *Refusal, error) {
 
 func (z *inflater) stored() (bool, *Refusal, error) {
 	for z.left > 0 {
+		if z.rushStored(); z.left == 0 {
+			break
+		}
 		v, ok := z.take(8)
 		if !ok {
 			return false, nil, nil
@@ -228,6 +231,7 @@ func (z *inflater) flush() *Refusal {
 // taken together or not at all: 48 bits at most.
 func (z *inflater) block() (bool, *Refusal, error) {
 	for {
+		z.rush()
 		z.fill()
 		bits, n := z.bits, z.nbits
 		symbol, used := z.lit.decode(bits, n)

@@ -74,3 +74,23 @@ func FuzzInflate(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkInflate(b *testing.B) {
+	text := []byte(strings.Repeat("It was the best of times, it was the worst of times; and so on, "+noisy(40, false), 10_000))
+	for name, packed := range map[string][]byte{
+		"text": deflated(b, text, 6), "noise": deflated(b, []byte(noisy(1<<20, false)), 6), "letters": deflated(b, []byte(strings.Repeat(noisy(100, false), 10_000)), -2),
+	} {
+		for counting, sink := range map[string]func([]byte) *Refusal{"": func([]byte) *Refusal { return nil }, ", counted only": nil} {
+			b.Run(name+counting, func(b *testing.B) {
+				z := newInflater(sink)
+				for b.Loop() {
+					z.reset(sink)
+					if _, done, _, err := z.write(packed); err != nil || !done {
+						b.Fatal(err)
+					}
+					b.SetBytes(z.produced)
+				}
+			})
+		}
+	}
+}

@@ -137,7 +137,46 @@ func (i *Inspector) Write(chunk []byte) (hold bool, r *Refusal) {
 	if r := i.carrier.write(chunk); r != nil {
 		return false, i.refuse(r)
 	}
-	return i.carrier.undecided() || i.length >= 0 && i.length-i.received <= finalStretch, nil
+	return i.mustHold(), nil
+}
+
+func (i *Inspector) mustHold() bool {
+	return i.carrier.undecided() || i.length >= 0 && i.length-i.received <= finalStretch
+}
+
+// passer is a carrier that may go on without seeing its bytes.
+type passer interface {
+	// passes tells whether only the last fileTail bytes still count, and their number.
+	passes() bool
+	pass(n int64) *Refusal
+}
+
+// Ahead is how many of the next n bytes nobody would look at: they may be given to
+// Pass by their number, instead of to Write.
+func (i *Inspector) Ahead(n int) int {
+	p, ok := i.carrier.(passer)
+	if !ok || i.refusal != nil || !p.passes() {
+		return 0
+	}
+	if i.length >= 0 {
+		return int(min(int64(n), max(0, i.length-i.received-finalStretch)))
+	}
+	return max(0, n-fileTail) // what comes may be the last
+}
+
+// Pass is Write for bytes that Ahead has told of.
+func (i *Inspector) Pass(n int) (hold bool, r *Refusal) {
+	p, ok := i.carrier.(passer)
+	if !ok || i.refusal != nil {
+		return false, i.refusal
+	}
+	if i.received += int64(n); i.received > i.policy.maxRequest {
+		return false, i.refuse(i.policy.requestTooLarge())
+	}
+	if r := p.pass(int64(n)); r != nil {
+		return false, i.refuse(r)
+	}
+	return i.mustHold(), nil
 }
 
 // Close judges the body as complete.
@@ -173,6 +212,8 @@ func (r *raw) write(b []byte) *Refusal { return r.file.write(b) }
 func (r *raw) end() *Refusal           { return r.file.end() }
 func (r *raw) undecided() bool         { return !r.file.decided }
 func (r *raw) current() *file          { return r.file }
+func (r *raw) passes() bool            { return r.file.unseen() }
+func (r *raw) pass(n int64) *Refusal   { return r.file.pass(n) }
 
 // form is multipart/form-data.
 type form struct {
@@ -280,6 +321,9 @@ func (p *plain) write(b []byte) *Refusal {
 func (p *plain) mismatch(why string) *Refusal {
 	return &Refusal{Rule: RuleBody, Reason: "a body declared " + p.what + " with " + why, Problem: unsupported}
 }
+
+func (p *plain) passes() bool        { return p.binary }
+func (p *plain) pass(int64) *Refusal { return nil }
 
 func (p *plain) end() *Refusal   { return nil }
 func (p *plain) undecided() bool { return p.json && !p.begun }

@@ -41,7 +41,8 @@ const (
 // It refuses whatever common servers read in different ways, and keeps no more
 // than a part's head.
 type multipartReader struct {
-	delimiter []byte // CRLF "--" boundary
+	delimiter []byte  // CRLF "--" boundary
+	dashed    *needle // "--" boundary
 	state     multipartState
 	carry     []byte
 	skip      int // bytes of data that are no content
@@ -50,31 +51,48 @@ type multipartReader struct {
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
-	return &multipartReader{delimiter: []byte("\r\n--" + boundary), sink: sink}
+	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: newNeedle([]byte("--" + boundary)), sink: sink}
 }
 
 func malformed(reason string) *Refusal {
 	return &Refusal{Rule: RuleMalformed, Reason: reason, Problem: unsafeContent}
 }
 
+// seamSize is how much of a chunk is joined to what an earlier one left: enough to
+// get over a delimiter, and little to copy.
+const seamSize = 1 << 10
+
 func (m *multipartReader) write(chunk []byte) *Refusal {
-	data := chunk
-	if len(m.carry) > 0 {
-		m.carry = append(m.carry, chunk...)
-		data = m.carry
-	}
-	for {
-		rest, more, refusal := m.step(data)
+	for len(m.carry) > 0 && len(chunk) > 0 {
+		n := min(seamSize, len(chunk))
+		m.carry = append(m.carry, chunk[:n]...)
+		rest, refusal := m.consume(m.carry)
 		if refusal != nil {
 			return refusal
 		}
-		if !more {
-			// A copy: the chunk belongs to the caller, and rest may be a part of
-			// carry itself.
-			m.carry = append(m.carry[:0], rest...)
-			return nil
+		if len(rest) <= n { // all of it is of the chunk: on from there, without a copy
+			chunk, m.carry = chunk[n-len(rest):], m.carry[:0]
+			break
 		}
-		data = rest
+		m.carry, chunk = append(m.carry[:0], rest...), chunk[n:]
+	}
+	if len(chunk) == 0 {
+		return nil
+	}
+	rest, refusal := m.consume(chunk)
+	if refusal == nil {
+		m.carry = append(m.carry[:0], rest...) // the chunk belongs to the caller
+	}
+	return refusal
+}
+
+// consume steps as far as data goes, and returns what needs further bytes.
+func (m *multipartReader) consume(data []byte) (rest []byte, r *Refusal) {
+	for {
+		var more bool
+		if data, more, r = m.step(data); r != nil || !more {
+			return data, r
+		}
 	}
 }
 
@@ -154,7 +172,7 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 // body passes on what cannot be a part of the delimiter. The boundary anywhere
 // but in a delimiter is refused: some servers split at a bare line feed.
 func (m *multipartReader) body(data []byte) ([]byte, bool, *Refusal) {
-	at := bytes.Index(data, m.delimiter[2:])
+	at := m.dashed.index(data)
 	if at < 0 {
 		keep := min(len(m.delimiter)-1, len(data))
 		return data[len(data)-keep:], false, m.pass(data[:len(data)-keep])

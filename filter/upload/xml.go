@@ -78,8 +78,25 @@ func (x *xmlScanner) step(b []byte) (int, *Refusal) {
 		return x.stepCDATA(b)
 	case xmlValue:
 		return x.stepValue(b)
+	case xmlName, xmlAttr:
+		if n := nameRun(b); n > 0 {
+			x.slash = x.slash && x.state == xmlName
+			x.keep(b[:n])
+			return n, nil
+		}
 	}
 	return 1, x.char(b[0])
+}
+
+// nameRun is how many bytes of b only go on with the name of an element or an
+// attribute: letters, nearly always.
+func nameRun(b []byte) int {
+	for i, c := range b {
+		if !isASCIILetter(c) && (c < '0' || c > ':') && c != '-' {
+			return i
+		}
+	}
+	return len(b)
 }
 
 func (x *xmlScanner) stepText(b []byte) (int, *Refusal) {

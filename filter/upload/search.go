@@ -1,0 +1,91 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
+
+// The searches that every byte of a body goes through. WebAssembly as Go writes it
+// has no vector instructions, and a loop over bytes costs a nanosecond for each: so
+// these look at eight bytes at once, or at one place in many.
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// hasZero has the high bit of each byte that is zero; a byte above one that is
+// zero may be marked as well, so what is found is looked at.
+func hasZero(x uint64) uint64 { return (x - eachByte) &^ x & highBits }
+
+// indexByte is bytes.IndexByte, twice as fast there.
+func indexByte(b []byte, c byte) int {
+	le, want := binary.LittleEndian, uint64(c)*eachByte
+	at := 0
+	for ; len(b)-at >= 32; at += 32 {
+		s := b[at : at+32]
+		x0, x1, x2, x3 := le.Uint64(s)^want, le.Uint64(s[8:])^want, le.Uint64(s[16:])^want, le.Uint64(s[24:])^want
+		if ((x0-eachByte)&^x0|(x1-eachByte)&^x1|(x2-eachByte)&^x2|(x3-eachByte)&^x3)&highBits == 0 {
+			continue
+		}
+		switch { // the lowest mark of a word is always true
+		case hasZero(x0) != 0:
+			return at + bits.TrailingZeros64(hasZero(x0))/8
+		case hasZero(x1) != 0:
+			return at + 8 + bits.TrailingZeros64(hasZero(x1))/8
+		case hasZero(x2) != 0:
+			return at + 16 + bits.TrailingZeros64(hasZero(x2))/8
+		default:
+			return at + 24 + bits.TrailingZeros64(hasZero(x3))/8
+		}
+	}
+	if i := bytes.IndexByte(b[at:], c); i >= 0 {
+		return at + i
+	}
+	return -1
+}
+
+// grams is how many bytes a probe looks at.
+const grams = 4
+
+// needle looks for a text of twenty bytes or more by looking at one place in as
+// many: wherever the text stands, a probe falls on four bytes of it. What looks
+// like four such bytes is searched byte by byte, for a stretch of twice the text's
+// length, so that nothing costs more than a constant for each byte.
+type needle struct {
+	text  []byte
+	known [1 << 12 / 64]uint64 // by hash, the runs of four bytes in the text
+}
+
+const shortNeedle = 20
+
+func newNeedle(text []byte) *needle {
+	n := &needle{text: text}
+	for i := 0; i+grams <= len(text); i++ {
+		h := gramHash(binary.LittleEndian.Uint32(text[i:]))
+		n.known[h/64] |= 1 << (h % 64)
+	}
+	return n
+}
+
+func gramHash(v uint32) uint32 { return v * 0x9e3779b1 >> 20 }
+
+// index is bytes.Index.
+func (n *needle) index(b []byte) int {
+	if len(n.text) < shortNeedle {
+		return bytes.Index(b, n.text)
+	}
+	stride := len(n.text) - grams + 1
+	for at := stride - 1; at+grams <= len(b); at += stride {
+		h := gramHash(binary.LittleEndian.Uint32(b[at:]))
+		if n.known[h/64]>>(h%64)&1 == 0 {
+			continue
+		}
+		from := at - stride + 1
+		if i := bytes.Index(b[from:min(len(b), at+len(n.text))], n.text); i >= 0 {
+			return from + i
+		}
+	}
+	return -1
+}
