@@ -38,6 +38,8 @@ func main() {
 			bench(r, startAll(r), *rounds, *turn, *connections)
 		case "filter":
 			bench(r, startFilters(r), *rounds, *turn, *connections)
+		case "budget":
+			budget(r, flag.Args(), *rounds, *turn, *connections)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
