@@ -24,9 +24,15 @@ import (
 // Exchange is one request on its way. Its methods are called in the order of
 // the stream: Begin, Body any number of times, End, Respond.
 type Exchange struct {
+	head head
+	state
+}
+
+// state is what Reset takes back as a whole, so that nothing of one request can
+// be forgotten in the next; the head keeps the memory of its lists.
+type state struct {
 	set       *policy.Set
 	policy    *policy.Compiled // nil if none could be chosen
-	head      head
 	inspector *upload.Inspector
 	received  int64
 	verdict   verdict.Verdict
@@ -82,9 +88,8 @@ func (x *Exchange) Begin(set *policy.Set, r Request) {
 
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
-	h := x.head
-	h.forget()
-	*x = Exchange{head: h}
+	x.head.forget()
+	x.state = state{}
 }
 
 // Drop lists the request headers that must not go on, in lower case.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"gatehouse/filter/verdict"
 )
 
 const good = `{
@@ -186,4 +188,44 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhichVerdictsArePublished(t *testing.T) {
+	t.Parallel()
+	pass := verdict.Verdict{Decision: verdict.Allow, Policy: "a"}
+	tests := []struct {
+		name      string
+		verdict   verdict.Verdict
+		status    int
+		decisions bool
+	}{
+		{"a plain pass", pass, 200, false},
+		{"a plain pass that the upstream refuses", pass, 404, false},
+		{"a plain pass whose status is not known yet", pass, 0, false},
+		{"a plain pass that a check behind could not judge", pass, 503, true},
+		{"a refusal", verdict.Verdict{Decision: verdict.Deny}, 403, true},
+		{"what would be one", verdict.Verdict{Decision: verdict.Report}, 200, true},
+		{"an answered preflight", verdict.Verdict{Decision: verdict.Allow, Rule: "cors_preflight"}, 204, true},
+		{"an inspected file", verdict.Verdict{Decision: verdict.Allow, Files: []verdict.File{{}}}, 200, true},
+	}
+	config := Config{Policies: map[string]Policy{"a": {}}}
+	all, err := Compile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Verdicts = VerdictsDecisions
+	decisions, err := Compile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if !all.Publishes(&tt.verdict, tt.status) {
+				t.Error("is not told where all are")
+			}
+			if got := decisions.Publishes(&tt.verdict, tt.status); got != tt.decisions {
+				t.Errorf("told where only decisions are: %v", got)
+			}
+		})
+	}
 }
