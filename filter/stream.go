@@ -74,7 +74,7 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 			request.VirtualHostPolicy = hostProperty(virtualHostPolicy, &s.policyText)
 		}
 	}
-	s.exchange.Begin(s.set, request)
+	s.exchange.Begin(s.set, &request)
 	s.begun = true
 	if s.exchange.Reply() != nil {
 		return s.reply()

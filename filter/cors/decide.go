@@ -63,9 +63,12 @@ type Request struct {
 // IsPreflight: a CORS-preflight request has the method OPTIONS, an Origin and
 // an Access-Control-Request-Method (Fetch section 3.3.2). Other OPTIONS requests
 // are the upstream's.
-func (r *Request) IsPreflight() bool {
-	return r.Method == "OPTIONS" && len(r.Origins) > 0 && len(r.RequestMethod) > 0
+func IsPreflight(method string, origins, requestMethod []string) bool {
+	return method == "OPTIONS" && len(origins) > 0 && len(requestMethod) > 0
 }
+
+// IsPreflight is the function IsPreflight for the request.
+func (r *Request) IsPreflight() bool { return IsPreflight(r.Method, r.Origins, r.RequestMethod) }
 
 // asksPrivate: the field has one value, "true" (Private Network Access, section
 // 3.1). Anything else is no browser's, and is taken for no question at all: the

@@ -52,18 +52,18 @@ type Reply struct {
 // Begin chooses the policy and judges the request's head.
 func Begin(set *policy.Set, r Request) *Exchange {
 	x := &Exchange{}
-	x.Begin(set, r)
+	x.Begin(set, &r)
 	return x
 }
 
 // Begin is the function Begin for an exchange whose memory is used again: the
 // zero value, or one after Reset.
-func (x *Exchange) Begin(set *policy.Set, r Request) {
+func (x *Exchange) Begin(set *policy.Set, r *Request) {
 	x.set = set
 	x.head.read(r.Headers)
 	x.random = r.Random
-	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
-	chosen, err := set.Select(policy.Selector{
+	x.verdict.Decision, x.verdict.Version = verdict.Allow, set.Version()
+	chosen, err := set.Select(&policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
 		Method: x.head.method, Authority: x.head.authority, Path: x.head.path,
 	})
@@ -156,15 +156,12 @@ func (x *Exchange) Fail(reason string) {
 
 func (x *Exchange) preflight() {
 	p := x.policy.CORS
-	if p == nil {
+	if p == nil || !cors.IsPreflight(x.head.method, x.head.origins, x.head.requestMethod) {
 		return
 	}
 	r := cors.Request{
 		Method: x.head.method, Origins: x.head.origins, RequestMethod: x.head.requestMethod,
 		RequestHeaders: x.head.requestHeaders, PrivateNetwork: x.head.privateNetwork,
-	}
-	if !r.IsPreflight() {
-		return
 	}
 	answer := p.Preflight(&r)
 	if x.policy.CORSReport {

@@ -59,7 +59,8 @@ func (h *head) read(lines [][2]string) {
 
 // forget empties the head and keeps the memory of its lists.
 func (h *head) forget() {
-	h.fields = fields{contentLength: -1}
+	h.fields = fields{}
+	h.contentLength = -1
 	h.origins, h.requestMethod, h.requestHeaders = h.origins[:0], h.requestMethod[:0], h.requestHeaders[:0]
 	h.privateNetwork, h.contentType, h.contentEncoding = h.privateNetwork[:0], h.contentType[:0], h.contentEncoding[:0]
 	h.fetchSite, h.fetchMode, h.fetchDest, h.drop = h.fetchSite[:0], h.fetchMode[:0], h.fetchDest[:0], h.drop[:0]

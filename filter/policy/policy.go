@@ -108,7 +108,7 @@ var ErrNoPolicy = errors.New("no metadata, rule or default_policy names a policy
 // Select chooses: route metadata, virtual-host metadata, the first matching
 // rule, default_policy. The first that is set wins, also if what it names does
 // not exist, which is an error.
-func (s *Set) Select(q Selector) (*Compiled, error) {
+func (s *Set) Select(q *Selector) (*Compiled, error) {
 	name := s.name(q)
 	if name == "" {
 		if s.byDefault == nil {
@@ -124,7 +124,7 @@ func (s *Set) Select(q Selector) (*Compiled, error) {
 }
 
 // name is empty where nothing but default_policy is left.
-func (s *Set) name(q Selector) string {
+func (s *Set) name(q *Selector) string {
 	if q.Route != "" {
 		return q.Route
 	}

@@ -93,7 +93,7 @@ func TestSelectTakesTheFirstThatIsSet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := set.Select(tt.q)
+			p, err := set.Select(&tt.q)
 			if err != nil || p.Name != tt.want {
 				t.Errorf("got %v, %v, want %s", p, err, tt.want)
 			}
@@ -107,7 +107,7 @@ func TestSelectNeverChoosesSilentlyNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []Selector{{Route: "b"}, {VirtualHost: "b"}, {Route: "b", VirtualHost: "a"}} {
-		if p, err := set.Select(q); err == nil {
+		if p, err := set.Select(&q); err == nil {
 			t.Errorf("%+v chose %v", q, p.Name)
 		}
 	}
@@ -115,7 +115,7 @@ func TestSelectNeverChoosesSilentlyNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := set.Select(Selector{Path: "/"}); !errors.Is(err, ErrNoPolicy) {
+	if _, err := set.Select(&Selector{Path: "/"}); !errors.Is(err, ErrNoPolicy) {
 		t.Errorf("got %v, want ErrNoPolicy", err)
 	}
 }
