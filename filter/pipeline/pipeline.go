@@ -40,6 +40,7 @@ type state struct {
 	random    Random
 	raw       [headers.NonceBytes]byte
 	nonce     string
+	shared    [3]string // names of the CORS headers that the response gets
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.

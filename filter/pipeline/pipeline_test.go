@@ -279,3 +279,11 @@ func BenchmarkARequestOnceThereWasOne(b *testing.B) {
 		x.Reset()
 	}
 }
+
+func (v view) RemoveAll(names *abi.Names, but ...string) {
+	for _, name := range names.List() {
+		if !slices.Contains(but, name) {
+			v.Remove(name)
+		}
+	}
+}
