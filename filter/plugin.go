@@ -25,17 +25,17 @@ type action uint32
 // changes to a new configuration, the streams of the old go on with theirs.
 type machine struct {
 	plugins map[uint32]*plugin
-	streams map[uint32]*stream
+	streams table
 	idle    []*stream
 	random  randomness
 	uploads gauge
-	// last is the stream of the last callback: the next is mostly about it too.
-	last   *stream
+	// last is the plugin of the last stream: the next is mostly of it too.
+	last   *plugin
 	lastID uint32
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
-var vm = machine{plugins: map[uint32]*plugin{}, streams: map[uint32]*stream{}} //nolint:gochecknoglobals // see above
+var vm = machine{plugins: map[uint32]*plugin{}} //nolint:gochecknoglobals // see above
 
 // maxIdle bounds the streams that are kept for the next requests, and so the
 // memory that they hold.
@@ -56,21 +56,22 @@ func (m *machine) create(id, parent uint32) {
 	} else {
 		s = &stream{}
 	}
-	s.begin(m.plugins[parent])
-	m.streams[id] = s
-	m.last, m.lastID = s, id
+	if m.last == nil || m.lastID != parent {
+		m.last, m.lastID = m.plugins[parent], parent
+	}
+	s.begin(m.last)
+	m.streams.put(id, s)
 }
 
 // remove forgets a stream or a plugin. Streams are used again with the memory
 // that they have grown, unless that is more than a request should need.
 func (m *machine) remove(id uint32) {
-	s, ok := m.streams[id]
-	if !ok {
+	s := m.streams.take(id)
+	if s == nil {
 		delete(m.plugins, id)
+		m.last = nil
 		return
 	}
-	delete(m.streams, id)
-	m.last = nil
 	if s.counted {
 		m.uploads.add(-1)
 	}
@@ -81,11 +82,7 @@ func (m *machine) remove(id uint32) {
 
 // stream is never nil: one that the host has not announced is refused.
 func (m *machine) stream(id uint32) *stream {
-	if m.last != nil && m.lastID == id {
-		return m.last
-	}
-	if s := m.streams[id]; s != nil {
-		m.last, m.lastID = s, id
+	if s := m.streams.get(id); s != nil {
 		return s
 	}
 	return &stream{}

@@ -35,7 +35,8 @@ type stream struct {
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
 
-	request, response abi.Map
+	request  [][2]string
+	response abi.Map
 	// What the host wrote, which the maps and the exchange are parts of.
 	requestText, responseText, policyText []byte
 	scratch, verdictText                  []byte // packed for the host
@@ -60,20 +61,21 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	if err != nil {
 		return s.fail(err.Error())
 	}
-	if !s.request.Load(packed) {
+	var ok bool
+	if s.request, ok = abi.Unpack(s.request[:0], packed); !ok {
 		return s.fail("read the request headers: not a packed map")
 	}
 	if s.set == nil {
 		return s.fail("the stream has no configuration")
 	}
-	request := pipeline.Request{Headers: s.request.Lines(), EndOfStream: endOfStream, Random: &vm.random}
+	request := pipeline.Request{Headers: s.request, EndOfStream: endOfStream, Random: &vm.random}
 	if s.set.ReadsMetadata() {
 		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
 		if request.RoutePolicy == "" { // else the virtual host's would not count
 			request.VirtualHostPolicy = hostProperty(virtualHostPolicy, &s.policyText)
 		}
 	}
-	s.exchange.Begin(s.set, request)
+	s.exchange.Begin(s.set, &request)
 	s.begun = true
 	if s.exchange.Reply() != nil {
 		return s.reply()
@@ -198,15 +200,15 @@ func (s *stream) onResponseHeaders() (do action) {
 		s.exchange.Unseen(s.set, &vm.random)
 		s.begun = true
 	}
-	if !s.replied { // else it has been
-		s.publish()
-	}
 	packed, err := hostHeaders(responseHeaders, &s.responseText)
 	if err != nil {
 		return s.failResponse(err.Error())
 	}
 	if !s.response.Load(packed) {
 		return s.failResponse("read the response headers: not a packed map")
+	}
+	if !s.replied { // else it has been
+		s.publish(s.response.Status())
 	}
 	s.exchange.Respond(&s.response)
 	if err := s.response.Tell(responseHost{s}); err != nil {
@@ -216,8 +218,8 @@ func (s *stream) onResponseHeaders() (do action) {
 }
 
 // publish hands the verdict to the access log.
-func (s *stream) publish() {
-	if !s.set.Publishes(s.exchange.Verdict()) {
+func (s *stream) publish(status int) {
+	if !s.set.Publishes(s.exchange.Verdict(), status) {
 		return
 	}
 	s.verdictText = s.exchange.Verdict().AppendJSON(s.verdictText[:0])
@@ -231,7 +233,7 @@ func (s *stream) publish() {
 func (s *stream) reply() action {
 	s.replied = true
 	r := s.exchange.Reply()
-	s.publish()
+	s.publish(r.Status)
 	s.scratch = abi.Pack(s.scratch[:0], r.Headers)
 	if err := hostReply(r.Status, s.scratch, r.Body); err != nil {
 		hostLog(levelCritical, "gatehouse: "+err.Error())

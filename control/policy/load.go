@@ -40,12 +40,23 @@ func compileText(d *decoder, file string, data []byte) *Compiled {
 	k := &compiler{d: d, raw: raw, family: newFamily(d, raw.policies.v), used: map[string]bool{}}
 	k.out = &Compiled{
 		Source:  file,
-		Filter:  filterpolicy.Config{HoldRequestHeaders: true, DefaultPolicy: DefaultPolicy, Policies: map[string]filterpolicy.Policy{}},
+		Filter:  newFilter(),
 		Authz:   authzpolicy.Config{Policies: map[string]authzpolicy.Policy{}},
 		origins: map[string]trace{},
 	}
 	k.compile()
 	return k.out
+}
+
+// newFilter is the filter's part before there are policies. Every route that is
+// rendered asks Check, whose metadata already tell the log the policy and its
+// version of what was allowed: the filter need not say so again. Metadata stay
+// the way to name a policy, because each route has its own.
+func newFilter() filterpolicy.Config {
+	return filterpolicy.Config{
+		HoldRequestHeaders: true, Verdicts: filterpolicy.VerdictsDecisions,
+		DefaultPolicy: DefaultPolicy, Policies: map[string]filterpolicy.Policy{},
+	}
 }
 
 // seal gives the compilation its version and has the compilers of the rooms

@@ -45,6 +45,8 @@ func main() {
 			benchUploads(r, *rounds, *turn, *connections, *only)
 		case "upload-soak":
 			soakUploads(r, *count)
+		case "budget":
+			budget(r, flag.Args(), *rounds, *turn, *connections)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:

@@ -31,6 +31,7 @@ func filterConfig(t *testing.T, s site) string {
 		"null":    shared(policy.CORS{AllowOrigins: []string{"null"}, AllowMethods: []string{"PUT"}}),
 		"private": shared(policy.CORS{AllowOrigins: app, AllowMethods: []string{"PUT"}, AllowPrivateNetwork: true}),
 		"own":     {CORS: &policy.CORS{Mode: policy.Off, AllowOrigins: app}},
+		"nonce":   {Headers: &policy.Headers{Preset: "strict", CSP: map[string][]string{"script-src": {"'nonce'"}}}},
 		"files": {Headers: &policy.Headers{Preset: "strict"}, CORS: &policy.CORS{AllowOrigins: app},
 			Uploads: &policy.Uploads{Allow: []string{"pdf"}}},
 	}}

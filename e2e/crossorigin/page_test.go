@@ -125,7 +125,14 @@ func start(t *testing.T) site {
 		api: "http://app.localhost:" + port(0), other: "http://other.localhost:" + port(0),
 	}
 	serve(t, ports.Addr(1), pages)
-	serve(t, ports.Addr(3), application)
+	documents := &nonces{}
+	serve(t, ports.Addr(3), func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/nonce/page" {
+			documents.page(w, r)
+			return
+		}
+		application(w, r)
+	})
 	s.log = startEnvoy(t, ports, s)
 	return s
 }

@@ -3,6 +3,7 @@ package abi
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -70,6 +71,38 @@ func TestEditingAMap(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzRemoveAll holds removing a list to removing its names one by one.
+func FuzzRemoveAll(f *testing.F) {
+	f.Add([]byte{0, 1, 2}, []byte{0, 2})
+	f.Add([]byte{0, 0, 5, 6, 0}, []byte{0, 9})
+	f.Fuzz(func(t *testing.T, lines, names []byte) {
+		name := func(b byte) string { return strings.Repeat(string('a'+rune(b%7)), 1+int(b/7)%3) }
+		var start [][2]string
+		for _, b := range lines {
+			start = append(start, [2]string{name(b), "v"})
+		}
+		var list []string
+		for _, b := range names {
+			list = append(list, name(b))
+		}
+		var one, all Map
+		one.Load(string(Pack(nil, start)))
+		all.Load(string(Pack(nil, start)))
+		one.Add("a", "ours")
+		all.Add("a", "ours")
+		for _, n := range list {
+			if n != "b" {
+				one.Remove(n)
+			}
+		}
+		prepared := NewNames(list...)
+		all.RemoveAll(&prepared, "b")
+		if !slices.Equal(one.Lines(), all.Lines()) || one.Edits() != all.Edits() {
+			t.Fatalf("%q without %q: %q (%d edits), one by one %q (%d)", start, list, all.Lines(), all.Edits(), one.Lines(), one.Edits())
+		}
+	})
 }
 
 // table is a host's map; it counts the calls.

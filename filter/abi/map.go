@@ -165,7 +165,7 @@ func (m *Map) Add(name, value string) {
 }
 
 func (m *Map) add(key uint32, name, value string) {
-	m.lines = append(m.lines, [2]string{name, value})
+	m.lines = appendLine(m.lines, name, value)
 	m.marks = append(m.marks, mark{key, added})
 	m.seen |= bit(key)
 	m.edits++
@@ -182,7 +182,7 @@ func (m *Map) remove(key uint32, name string) {
 	kept := i
 	for ; i < len(m.lines); i++ {
 		if m.marks[i].key != key || m.lines[i][0] != name {
-			m.lines[kept], m.marks[kept] = m.lines[i], m.marks[i]
+			m.lines[kept][0], m.lines[kept][1], m.marks[kept] = m.lines[i][0], m.lines[i][1], m.marks[i]
 			kept++
 			continue
 		}

@@ -27,10 +27,22 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 		if name < 0 || value < 0 || name > len(packed)-at || value > len(packed)-at-name || len(packed)-at-name-value < 2 {
 			return dst, false
 		}
-		out = append(out, [2]string{packed[at : at+name], packed[at+name+1 : at+name+1+value]})
+		out = appendLine(out, packed[at:at+name], packed[at+name+1:at+name+1+value])
 		at += name + value + 2
 	}
 	return out, true
+}
+
+// appendLine appends without a line of its own in between: compiled to Wasm, that
+// would be a call of memory.copy for each.
+func appendLine(dst [][2]string, name, value string) [][2]string {
+	n := len(dst)
+	if n == cap(dst) {
+		return append(dst, [2]string{name, value})
+	}
+	dst = dst[:n+1]
+	dst[n][0], dst[n][1] = name, value
+	return dst
 }
 
 func number(s string, at int) uint32 {

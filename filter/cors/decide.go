@@ -1,6 +1,10 @@
 package cors
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/filter/abi"
+)
 
 // Header is one header line to set on a response.
 type Header struct{ Name, Value string }
@@ -8,14 +12,14 @@ type Header struct{ Name, Value string }
 // The names that belong to the gateway on a response under a CORS policy: what
 // the upstream sent under them is replaced for an allowed origin and removed
 // otherwise.
-var responseHeaders = [...]string{
+var responseHeaders = abi.NewNames( //nolint:gochecknoglobals // never changed
 	"access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers",
 	"access-control-allow-methods", "access-control-allow-headers", "access-control-max-age",
 	"access-control-allow-private-network",
-}
+)
 
 // ResponseHeaders lists the ACA* names of the CORS protocol, in lower case.
-func ResponseHeaders() []string { return responseHeaders[:] }
+func ResponseHeaders() *abi.Names { return &responseHeaders }
 
 // Vary values. Which request headers an answer depends on is a matter of the
 // policy, not of one request: a refused answer varies as well, and also the
@@ -63,9 +67,12 @@ type Request struct {
 // IsPreflight: a CORS-preflight request has the method OPTIONS, an Origin and
 // an Access-Control-Request-Method (Fetch section 3.3.2). Other OPTIONS requests
 // are the upstream's.
-func (r *Request) IsPreflight() bool {
-	return r.Method == "OPTIONS" && len(r.Origins) > 0 && len(r.RequestMethod) > 0
+func IsPreflight(method string, origins, requestMethod []string) bool {
+	return method == "OPTIONS" && len(origins) > 0 && len(requestMethod) > 0
 }
+
+// IsPreflight is the function IsPreflight for the request.
+func (r *Request) IsPreflight() bool { return IsPreflight(r.Method, r.Origins, r.RequestMethod) }
 
 // asksPrivate: the field has one value, "true" (Private Network Access, section
 // 3.1). Anything else is no browser's, and is taken for no question at all: the

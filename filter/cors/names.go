@@ -49,7 +49,7 @@ func forbiddenHeader(name string) bool {
 
 // ownHeader tells whether the name is one of the protocol's own in responses.
 func ownHeader(name string) bool {
-	for _, own := range responseHeaders {
+	for _, own := range responseHeaders.List() {
 		if name == own {
 			return true
 		}

@@ -1,6 +1,10 @@
 package headers
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/filter/abi"
+)
 
 // View is the response's header map of a host. Names are in lower case.
 type View interface {
@@ -13,6 +17,8 @@ type View interface {
 	// SetLines replaces all lines of the header by several.
 	SetLines(name string, values []string)
 	Remove(name string)
+	// RemoveAll is Remove for each name of the list but those of but.
+	RemoveAll(names *abi.Names, but ...string)
 }
 
 // Response is what the policy needs to know of a response and its request.
@@ -27,9 +33,7 @@ type Response struct {
 // Apply writes the policy into a response. Interim responses (1xx but 101) are
 // not given to it: they have no fields of ours (RFC 9110 section 15.2).
 func (p *Policy) Apply(r Response, v View) {
-	for _, name := range p.remove {
-		v.Remove(name)
-	}
+	v.RemoveAll(&p.remove)
 	reach := reachOf(r.Status, v)
 	for i := range p.set {
 		h := &p.set[i]

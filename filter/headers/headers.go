@@ -19,6 +19,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gatehouse/filter/abi"
 )
 
 // Config is the public shape; see filter/policy.Headers for the keys.
@@ -74,7 +76,7 @@ func (h Header) Text() string { return strings.ReplaceAll(h.Value, nonceMark, "â
 // Policy is a compiled Config; immutable.
 type Policy struct {
 	set      []Header
-	remove   []string
+	remove   abi.Names
 	cookies  cookieRules
 	csp      CSP
 	only     CSP
@@ -108,7 +110,7 @@ func Compile(c Config) (*Policy, error) {
 func (p *Policy) Headers() []Header { return p.set }
 
 // Removed lists what the policy removes; the slice is shared.
-func (p *Policy) Removed() []string { return p.remove }
+func (p *Policy) Removed() []string { return p.remove.List() }
 
 // Directives is the enforced Content-Security-Policy; the map is shared.
 func (p *Policy) Directives() CSP { return p.csp }
@@ -156,7 +158,7 @@ func (k *compiler) begin(base preset) {
 }
 
 func (k *compiler) policy() *Policy {
-	p := &Policy{set: k.set, remove: k.remove, cookies: k.rules, csp: k.csp, only: k.only, warnings: k.warnings}
+	p := &Policy{set: k.set, remove: abi.NewNames(k.remove...), cookies: k.rules, csp: k.csp, only: k.only, warnings: k.warnings}
 	for i := range p.set {
 		h := &p.set[i]
 		h.class, h.parts = classOf(h.Name), strings.Split(h.Value, nonceMark)

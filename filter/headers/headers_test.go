@@ -3,8 +3,11 @@ package headers
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/filter/abi"
 )
 
 type view http.Header
@@ -136,11 +139,12 @@ func TestCompileReportsEveryMistakeAtOnce(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Set(string, string)          {}
-func (discard) SetLines(string, []string)   {}
-func (discard) Remove(string)               {}
-func (discard) Value(string) (string, bool) { return "", false }
-func (discard) Values(string) []string      { return nil }
+func (discard) Set(string, string)              {}
+func (discard) SetLines(string, []string)       {}
+func (discard) RemoveAll(*abi.Names, ...string) {}
+func (discard) Remove(string)                   {}
+func (discard) Value(string) (string, bool)     { return "", false }
+func (discard) Values(string) []string          { return nil }
 
 func BenchmarkApply(b *testing.B) {
 	p, err := Compile(Config{Preset: "strict"})
@@ -150,5 +154,13 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Apply(Response{Status: 200, TLS: true}, discard{})
+	}
+}
+
+func (v view) RemoveAll(names *abi.Names, but ...string) {
+	for _, name := range names.List() {
+		if !slices.Contains(but, name) {
+			v.Remove(name)
+		}
 	}
 }

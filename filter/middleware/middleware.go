@@ -12,9 +12,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/headers"
 	"gatehouse/filter/pipeline"
 	"gatehouse/filter/policy"
@@ -232,4 +234,12 @@ func (v view) Value(name string) (string, bool) {
 
 func (v view) SetLines(name string, values []string) {
 	v.Header[http.CanonicalHeaderKey(name)] = values
+}
+
+func (v view) RemoveAll(names *abi.Names, but ...string) {
+	for _, name := range names.List() {
+		if !slices.Contains(but, name) {
+			v.Remove(name)
+		}
+	}
 }

@@ -24,9 +24,15 @@ import (
 // Exchange is one request on its way. Its methods are called in the order of
 // the stream: Begin, Body any number of times, End, Respond.
 type Exchange struct {
+	head head
+	state
+}
+
+// state is what Reset takes back as a whole, so that nothing of one request can
+// be forgotten in the next; the head keeps the memory of its lists.
+type state struct {
 	set       *policy.Set
 	policy    *policy.Compiled // nil if none could be chosen
-	head      head
 	inspector *upload.Inspector
 	received  int64
 	verdict   verdict.Verdict
@@ -34,6 +40,7 @@ type Exchange struct {
 	random    Random
 	raw       [headers.NonceBytes]byte
 	nonce     string
+	shared    [3]string // names of the CORS headers that the response gets
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -46,18 +53,18 @@ type Reply struct {
 // Begin chooses the policy and judges the request's head.
 func Begin(set *policy.Set, r Request) *Exchange {
 	x := &Exchange{}
-	x.Begin(set, r)
+	x.Begin(set, &r)
 	return x
 }
 
 // Begin is the function Begin for an exchange whose memory is used again: the
 // zero value, or one after Reset.
-func (x *Exchange) Begin(set *policy.Set, r Request) {
+func (x *Exchange) Begin(set *policy.Set, r *Request) {
 	x.set = set
 	x.head.read(r.Headers)
 	x.random = r.Random
-	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
-	chosen, err := set.Select(policy.Selector{
+	x.verdict.Decision, x.verdict.Version = verdict.Allow, set.Version()
+	chosen, err := set.Select(&policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
 		Method: x.head.method, Authority: x.head.authority, Path: x.head.path,
 	})
@@ -82,9 +89,8 @@ func (x *Exchange) Begin(set *policy.Set, r Request) {
 
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
-	h := x.head
-	h.forget()
-	*x = Exchange{head: h}
+	x.head.forget()
+	x.state = state{}
 }
 
 // Drop lists the request headers that must not go on, in lower case.
@@ -174,15 +180,12 @@ func (x *Exchange) Fail(reason string) {
 
 func (x *Exchange) preflight() {
 	p := x.policy.CORS
-	if p == nil {
+	if p == nil || !cors.IsPreflight(x.head.method, x.head.origins, x.head.requestMethod) {
 		return
 	}
 	r := cors.Request{
 		Method: x.head.method, Origins: x.head.origins, RequestMethod: x.head.requestMethod,
 		RequestHeaders: x.head.requestHeaders, PrivateNetwork: x.head.privateNetwork,
-	}
-	if !r.IsPreflight() {
-		return
 	}
 	answer := p.Preflight(&r)
 	if x.policy.CORSReport {

@@ -25,23 +25,28 @@ type Random interface{ Fill(b []byte) error }
 
 // head is what the features read of a request, gathered in one pass.
 type head struct {
-	method, authority, path, scheme string
-	forwardedProto, requestID       string
+	fields
 	origins                         []string
 	requestMethod, requestHeaders   []string
 	privateNetwork                  []string
 	fetchSite, fetchMode, fetchDest []string
 	contentType                     []string
 	contentEncoding                 []string
-	contentDisposition              string
-	contentRange, uploadOffset      string
-	contentLength                   int64 // -1: unknown
 	drop                            []string
 }
 
-// read takes the lines in; the slices keep the memory that they have.
+// fields are those of a head that are one value.
+type fields struct {
+	method, authority, path, scheme string
+	forwardedProto, requestID       string
+	contentDisposition              string
+	contentRange, uploadOffset      string
+	contentLength                   int64 // -1: unknown
+}
+
+// read takes the lines in, into a head that is empty or forgotten.
 func (h *head) read(lines [][2]string) {
-	h.forget()
+	h.contentLength = -1
 	for i := range lines {
 		name, value := lines[i][0], lines[i][1]
 		if reserved(name) {
@@ -54,11 +59,11 @@ func (h *head) read(lines [][2]string) {
 
 // forget empties the head and keeps the memory of its lists.
 func (h *head) forget() {
-	*h = head{
-		contentLength: -1, origins: h.origins[:0], requestMethod: h.requestMethod[:0], requestHeaders: h.requestHeaders[:0],
-		privateNetwork: h.privateNetwork[:0], fetchSite: h.fetchSite[:0], fetchMode: h.fetchMode[:0], fetchDest: h.fetchDest[:0],
-		contentType: h.contentType[:0], contentEncoding: h.contentEncoding[:0], drop: h.drop[:0],
-	}
+	h.fields = fields{}
+	h.contentLength = -1
+	h.origins, h.requestMethod, h.requestHeaders = h.origins[:0], h.requestMethod[:0], h.requestHeaders[:0]
+	h.privateNetwork, h.contentType, h.contentEncoding = h.privateNetwork[:0], h.contentType[:0], h.contentEncoding[:0]
+	h.fetchSite, h.fetchMode, h.fetchDest, h.drop = h.fetchSite[:0], h.fetchMode[:0], h.fetchDest[:0], h.drop[:0]
 }
 
 func (h *head) take(name, value string) {

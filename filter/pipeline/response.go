@@ -67,23 +67,13 @@ func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
 			v.Set("vary", cors.MergeVary(have, vary))
 		}
 	}
-	var lines [3]cors.Header
+	var lines [len(x.shared)]cors.Header
 	given := p.Actual(lines[:0], x.head.origins)
-	for _, name := range cors.ResponseHeaders() {
-		if !names(given, name) {
-			v.Remove(name)
-		}
-	}
-	for _, h := range given {
-		v.Set(h.Name, h.Value)
-	}
-}
-
-func names(given []cors.Header, name string) bool {
 	for i := range given {
-		if given[i].Name == name {
-			return true
-		}
+		x.shared[i] = given[i].Name
 	}
-	return false
+	v.RemoveAll(cors.ResponseHeaders(), x.shared[:len(given)]...)
+	for i := range given {
+		v.Set(given[i].Name, given[i].Value)
+	}
 }

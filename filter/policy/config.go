@@ -23,7 +23,7 @@ type Config struct {
 	IgnoreMetadata bool `json:"ignore_metadata,omitempty"`
 	// Verdicts says which verdicts the filter publishes for the access log: all
 	// (also when empty), or decisions: not those that say no more than that the
-	// request was allowed.
+	// request was allowed, unless the response is a server error.
 	Verdicts Verdicts `json:"verdicts,omitempty"`
 	// DefaultPolicy applies where neither metadata nor a rule names a policy.
 	DefaultPolicy string `json:"default_policy,omitempty"`

@@ -23,11 +23,11 @@ import (
 
 // Set is a compiled Config; immutable and safe for concurrent use.
 type Set struct {
-	version  string
-	hold     bool
-	fallback string
-	rules    []rule
-	policies map[string]*Compiled
+	version   string
+	hold      bool
+	rules     []rule
+	policies  map[string]*Compiled
+	byDefault *Compiled // what default_policy names; nil if it names none
 	// metadata and decisions: see Config.
 	metadata, decisions bool
 }
@@ -38,9 +38,12 @@ func None() *Set { return &Set{} }
 // ReadsMetadata tells whether route and virtual-host metadata can name a policy.
 func (s *Set) ReadsMetadata() bool { return s.metadata }
 
-// Publishes tells whether the verdict is to be published.
-func (s *Set) Publishes(v *verdict.Verdict) bool {
-	return !s.decisions || v.Decision != verdict.Allow || v.Rule != "" || len(v.Files) > 0
+// Publishes tells whether the verdict is to be published, once the status of the
+// response is known (0: not yet). A plain pass that ends in a server error is
+// always told: a check behind the filter may have failed before it could say
+// which policy it was for.
+func (s *Set) Publishes(v *verdict.Verdict, status int) bool {
+	return !s.decisions || v.Decision != verdict.Allow || v.Rule != "" || len(v.Files) > 0 || status >= 500
 }
 
 type rule struct {
@@ -64,7 +67,7 @@ type Compiled struct {
 
 // Fallback is the default policy, for what never got one of its own; nil if there
 // is none.
-func (s *Set) Fallback() *Compiled { return s.policies[s.fallback] }
+func (s *Set) Fallback() *Compiled { return s.byDefault }
 
 // Version identifies the configuration.
 func (s *Set) Version() string { return s.version }
@@ -105,10 +108,13 @@ var ErrNoPolicy = errors.New("no metadata, rule or default_policy names a policy
 // Select chooses: route metadata, virtual-host metadata, the first matching
 // rule, default_policy. The first that is set wins, also if what it names does
 // not exist, which is an error.
-func (s *Set) Select(q Selector) (*Compiled, error) {
+func (s *Set) Select(q *Selector) (*Compiled, error) {
 	name := s.name(q)
 	if name == "" {
-		return nil, ErrNoPolicy
+		if s.byDefault == nil {
+			return nil, ErrNoPolicy
+		}
+		return s.byDefault, nil
 	}
 	p, ok := s.policies[name]
 	if !ok {
@@ -117,7 +123,8 @@ func (s *Set) Select(q Selector) (*Compiled, error) {
 	return p, nil
 }
 
-func (s *Set) name(q Selector) string {
+// name is empty where nothing but default_policy is left.
+func (s *Set) name(q *Selector) string {
 	if q.Route != "" {
 		return q.Route
 	}
@@ -129,14 +136,14 @@ func (s *Set) name(q Selector) string {
 			return s.rules[i].policy
 		}
 	}
-	return s.fallback
+	return ""
 }
 
 // Compile validates c and reports all of its mistakes together.
 func Compile(c Config) (*Set, error) {
 	k := &compiler{}
 	s := &Set{
-		version: c.Version, hold: c.HoldRequestHeaders, fallback: c.DefaultPolicy,
+		version: c.Version, hold: c.HoldRequestHeaders,
 		policies: make(map[string]*Compiled, len(c.Policies)), metadata: !c.IgnoreMetadata,
 	}
 	switch c.Verdicts {
@@ -152,7 +159,8 @@ func Compile(c Config) (*Set, error) {
 	for _, name := range sortedNames(c.Policies) {
 		s.policies[name] = k.policy(name, c.Policies[name])
 	}
-	if _, ok := c.Policies[c.DefaultPolicy]; c.DefaultPolicy != "" && !ok {
+	s.byDefault = s.policies[c.DefaultPolicy]
+	if c.DefaultPolicy != "" && s.byDefault == nil {
 		k.fail("default_policy", fmt.Sprintf("policy %q does not exist", c.DefaultPolicy))
 	}
 	for i, r := range c.Rules {

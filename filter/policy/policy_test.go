@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"gatehouse/filter/verdict"
 )
 
 const good = `{
@@ -91,7 +93,7 @@ func TestSelectTakesTheFirstThatIsSet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := set.Select(tt.q)
+			p, err := set.Select(&tt.q)
 			if err != nil || p.Name != tt.want {
 				t.Errorf("got %v, %v, want %s", p, err, tt.want)
 			}
@@ -105,7 +107,7 @@ func TestSelectNeverChoosesSilentlyNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []Selector{{Route: "b"}, {VirtualHost: "b"}, {Route: "b", VirtualHost: "a"}} {
-		if p, err := set.Select(q); err == nil {
+		if p, err := set.Select(&q); err == nil {
 			t.Errorf("%+v chose %v", q, p.Name)
 		}
 	}
@@ -113,7 +115,7 @@ func TestSelectNeverChoosesSilentlyNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := set.Select(Selector{Path: "/"}); !errors.Is(err, ErrNoPolicy) {
+	if _, err := set.Select(&Selector{Path: "/"}); !errors.Is(err, ErrNoPolicy) {
 		t.Errorf("got %v, want ErrNoPolicy", err)
 	}
 }
@@ -186,4 +188,44 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhichVerdictsArePublished(t *testing.T) {
+	t.Parallel()
+	pass := verdict.Verdict{Decision: verdict.Allow, Policy: "a"}
+	tests := []struct {
+		name      string
+		verdict   verdict.Verdict
+		status    int
+		decisions bool
+	}{
+		{"a plain pass", pass, 200, false},
+		{"a plain pass that the upstream refuses", pass, 404, false},
+		{"a plain pass whose status is not known yet", pass, 0, false},
+		{"a plain pass that a check behind could not judge", pass, 503, true},
+		{"a refusal", verdict.Verdict{Decision: verdict.Deny}, 403, true},
+		{"what would be one", verdict.Verdict{Decision: verdict.Report}, 200, true},
+		{"an answered preflight", verdict.Verdict{Decision: verdict.Allow, Rule: "cors_preflight"}, 204, true},
+		{"an inspected file", verdict.Verdict{Decision: verdict.Allow, Files: []verdict.File{{}}}, 200, true},
+	}
+	config := Config{Policies: map[string]Policy{"a": {}}}
+	all, err := Compile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Verdicts = VerdictsDecisions
+	decisions, err := Compile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if !all.Publishes(&tt.verdict, tt.status) {
+				t.Error("is not told where all are")
+			}
+			if got := decisions.Publishes(&tt.verdict, tt.status); got != tt.decisions {
+				t.Errorf("told where only decisions are: %v", got)
+			}
+		})
+	}
 }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gatehouse/e2e/pack"
+)
+
+// budget puts modules, each given as name=file or file, beside plain Envoy and
+// prints what a request costs in processor time: less noisy than requests/s
+// where other processes use the machine too.
+func budget(t pack.TB, modules []string, rounds int, turn time.Duration, connections int) {
+	set, remove := strict(t)
+	contenders := []*contender{
+		start(t, setup{Name: "plain Envoy"}, ""),
+		start(t, setup{Name: "Envoy's own cors and headers", Own: true, Headers: set, Remove: remove}, ""),
+	}
+	for _, module := range modules {
+		name, file, ok := strings.Cut(module, "=")
+		if !ok {
+			name, file = filepath.Base(module), module
+		}
+		config := strictConfig(t, true)
+		if strings.Contains(name, "rust") {
+			config = lines(set)
+		}
+		if c, err := os.ReadFile(file + ".config"); err == nil {
+			config = strconv.Quote(string(c))
+		}
+		contenders = append(contenders, start(t, setup{Name: name, Filter: true, Wasm: file, FilterConfig: config}, ""))
+	}
+	for _, c := range contenders {
+		c.warmUp(t, connections)
+	}
+	cost := make([][]float64, len(contenders))
+	for range rounds {
+		for i, c := range contenders {
+			before, had := cpuTime(t, c.envoy.Pid()), len(c.latencies)
+			c.turn(t, turn, connections)
+			spent := cpuTime(t, c.envoy.Pid()) - before
+			cost[i] = append(cost[i], float64(spent.Nanoseconds())/1000/float64(len(c.latencies)-had))
+		}
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "contender\tCPU µs a request\tabove plain\trequests/s\tratio\t")
+	for i, c := range contenders {
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.0f\t%.2f\t\n", c.name, quarter(cost[i]), quarter(cost[i])-quarter(cost[0]), c.perSecond(), c.ratioTo(contenders[0]))
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cpuTime is what the process's threads have used, from the scheduler's own
+// count in nanoseconds (proc(5), schedstat): the ticks of stat are too coarse.
+func cpuTime(t pack.TB, pid int) time.Duration {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("read the processor time of process %d: it is gone, or the kernel keeps no schedstat (%v)", pid, err)
+	}
+	var sum time.Duration
+	for _, file := range files {
+		text, err := os.ReadFile(file) // #nosec G304 -- our own child's
+		if err != nil {
+			continue // the thread has ended
+		}
+		ran, _, _ := bytes.Cut(text, []byte(" "))
+		n, err := strconv.ParseInt(string(ran), 10, 64)
+		if err != nil {
+			t.Fatalf("read the processor time of process %d: %v", pid, err)
+		}
+		sum += time.Duration(n)
+	}
+	return sum
+}
+
+// quarter is the value that a quarter of the values are below: rounds in which
+// others took the caches away are above it.
+func quarter(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/4]
+}
