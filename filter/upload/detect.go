@@ -175,10 +175,14 @@ func detectText(head []byte) string {
 	if len(b) == 0 || !looksLikeText(b) {
 		return ""
 	}
+	var wide utf16Text
+	if narrow := wide.narrow(bytes.Clone(b)); wide.little || wide.big {
+		b = bytes.TrimPrefix(narrow, []byte("?")) // its mark
+	}
 	b = bytes.TrimLeft(b, " \t\r\n")
-	lower := strings.ToLower(string(b[:min(1024, len(b))]))
+	lower := strings.ToLower(string(b))
 	switch {
-	case strings.Contains(strings.ToLower(string(head)), "<?php"):
+	case strings.Contains(lower, "<?php"):
 		return "php"
 	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
 		return "script"
@@ -237,7 +241,7 @@ func containsTag(s, tag string) bool {
 // looksLikeText admits UTF-8 and, for older files, any 8-bit charset: what text
 // never has is most of the control characters. UTF-16 needs its mark.
 func looksLikeText(b []byte) bool {
-	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
+	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
 	for _, c := range b {

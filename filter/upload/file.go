@@ -141,9 +141,12 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
-	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id}
+	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id, picture: k.group == groupImage}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
+	}
+	if alsoOther(k, f.head) {
+		return unsafe(RulePolyglot, "a "+k.id+" that begins as something else, too")
 	}
 	if k.check != nil {
 		f.check = k.check(e)
@@ -171,6 +174,19 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 		Rule: RuleMismatch, Problem: unsupported,
 		Reason: "the content is " + found + ", the name says " + quote(ext) + ", the declaration " + quote(f.declared),
 	}
+}
+
+// alsoOther tells media that readers of PDF would take for one, because they look
+// for its header in the first 1024 bytes, and those whose first number begins a
+// comment of JavaScript.
+func alsoOther(k *kind, head []byte) bool {
+	switch k.group {
+	case groupImage, groupAudio, groupVideo, groupFont:
+	default:
+		return false
+	}
+	return k.id != "svg" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) ||
+		k.id == "gif" && at(head, 6, "/*") || k.id == "jpeg" && at(head, 4, "/*") && !at(head, 6, "JFIF")
 }
 
 // latePDF finds the header of a PDF behind other bytes, where readers accept it

@@ -61,7 +61,7 @@ func samples(t testing.TB) []sample {
 		{"a PNG cut off", "a.png", "image/png", samplePNG(t)[:60], RuleTruncated, "png"},
 		{"a PNG with something behind it", "a.png", "image/png", samplePNG(t) + "x", RuleAppended, "png"},
 		{"a JPEG cut off", "a.jpg", "image/jpeg", sampleJPEG(t)[:300], RuleTruncated, "jpeg"},
-		{"a JPEG with much behind it", "a.jpg", "image/jpeg", sampleJPEG(t) + strings.Repeat("n", 5000), RuleTruncated, "jpeg"},
+		{"a JPEG with much behind it", "a.jpg", "image/jpeg", sampleJPEG(t) + strings.Repeat("n", 5000), RuleAppended, "jpeg"},
 		{"a GIF cut off", "a.gif", "image/gif", sampleGIF(t)[:40], RuleTruncated, "gif"},
 		{"a GIF with something behind it", "a.gif", "image/gif", sampleGIF(t) + strings.Repeat("x", 20), RuleAppended, "gif"},
 		{"a WAV cut off", "a.wav", "audio/wav", sampleWAV()[:46], RuleTruncated, "wav"},

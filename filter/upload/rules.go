@@ -28,6 +28,7 @@ const (
 	RuleCSV          = "unsafe_csv"
 	RuleArchive      = "unsafe_archive"
 	RulePixels       = "image_too_large"
+	RuleImageBomb    = "image_bomb"
 	RuleImageCode    = "image_carries_code"
 	RuleTextCode     = "text_carries_code"
 	RuleTestVirus    = "eicar"
@@ -94,6 +95,7 @@ var ruleTable = []RuleInfo{
 	{"GH-SIZ-002", RuleRequestSize, "the request is larger than the policy allows", tooLarge},
 	{"GH-SIZ-003", RuleTooManyFiles, "more files than the policy allows", tooLarge},
 	{"GH-SIZ-004", RulePixels, "the image has more pixels than the policy allows", tooLarge},
+	{"GH-IMG-001", RuleImageBomb, "compressed data in the image hold more than the image has room for", unsafeContent},
 	{"GH-PDF-001", RulePDF, "the PDF holds active content of another kind", unsafeContent},
 	{"GH-PDF-002", RulePDF, "the PDF holds JavaScript", unsafeContent},
 	{"GH-PDF-003", RulePDF, "the PDF starts a program (Launch)", unsafeContent},
