@@ -105,6 +105,7 @@ var ruleTable = []RuleInfo{
 	{"GH-PDF-007", RulePDF, "the PDF sends or loads form data (SubmitForm, ImportData)", unsafeContent},
 	{"GH-PDF-008", RulePDF, "a stream of the PDF inflates beyond its budget", unsafeContent},
 	{"GH-PDF-009", RulePDF, "an object stream of the PDF cannot be read", unsafeContent},
+	{"GH-PDF-010", RulePDF, "the PDF leads to an address or another file, which the policy refuses, or does so on being opened", unsafeContent},
 	{"GH-SVG-001", RuleSVG, "the SVG has an element that runs or loads something", unsafeContent},
 	{"GH-SVG-002", RuleSVG, "the SVG has a script", unsafeContent},
 	{"GH-SVG-003", RuleSVG, "the SVG has an event handler", unsafeContent},
