@@ -26,6 +26,7 @@ const (
 	RuleOffice       = "unsafe_office"
 	RuleXML          = "unsafe_xml"
 	RuleCSV          = "unsafe_csv"
+	RuleCSVFormula   = "csv_formula"
 	RuleArchive      = "unsafe_archive"
 	RulePixels       = "image_too_large"
 	RuleImageBomb    = "image_bomb"
@@ -118,6 +119,7 @@ var ruleTable = []RuleInfo{
 	{"GH-OFF-003", RuleOffice, "the document has a DDE link", unsafeContent},
 	{"GH-OFF-004", RuleOffice, "the document holds an embedded OLE object", unsafeContent},
 	{"GH-CSV-001", RuleCSV, "a cell starts a program through DDE", unsafeContent},
+	{"GH-CSV-002", RuleCSVFormula, "a cell is a formula: reported, not refused", verdict.NoProblem},
 	{"GH-ARC-001", RuleArchive, "a member's name leaves the folder, or could do harm", unsafeContent},
 	{"GH-ARC-002", RuleArchive, "a member is a link that leads out, a device or a pipe", unsafeContent},
 	{"GH-ARC-003", RuleArchive, "the archive and its directory disagree", unsafeContent},
