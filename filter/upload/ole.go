@@ -104,7 +104,7 @@ func (o *ole) entry(b []byte) *Refusal {
 	case "\x01ole10native", "package":
 		return refuse("GH-OFF-004", "a document with an embedded file")
 	case "encryptedpackage":
-		return refuse("GH-OFF-004", "an encrypted document, which nobody can see into")
+		return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ func (f *rtf) control(word string) *Refusal {
 	switch word {
 	case "objdata", "objupdate", "objautlink", "objocx", "objlink":
 		return refuse("GH-OFF-004", "an RTF with an embedded object, "+word)
+	case "objemb", "objhtml":
+		return refuse("GH-OFF-004", "an RTF with an embedded object, "+word)
 	case "fldinst":
 		f.instr, f.field, f.level = true, f.field[:0], f.depth
 	}

@@ -118,6 +118,8 @@ var ruleTable = []RuleInfo{
 	{"GH-OFF-002", RuleOffice, "the document is linked to something active outside (template, object, frame)", unsafeContent},
 	{"GH-OFF-003", RuleOffice, "the document has a DDE link", unsafeContent},
 	{"GH-OFF-004", RuleOffice, "the document holds an embedded OLE object", unsafeContent},
+	{"GH-OFF-005", RuleOffice, "the document has an ActiveX control", unsafeContent},
+	{"GH-OFF-006", RuleOffice, "the document is encrypted, so that nobody can see what it is", unsafeContent},
 	{"GH-CSV-001", RuleCSV, "a cell starts a program through DDE", unsafeContent},
 	{"GH-CSV-002", RuleCSVFormula, "a cell is a formula: reported, not refused", verdict.NoProblem},
 	{"GH-ARC-001", RuleArchive, "a member's name leaves the folder, or could do harm", unsafeContent},
