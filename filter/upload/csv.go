@@ -17,6 +17,7 @@ type csv struct {
 	formulas int
 	mark     []byte // the byte order mark, as far as it was read
 	begun    bool
+	wide     utf16Text
 }
 
 // maxCell is what is kept of a formula.
@@ -28,7 +29,7 @@ func (c *csv) write(b []byte) *Refusal {
 	if r := c.text.write(b); r != nil {
 		return r
 	}
-	for _, ch := range b {
+	for _, ch := range c.wide.narrow(b) {
 		if !c.begun && c.skipMark(ch) {
 			continue
 		}
@@ -42,6 +43,10 @@ func (c *csv) write(b []byte) *Refusal {
 // skipMark passes over a byte order mark, which would hide the first cell's sign.
 func (c *csv) skipMark(ch byte) bool {
 	const utf8Mark = "\xef\xbb\xbf"
+	if (c.wide.little || c.wide.big) && len(c.mark) == 0 {
+		c.begun = true
+		return ch == '?' // what is left of its mark
+	}
 	if len(c.mark) < len(utf8Mark) && ch == utf8Mark[len(c.mark)] {
 		c.mark = append(c.mark, ch)
 		return true

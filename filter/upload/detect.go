@@ -184,6 +184,12 @@ func detectText(head []byte) string {
 	switch {
 	case strings.Contains(lower, "<?php"):
 		return "php"
+	case strings.HasPrefix(lower, "<?="):
+		return "php"
+	case strings.HasPrefix(lower, "<%"), isScriptlet(lower):
+		return "script"
+	case isSYLK(lower):
+		return "sylk"
 	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
 		return "script"
 	case strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<!--"), strings.HasPrefix(lower, "<!doctype svg"), strings.HasPrefix(lower, "<svg"):
@@ -197,6 +203,23 @@ func detectText(head []byte) string {
 	default:
 		return "txt"
 	}
+}
+
+// isScriptlet tells the XML that Windows runs.
+func isScriptlet(lower string) bool {
+	for _, root := range [...]string{"<job", "<package", "<scriptlet", "<component", "<registration"} {
+		if containsTag(lower, root) && containsTag(lower, "<script") {
+			return true
+		}
+	}
+	return false
+}
+
+// isSYLK tells sheets that may hold Excel 4 macros, and that Excel knows whatever
+// their name is; columns of a CSV may be ID and Price.
+func isSYLK(lower string) bool {
+	rest, found := strings.CutPrefix(lower, "id;p")
+	return found && (rest == "" || strings.HasPrefix(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || strings.HasPrefix(rest, ";n") || strings.HasPrefix(rest, ";e"))
 }
 
 // isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",

@@ -138,6 +138,9 @@ func (f *file) decide() *Refusal {
 		return r
 	}
 	f.kind = k
+	if k.id == "json" && found == "txt" && !beginsJSON(f.head) {
+		return &Refusal{Rule: RuleMismatch, Reason: "a text that is no JSON", Problem: unsupported}
+	}
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
@@ -187,6 +190,12 @@ func alsoOther(k *kind, head []byte) bool {
 	}
 	return k.id != "svg" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) ||
 		k.id == "gif" && at(head, 6, "/*") || k.id == "jpeg" && at(head, 4, "/*") && !at(head, 6, "JFIF")
+}
+
+// beginsJSON tells the values that are no object and no array, and UTF-16.
+func beginsJSON(head []byte) bool {
+	b := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n\x1e")
+	return len(b) > 0 && bytes.IndexByte([]byte("{[\"-0123456789tfn\xff\xfe"), b[0]) >= 0
 }
 
 // latePDF finds the header of a PDF behind other bytes, where readers accept it
