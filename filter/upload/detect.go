@@ -68,7 +68,7 @@ var magics = []magic{
 		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
 	}},
 	{"jp2", prefix("\x00\x00\x00\x0cjP  \r\n\x87\n")},
-	{"avif", brand("avif", "avis")},
+	{"avif", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
 	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
 	{"mov", func(b []byte) bool {
 		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
@@ -79,7 +79,7 @@ var magics = []magic{
 			return false
 		}
 		dib := binary.LittleEndian.Uint32(b[14:])
-		return dib == 12 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
+		return dib == 12 || dib == 16 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
 	}},
 	{"ico", func(b []byte) bool {
 		return len(b) > 22 && at(b, 0, "\x00\x00\x01\x00") && b[4] > 0 && b[5] == 0 && b[9] == 0

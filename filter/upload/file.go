@@ -202,7 +202,7 @@ func beginsJSON(head []byte) bool {
 // (ISO 32000-1, annex H.3.4.1). Only a file that is named so is taken for one.
 func latePDF(head []byte) bool {
 	head = head[:min(len(head), 1024)]
-	i := bytes.Index(head, []byte("%PDF-1."))
+	i := bytes.Index(head, []byte("%PDF-"))
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
 }
 
@@ -241,6 +241,8 @@ func contentIs(found string, k *kind) bool {
 		}
 	case "ole":
 		return k.id == "msi"
+	case "mp3":
+		return k.id == "flac" // behind a tag that is no part of the format
 	case "mov", "mp4":
 		return k.id == "mov" || k.id == "mp4"
 	case "txt":

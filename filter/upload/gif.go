@@ -11,6 +11,8 @@ type gif struct {
 	want   int    // its length
 	state  gifState
 	behind blanks
+	// pictures says that there was one.
+	pictures bool
 }
 
 type gifState uint8
@@ -89,6 +91,7 @@ func (g *gif) step(b []byte) *Refusal {
 		if r := g.env.pixels(int64(binary.LittleEndian.Uint16(b[4:])), int64(binary.LittleEndian.Uint16(b[6:]))); r != nil {
 			return r
 		}
+		g.pictures = true
 		g.next(gifCodeSize, 1, colourTable(b[8]))
 	case gifCodeSize:
 		g.next(gifSubBlock, 1, 0)
@@ -107,6 +110,7 @@ func (g *gif) end(int64) *Refusal {
 		return r
 	}
 	switch {
+	case g.state == gifBlock && g.pictures && len(g.head) == 0: // decoders do without a trailer
 	case g.state != gifTrailer:
 		return truncated("a GIF without its trailer")
 	case g.behind.more:

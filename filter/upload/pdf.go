@@ -11,11 +11,12 @@ const pdfSlack = 16 << 10
 // file is looked at as if it were of an object, because a table may point
 // readers into the middle of anything.
 type pdf struct {
-	env   env
-	tail  tail
-	since int64 // bytes since the last end mark
-	ended bool
-	names pdfNames
+	env    env
+	tail   tail
+	since  int64 // bytes since the last end mark
+	ending tail  // where readers look for one, or for what stands before it
+	ended  bool
+	names  pdfNames
 
 	matched int  // bytes of the keyword "stream"
 	before  tail // tells "endstream"
@@ -51,7 +52,7 @@ const (
 
 func newPDF(e env) checker {
 	rules := &pdfRules{policy: e.policy.pdf}
-	return &pdf{env: e, tail: tail{max: pdfTail}, before: tail{max: len("endstream")}, rules: rules, names: newPDFNames(rules)}
+	return &pdf{env: e, tail: tail{max: pdfTail}, ending: tail{max: pdfHead}, before: tail{max: len("endstream")}, rules: rules, names: newPDFNames(rules)}
 }
 
 func (p *pdf) write(b []byte) *Refusal {
@@ -212,6 +213,12 @@ func (p *pdf) findEnd(b []byte) {
 		p.ended, p.since = true, int64(len(b)-i-len(pdfEnd))
 	}
 	p.tail.write(b)
+	p.ending.write(b)
+}
+
+// endless tells a file that ends before the mark, but behind what matters.
+func (p *pdf) endless() bool {
+	return !bytes.Contains(p.ending.buf, []byte("startxref")) && !bytes.Contains(p.ending.buf, []byte("trailer"))
 }
 
 func (p *pdf) end(int64) *Refusal {
@@ -240,7 +247,7 @@ func (p *pdf) end(int64) *Refusal {
 		return refuse("GH-PDF-009", "a PDF with an object stream that cannot be read")
 	case p.opaque && p.env.policy.rejectUncertain:
 		return refuse("GH-PDF-009", "an encrypted PDF, whose objects nobody can see")
-	case !p.ended || p.since > pdfSlack:
+	case (!p.ended || p.since > pdfSlack) && p.endless():
 		return truncated("a PDF without %%EOF at its end")
 	}
 	return nil
