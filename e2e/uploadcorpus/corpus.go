@@ -38,6 +38,7 @@ func Files() []File {
 	g.office()
 	g.polyglots()
 	g.broken()
+	g.siblings()
 	return g.files
 }
 
