@@ -153,7 +153,7 @@ func (s *oleSeams) cut() {
 func (s *oleSeams) end(int64) *Refusal {
 	next := make(map[uint32]uint32, len(s.tails))
 	for _, t := range s.tails {
-		next[t.sector] = 0
+		next[t.sector] = maxOLESectors
 	}
 	for _, j := range s.jumps {
 		if _, wanted := next[j.from]; wanted {
@@ -167,7 +167,7 @@ func (s *oleSeams) end(int64) *Refusal {
 	for _, t := range s.tails {
 		to := next[t.sector]
 		rest := oleRecords[t.record].bytes[t.cut:]
-		if to == 0 || int(to) >= len(s.heads) {
+		if int(to) >= len(s.heads) {
 			continue
 		}
 		head := s.heads[to]

@@ -30,6 +30,9 @@ const (
 	rtfHex
 )
 
+// rtfVerb is within how many characters a field says what it does.
+const rtfVerb = 32
+
 func newRTF(env) checker { return &rtf{} }
 
 func (f *rtf) write(b []byte) *Refusal {
@@ -107,8 +110,9 @@ func (f *rtf) plain(c byte) *Refusal {
 	case '{':
 		f.depth++
 	case '}':
-		if f.depth--; f.depth < f.level {
+		if f.depth--; f.depth < f.level && (f.instr || f.template) {
 			f.instr, f.template = false, false
+			return fieldInstruction(f.field)
 		}
 	case '\r', '\n', 0:
 	default:
@@ -133,10 +137,10 @@ func (f *rtf) letter(c byte) *Refusal {
 		}
 		return nil
 	}
-	if isDDE(f.field) {
+	if len(f.field) <= rtfVerb && isDDE(f.field) {
 		return refuse("GH-OFF-003", "an RTF with a DDE field")
 	}
-	if len(f.field) > 16 {
+	if c == ' ' || c == '"' {
 		return fieldInstruction(f.field)
 	}
 	return nil
