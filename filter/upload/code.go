@@ -16,8 +16,6 @@ type codeFinder struct {
 	tags bool
 }
 
-func newCodeFinder() codeFinder { return codeFinder{} }
-
 // codeLook is how much is seen of what follows a "<". Marks of two or three bytes
 // stand in any large picture; what follows them in code is all text.
 const (
