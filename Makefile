@@ -203,8 +203,12 @@ bench-audit: ## the audit log beside tessera's own append, as a ratio, and event
 	@go run ./e2e/benchaudit
 
 .PHONY: bench-upload
-bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
-	@go run ./e2e/benchupload
+bench-upload: $(STAMPS)/uploadcorpus ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http (CORPUS: a labelled folder instead)
+	@go run ./e2e/benchupload $(CORPUS)
+
+$(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
+	@.ci/upload-packages $(CURDIR)/.tools/uploadcorpus
+	@mkdir -p $(STAMPS) && touch $@
 
 .PHONY: bench-upload-envoy
 bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, as ratios (ONLY=WORD for some)

@@ -42,7 +42,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		CSRF: &filterpolicy.CSRF{Mode: "report", TrustOrigins: []string{"https://pay.example.com"}},
 		Uploads: &filterpolicy.Uploads{
 			Mode: "report", Allow: []string{"pdf", "png"}, MaxFileSize: 1_000_000, MaxRequestSize: 2 << 20, MaxFiles: 3,
-			MaxUnpackedSize: 64 << 20, MaxPixels: 40_000_000, OnUncertain: "reject",
+			MaxUnpackedSize: 64 << 20, MaxPixels: 40_000_000, OnUncertain: "reject", PDF: &filterpolicy.UploadPDF{URI: "click", GoToRemote: "reject"},
 			Fields: []filterpolicy.UploadField{{Name: "avatar", Allow: []string{"image"}, MaxFileSize: 500_000}},
 		},
 	}

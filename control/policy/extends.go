@@ -132,5 +132,9 @@ func inheritUploads(own, parent value[rawUploads]) value[rawUploads] {
 	u.maxFile, u.maxRequest, u.maxFiles = u.maxFile.or(p.maxFile), u.maxRequest.or(p.maxRequest), u.maxFiles.or(p.maxFiles)
 	u.maxUnpacked, u.maxPixels = u.maxUnpacked.or(p.maxUnpacked), u.maxPixels.or(p.maxPixels)
 	u.onUncertain, u.fields = u.onUncertain.or(p.onUncertain), u.fields.or(p.fields)
+	if u.pdf.set && p.pdf.set {
+		u.pdf.v.uri, u.pdf.v.gotoRemote = u.pdf.v.uri.or(p.pdf.v.uri), u.pdf.v.gotoRemote.or(p.pdf.v.gotoRemote)
+	}
+	u.pdf = u.pdf.or(p.pdf)
 	return own
 }

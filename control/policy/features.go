@@ -74,6 +74,9 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		OnUncertain:     put(t, "uploads.on_uncertain", raw.v.onUncertain),
 		Fields:          k.uploadFields(raw.v.fields, t),
 	}
+	if pdf := raw.v.pdf; pdf.set {
+		u.PDF = &filterpolicy.UploadPDF{URI: put(t, "uploads.pdf.uri", pdf.v.uri), GoToRemote: put(t, "uploads.pdf.goto_remote", pdf.v.gotoRemote)}
+	}
 	known := k.knownTypes(raw.v.allow)
 	if u.Mode != filterpolicy.Off && len(known) == len(u.Allow) {
 		_, err := upload.Compile(u.Config())

@@ -97,8 +97,11 @@ type rawUploads struct {
 	maxUnpacked         value[int64]
 	maxPixels           value[int64]
 	onUncertain         value[string]
+	pdf                 value[rawUploadPDF]
 	fields              value[[]value[rawUploadField]]
 }
+
+type rawUploadPDF struct{ uri, gotoRemote value[string] }
 
 type rawUploadField struct {
 	name    value[string]

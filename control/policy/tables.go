@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	"gatehouse/filter/upload"
+)
 
 // The tables of keys. One table gives the strict reading, the advice after a
 // misspelling and the JSON Schema, so that the three cannot disagree.
@@ -183,7 +187,17 @@ func uploadsKind() kind[rawUploads] {
 		key("max_unpacked_size", "of what one file holds, unpacked: 512MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxUnpacked }),
 		key("max_pixels", "width times height of an image", integer(1, 1<<40), func(u *rawUploads) *value[int64] { return &u.maxPixels }),
 		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
+		key("pdf", "actions that lead out of a PDF", uploadPDFKind(), func(u *rawUploads) *value[rawUploadPDF] { return &u.pdf }),
 		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
+	)
+}
+
+func uploadPDFKind() kind[rawUploadPDF] {
+	leads := word(upload.LeadAllow, upload.LeadClick, upload.LeadReject)
+	return object(
+		key("uri", "addresses: click refuses those that are opened without one", leads, func(p *rawUploadPDF) *value[string] { return &p.uri }),
+		key("goto_remote", "other files, as on a share: click refuses those that are opened without one", leads,
+			func(p *rawUploadPDF) *value[string] { return &p.gotoRemote }),
 	)
 }
 

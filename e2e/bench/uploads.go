@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -107,27 +106,4 @@ func (c *contender) uploads(t pack.TB, b body, length time.Duration, connections
 		sent += r.sent
 	}
 	return speed{float64(sent) / time.Since(began).Seconds(), float64(sent) / (cpuTime(t, c.envoy.Pid()) - used).Seconds()}
-}
-
-// cpuTime is what a process has run, in user mode and in the kernel (proc(5)).
-func cpuTime(t pack.TB, pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	const utime, stime, ticks = 11, 12, 100
-	if len(fields) <= stime {
-		t.Fatalf("/proc/%d/stat: %q", pid, text)
-	}
-	var total int64
-	for _, field := range fields[utime : stime+1] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += n
-	}
-	return time.Duration(total) * time.Second / ticks
 }

@@ -2,7 +2,8 @@
 // by category, what was judged wrong: by the upload inspector, and by detectors of
 // types that are used as one, which let a file pass if the type they see is the
 // one that is declared: libmagic (the file command, if there is one),
-// gabriel-vasile/mimetype (version pinned in .ci/mimetype) and net/http.
+// gabriel-vasile/mimetype (version pinned in .ci/mimetype) and net/http. With a
+// folder as its argument it judges that one's files (uploadcorpus.Labelled).
 package main
 
 import (
@@ -42,7 +43,10 @@ type judge struct {
 }
 
 func run(ctx context.Context) error {
-	files := append(uploadcorpus.Files(), uploadcorpus.Found()...)
+	files, err := corpus(folderOf(os.Args[1:]))
+	if err != nil {
+		return err
+	}
 	folder, err := os.MkdirTemp("", "benchupload")
 	if err != nil {
 		return fmt.Errorf("make a folder for the corpus: %w", err)
@@ -74,6 +78,25 @@ func run(ctx context.Context) error {
 	return table(files, judges)
 }
 
+func folderOf(args []string) string { return strings.Join(args, " ") }
+
+// corpus is a folder's labelled files, or, if none is named, those that are made and
+// found.
+func corpus(folder string) ([]uploadcorpus.File, error) {
+	if folder != "" {
+		files, err := uploadcorpus.Labelled(folder)
+		if err != nil {
+			return nil, fmt.Errorf("read the corpus in %s: %w", folder, err)
+		}
+		return files, nil
+	}
+	packaged, err := uploadcorpus.Packages(filepath.Join(".tools", "uploadcorpus"))
+	if err != nil {
+		return nil, fmt.Errorf("read the corpus: %w", err)
+	}
+	return slices.Concat(uploadcorpus.Files(), uploadcorpus.Found(), packaged), nil
+}
+
 func write(folder string, files []uploadcorpus.File) ([]string, error) {
 	paths := make([]string, len(files))
 	for i, f := range files {
@@ -97,6 +120,9 @@ func inspector(files []uploadcorpus.File) ([]bool, error) {
 			return nil, fmt.Errorf("judge %s: %w", f.What, err)
 		}
 		out[i] = r.Accepted
+		if r.Accepted == f.Malicious {
+			fmt.Printf("judged wrong: %s: accepted %v, detected %q, %s %s\n", f.What, r.Accepted, r.Detected, r.Rule, r.Reason)
+		}
 	}
 	return out, nil
 }

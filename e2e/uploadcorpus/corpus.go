@@ -2,7 +2,9 @@
 // by other people's encoders, attacks as public collections describe them, and
 // the two crossed. It also finds honest files of the Go distribution, which is on
 // every machine that builds this (image/testdata, image/png/testdata and
-// archive/zip/testdata).
+// archive/zip/testdata), and, where they were fetched, of Debian packages
+// (python3-docx, gnuplot-doc, alsa-utils, sound-theme-freedesktop, lyx-common,
+// fonts-dejavu-core, adwaita-icon-theme).
 //
 // It promises the same generated files at every call, and labels that say what a
 // careful person would do. It is for tests and benchmarks and nothing else.
@@ -38,6 +40,7 @@ func Files() []File {
 	g.office()
 	g.polyglots()
 	g.broken()
+	g.siblings()
 	return g.files
 }
 

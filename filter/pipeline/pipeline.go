@@ -166,6 +166,8 @@ func (x *Exchange) End() {
 	x.inspector = nil
 	if refusal != nil {
 		x.refuseClosed(refusal)
+	} else if note := i.Note(); note != nil && x.verdict.Decision == verdict.Allow {
+		x.report(verdict.FeatureUploads, note.Rule, note.Reason+" ("+note.ID()+")", verdict.NoProblem)
 	}
 }
 

@@ -158,8 +158,17 @@ type Uploads struct {
 	// OnUncertain is accept or reject: what becomes of files that nobody can see
 	// into, because they are encrypted or packed in an unknown way.
 	OnUncertain string `json:"on_uncertain,omitempty"`
+	// PDF is about actions that lead out of a PDF.
+	PDF *UploadPDF `json:"pdf,omitempty"`
 	// Fields says otherwise for some fields of a form.
 	Fields []UploadField `json:"fields,omitempty"`
+}
+
+// UploadPDF says what becomes of addresses and of other files that a PDF leads to:
+// allow; click (also when empty), which refuses what happens without one; or reject.
+type UploadPDF struct {
+	URI        string `json:"uri,omitempty"`
+	GoToRemote string `json:"goto_remote,omitempty"`
 }
 
 // UploadField is what one field of a form may hold; what it leaves out is as for
@@ -175,6 +184,9 @@ func (u *Uploads) Config() upload.Config {
 	c := upload.Config{
 		Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
 		MaxUnpacked: u.MaxUnpackedSize, MaxPixels: u.MaxPixels, OnUncertain: u.OnUncertain,
+	}
+	if u.PDF != nil {
+		c.PDF = upload.PDF(*u.PDF)
 	}
 	for _, f := range u.Fields {
 		c.Fields = append(c.Fields, upload.Field(f))

@@ -260,6 +260,10 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 		"mode": r.mode(&u.Mode), "allow": r.strings(&u.Allow), "max_file_size": r.integer(&u.MaxFileSize),
 		"max_request_size": r.integer(&u.MaxRequestSize), "max_files": r.integer(&files),
 		"max_unpacked_size": r.integer(&u.MaxUnpackedSize), "max_pixels": r.integer(&u.MaxPixels), "on_uncertain": r.str(&u.OnUncertain),
+		"pdf": func(at string, e gjson.Result) {
+			u.PDF = &UploadPDF{}
+			r.fields(at, e, map[string]field{"uri": r.str(&u.PDF.URI), "goto_remote": r.str(&u.PDF.GoToRemote)})
+		},
 		"fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
 		},

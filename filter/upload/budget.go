@@ -20,8 +20,10 @@ const (
 	maxMembers = 100_000
 	// A member that inflates beyond both of these is a bomb. DEFLATE reaches
 	// 1032:1; logs reach 400:1, but not by the megabyte.
-	bombSize  = 1 << 20
+	bombSize  = 4 << 20
 	bombRatio = 250
+	// manySize is what members may inflate to, together, before their ratio counts.
+	manySize = 16 << 20
 	// DefaultMaxUnpacked bounds what a file may hold once unpacked.
 	DefaultMaxUnpacked = 512 << 20
 )
@@ -32,6 +34,8 @@ type env struct {
 	budget *budget
 	depth  int // archives around this file
 	kind   string
+	// picture says that the file is an image.
+	picture bool
 }
 
 func (e env) deeper() (env, *Refusal) {

@@ -3,7 +3,6 @@ package upload
 import (
 	"bytes"
 	"encoding/binary"
-	"strconv"
 
 	"gatehouse/filter/verdict"
 )
@@ -140,112 +139,30 @@ func lowerASCII(b []byte) []byte {
 	return b
 }
 
-// codeFinder looks for server code in what should be media: PHP runs it
-// wherever an interpreter is told to read the file. It goes from one "<" to the
-// next, because most of a picture has none.
-type codeFinder struct{ carry []byte }
-
-func newCodeFinder() codeFinder { return codeFinder{} }
-
-const longestCode = len("<script") + 1
-
-func (c *codeFinder) write(b []byte) *Refusal {
-	seam := append(c.carry, b[:min(len(b), longestCode)]...)
-	r := codeIn(seam)
-	if r == nil && len(b) > longestCode {
-		r = codeIn(b)
-	}
-	if len(b) >= longestCode {
-		c.carry = append(c.carry[:0], b[len(b)-longestCode+1:]...)
-	} else {
-		c.carry = append(c.carry[:0], seam[max(0, len(seam)-longestCode+1):]...)
-	}
-	return r
-}
-
-func codeIn(b []byte) *Refusal {
-	for {
-		i := indexByte(b, '<')
-		if i < 0 || len(b)-i < 6 {
-			return nil
-		}
-		b = b[i+1:]
-		if b[0] != '?' && b[0]|0x20 != 's' {
-			continue
-		}
-		for _, code := range [...]string{"?php", "script"} {
-			n := len(code)
-			if len(b) > n && b[0]|0x20 == code[0]|0x20 && string(lowerASCII(bytes.Clone(b[:n]))) == code &&
-				bytes.IndexByte([]byte(" \t\r\n>"), b[n]) >= 0 {
-				return unsafe(RuleImageCode, "media that carry <"+code)
-			}
-		}
-	}
-}
-
 // image judges images whose end says nothing.
 type image struct{ code codeFinder }
 
-func newImage(env) checker { return &image{newCodeFinder()} }
+func newImage(e env) checker { i := imageOf(e); return &i }
+
+// imageOf looks for elements of HTML in pictures, not in sounds and fonts.
+func imageOf(e env) image {
+	return image{codeFinder{tags: e.picture}}
+}
 
 func (i *image) write(b []byte) *Refusal { return i.code.write(b) }
-func (i *image) end(int64) *Refusal      { return nil }
+func (i *image) end(int64) *Refusal      { return i.code.end() }
 
-// pngCheck walks the chunks to IEND.
-type pngCheck struct {
-	image
-	need  int64 // bytes to skip
-	head  []byte
-	ended bool
-	after int64
-}
-
-func newPNG(env) checker { return &pngCheck{image: image{newCodeFinder()}, need: 8} }
-
-func (p *pngCheck) write(b []byte) *Refusal {
-	if r := p.image.write(b); r != nil {
-		return r
-	}
-	for len(b) > 0 {
-		switch {
-		case p.ended && p.need == 0:
-			p.after += int64(len(b))
-			return nil
-		case p.need > 0:
-			n := min(p.need, int64(len(b)))
-			p.need -= n
-			b = b[n:]
-		default:
-			n := min(8-len(p.head), len(b))
-			p.head = append(p.head, b[:n]...)
-			b = b[n:]
-			if len(p.head) == 8 {
-				p.need = int64(binary.BigEndian.Uint32(p.head)) + 4
-				p.ended = string(p.head[4:]) == "IEND"
-				p.head = p.head[:0]
-			}
-		}
-	}
-	return nil
-}
-
-func (p *pngCheck) end(int64) *Refusal {
-	switch {
-	case !p.ended || p.need > 0:
-		return truncated("a PNG without its IEND chunk")
-	case p.after > 0:
-		return unsafe(RuleAppended, strconv.FormatInt(p.after, 10)+" bytes after a PNG's end")
-	}
-	return nil
-}
+// riffSlack is what writers leave behind the end, besides a byte to make it even.
+const riffSlack = 1
 
 // riff compares the size that a RIFF header states with the file's.
 type riff struct {
 	image
+	kind string
 	head []byte
 }
 
-func newRIFF(env) checker { return &riff{image: image{newCodeFinder()}} }
+func newRIFF(e env) checker { return &riff{image: imageOf(e), kind: e.kind} }
 
 func (r *riff) write(b []byte) *Refusal {
 	if n := min(8-len(r.head), len(b)); n > 0 {
@@ -255,14 +172,19 @@ func (r *riff) write(b []byte) *Refusal {
 }
 
 func (r *riff) end(size int64) *Refusal {
+	if refusal := r.code.end(); refusal != nil {
+		return refusal
+	}
 	if len(r.head) < 8 {
 		return truncated("a RIFF file without its header")
 	}
 	stated := int64(binary.LittleEndian.Uint32(r.head[4:])) + 8
 	switch {
+	case r.kind == "avi": // long ones have several parts
+	case r.kind == "wav" && (stated == 8 || stated == 8+0xffffffff): // written to a pipe
 	case size < stated:
 		return truncated("a RIFF file shorter than it says")
-	case size > stated+stated%2+1:
+	case size > stated+stated%2+riffSlack:
 		return unsafe(RuleAppended, "bytes after a RIFF file's end")
 	}
 	return nil

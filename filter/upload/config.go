@@ -22,6 +22,8 @@ type Config struct {
 	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
 	// (the default) or OnUncertainReject.
 	OnUncertain string
+	// PDF is about actions that lead out of a PDF.
+	PDF PDF
 	// Fields says otherwise for some fields of a form.
 	Fields []Field
 }
@@ -61,6 +63,7 @@ type Policy struct {
 	rejectUncertain bool
 	acceptUncertain bool // as it was written, not by default
 	fields          map[string]*Policy
+	pdf             PDF
 }
 
 // ConfigError is one mistake in a Config.
@@ -72,7 +75,7 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 func Compile(c Config) (*Policy, error) {
 	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
 		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
-		acceptUncertain: c.OnUncertain == OnUncertainAccept}
+		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {
@@ -95,6 +98,11 @@ func Compile(c Config) (*Policy, error) {
 	}
 	if c.OnUncertain != "" && c.OnUncertain != OnUncertainAccept && c.OnUncertain != OnUncertainReject {
 		fail("on_uncertain", c.OnUncertain, "is neither accept nor reject")
+	}
+	for _, lead := range [...]struct{ key, value string }{{"pdf.uri", c.PDF.URI}, {"pdf.goto_remote", c.PDF.GoToRemote}} {
+		if !leadKnown(lead.value) {
+			fail(lead.key, lead.value, "is none of allow, click and reject")
+		}
 	}
 	p.defaults()
 	if p.maxRequest < p.maxFile {

@@ -1,15 +1,23 @@
 package upload
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // csv looks at how cells begin. A formula is a matter of the program that opens
-// the file, and honest files have them; one that starts a program is not.
+// the file, and honest files have them, so it is only noted; one that starts a
+// program is refused.
 type csv struct {
 	text
-	cell    []byte // its first bytes, from the sign on
-	inside  bool   // of a cell
-	quoted  bool
-	formula bool
+	cell     []byte // its first bytes, from the sign on
+	inside   bool   // of a cell
+	quoted   bool
+	formula  bool
+	formulas int
+	mark     []byte // the byte order mark, as far as it was read
+	begun    bool
+	wide     utf16Text
 }
 
 // maxCell is what is kept of a formula.
@@ -21,45 +29,91 @@ func (c *csv) write(b []byte) *Refusal {
 	if r := c.text.write(b); r != nil {
 		return r
 	}
-	for _, ch := range b {
-		switch {
-		case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t'):
-			if r := c.endCell(); r != nil {
-				return r
-			}
-			continue
-		case ch == '"':
-			if !c.inside {
-				c.quoted = true
-				continue
-			}
-			c.quoted = false
-		case !c.inside && ch == ' ':
+	for _, ch := range c.wide.narrow(b) {
+		if !c.begun && c.skipMark(ch) {
 			continue
 		}
-		if !c.inside {
-			c.inside = true
-			c.formula = bytes.IndexByte([]byte("=+-@"), ch) >= 0
-		}
-		if c.formula && len(c.cell) < maxCell {
-			c.cell = append(c.cell, ch)
+		if r := c.char(ch); r != nil {
+			return r
 		}
 	}
 	return nil
 }
 
+// skipMark passes over a byte order mark, which would hide the first cell's sign.
+func (c *csv) skipMark(ch byte) bool {
+	const utf8Mark = "\xef\xbb\xbf"
+	if (c.wide.little || c.wide.big) && len(c.mark) == 0 {
+		c.begun = true
+		return ch == '?' // what is left of its mark
+	}
+	if len(c.mark) < len(utf8Mark) && ch == utf8Mark[len(c.mark)] {
+		c.mark = append(c.mark, ch)
+		return true
+	}
+	c.begun = true
+	return false
+}
+
+func (c *csv) char(ch byte) *Refusal {
+	switch {
+	case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t' || ch == 0):
+		return c.endCell()
+	case ch == '"':
+		if !c.inside {
+			c.quoted = true
+			return nil
+		}
+		c.quoted = false
+	case !c.inside && ch == ' ':
+		return nil
+	}
+	if !c.inside {
+		c.inside = true
+		c.formula = bytes.IndexByte([]byte("=+-@"), ch) >= 0
+	}
+	if c.formula && len(c.cell) < maxCell {
+		c.cell = append(c.cell, ch)
+	}
+	return nil
+}
+
 // endCell refuses =program|'arguments'!cell, which spreadsheets start, and the
-// function that does the same.
+// functions that do the same or load something when the file is opened.
 func (c *csv) endCell() *Refusal {
 	cell := c.cell
+	formula := c.formula
 	c.cell, c.inside, c.formula, c.quoted = c.cell[:0], false, false, false
+	if !formula {
+		return nil
+	}
 	if i := bytes.IndexByte(cell, '|'); i > 1 && bytes.IndexByte(cell[i:], '!') > 0 {
 		return refuse("GH-CSV-001", "a cell that starts a program through DDE")
 	}
 	if upper := bytes.ToUpper(cell); bytes.Contains(upper, []byte("DDE(")) {
 		return refuse("GH-CSV-001", "a cell that starts a program through DDE")
 	}
+	if isFormula(cell) {
+		c.formulas++
+	}
 	return nil
 }
 
-func (c *csv) end(size int64) *Refusal { return c.endCell() }
+// isFormula leaves out signed numbers, telephone numbers and names with an @.
+func isFormula(cell []byte) bool {
+	rest := strings.TrimLeft(string(cell), "=+-@ ")
+	if cell[0] == '=' {
+		return rest != ""
+	}
+	return strings.ContainsAny(rest, "(!") && strings.ContainsFunc(rest, func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' })
+}
+
+// note tells of formulas.
+func (c *csv) note() *Refusal {
+	if c.formulas == 0 {
+		return nil
+	}
+	return refuse("GH-CSV-002", "a CSV with a formula in a cell")
+}
+
+func (c *csv) end(int64) *Refusal { return c.endCell() }

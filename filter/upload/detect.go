@@ -68,7 +68,7 @@ var magics = []magic{
 		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
 	}},
 	{"jp2", prefix("\x00\x00\x00\x0cjP  \r\n\x87\n")},
-	{"avif", brand("avif", "avis")},
+	{"avif", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
 	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
 	{"mov", func(b []byte) bool {
 		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
@@ -79,7 +79,7 @@ var magics = []magic{
 			return false
 		}
 		dib := binary.LittleEndian.Uint32(b[14:])
-		return dib == 12 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
+		return dib == 12 || dib == 16 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
 	}},
 	{"ico", func(b []byte) bool {
 		return len(b) > 22 && at(b, 0, "\x00\x00\x01\x00") && b[4] > 0 && b[5] == 0 && b[9] == 0
@@ -175,11 +175,21 @@ func detectText(head []byte) string {
 	if len(b) == 0 || !looksLikeText(b) {
 		return ""
 	}
+	var wide utf16Text
+	if narrow := wide.narrow(bytes.Clone(b)); wide.little || wide.big {
+		b = bytes.TrimPrefix(narrow, []byte("?")) // its mark
+	}
 	b = bytes.TrimLeft(b, " \t\r\n")
-	lower := strings.ToLower(string(b[:min(1024, len(b))]))
+	lower := strings.ToLower(string(b))
 	switch {
-	case strings.Contains(strings.ToLower(string(head)), "<?php"):
+	case strings.Contains(lower, "<?php"):
 		return "php"
+	case strings.HasPrefix(lower, "<?="):
+		return "php"
+	case strings.HasPrefix(lower, "<%"), isScriptlet(lower):
+		return "script"
+	case isSYLK(lower):
+		return "sylk"
 	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
 		return "script"
 	case strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<!--"), strings.HasPrefix(lower, "<!doctype svg"), strings.HasPrefix(lower, "<svg"):
@@ -193,6 +203,23 @@ func detectText(head []byte) string {
 	default:
 		return "txt"
 	}
+}
+
+// isScriptlet tells the XML that Windows runs.
+func isScriptlet(lower string) bool {
+	for _, root := range [...]string{"<job", "<package", "<scriptlet", "<component", "<registration"} {
+		if containsTag(lower, root) && containsTag(lower, "<script") {
+			return true
+		}
+	}
+	return false
+}
+
+// isSYLK tells sheets that may hold Excel 4 macros, and that Excel knows whatever
+// their name is; columns of a CSV may be ID and Price.
+func isSYLK(lower string) bool {
+	rest, found := strings.CutPrefix(lower, "id;p")
+	return found && (rest == "" || strings.HasPrefix(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || strings.HasPrefix(rest, ";n") || strings.HasPrefix(rest, ";e"))
 }
 
 // isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",
@@ -237,7 +264,7 @@ func containsTag(s, tag string) bool {
 // looksLikeText admits UTF-8 and, for older files, any 8-bit charset: what text
 // never has is most of the control characters. UTF-16 needs its mark.
 func looksLikeText(b []byte) bool {
-	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe || b[0] == 0xfe && b[1] == 0xff) {
+	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
 	for _, c := range b {

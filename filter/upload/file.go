@@ -179,12 +179,18 @@ func (f *file) decide() *Refusal {
 		return r
 	}
 	f.kind = k
+	if k.id == "json" && found == "txt" && !beginsJSON(f.head) {
+		return &Refusal{Rule: RuleMismatch, Reason: "a text that is no JSON", Problem: unsupported}
+	}
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
-	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id}
+	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id, picture: k.group == groupImage}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
+	}
+	if alsoOther(k, f.head) {
+		return unsafe(RulePolyglot, "a "+k.id+" that begins as something else, too")
 	}
 	if k.check != nil {
 		f.check = k.check(e)
@@ -214,11 +220,30 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 	}
 }
 
+// alsoOther tells media that readers of PDF would take for one, because they look
+// for its header in the first 1024 bytes, and those whose first number begins a
+// comment of JavaScript.
+func alsoOther(k *kind, head []byte) bool {
+	switch k.group {
+	case groupImage, groupAudio, groupVideo, groupFont:
+	default:
+		return false
+	}
+	return k.id != "svg" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) ||
+		k.id == "gif" && at(head, 6, "/*") || k.id == "jpeg" && at(head, 4, "/*") && !at(head, 6, "JFIF")
+}
+
+// beginsJSON tells the values that are no object and no array, and UTF-16.
+func beginsJSON(head []byte) bool {
+	b := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n\x1e")
+	return len(b) > 0 && bytes.IndexByte([]byte("{[\"-0123456789tfn\xff\xfe"), b[0]) >= 0
+}
+
 // latePDF finds the header of a PDF behind other bytes, where readers accept it
 // (ISO 32000-1, annex H.3.4.1). Only a file that is named so is taken for one.
 func latePDF(head []byte) bool {
 	head = head[:min(len(head), 1024)]
-	i := bytes.Index(head, []byte("%PDF-1."))
+	i := bytes.Index(head, []byte("%PDF-"))
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
 }
 
@@ -257,6 +282,8 @@ func contentIs(found string, k *kind) bool {
 		}
 	case "ole":
 		return k.id == "msi"
+	case "mp3":
+		return k.id == "flac" // behind a tag that is no part of the format
 	case "mov", "mp4":
 		return k.id == "mov" || k.id == "mp4"
 	case "txt":

@@ -1,13 +1,18 @@
 package upload
 
+import "encoding/binary"
+
 // gif walks the blocks to the trailer (GIF89a, section 17 to 27).
 type gif struct {
 	image
-	need  int64  // bytes to skip
-	head  []byte // of what is being read
-	want  int    // its length
-	state gifState
-	after int64
+	env    env
+	need   int64  // bytes to skip
+	head   []byte // of what is being read
+	want   int    // its length
+	state  gifState
+	behind blanks
+	// pictures says that there was one.
+	pictures bool
 }
 
 type gifState uint8
@@ -22,10 +27,7 @@ const (
 	gifTrailer
 )
 
-// gifSlack is what writers leave behind the trailer.
-const gifSlack = 16
-
-func newGIF(env) checker { return &gif{image: image{newCodeFinder()}, want: 13} }
+func newGIF(e env) checker { return &gif{image: imageOf(e), env: e, want: 13} }
 
 func (g *gif) write(b []byte) *Refusal {
 	if r := g.image.write(b); r != nil {
@@ -34,7 +36,7 @@ func (g *gif) write(b []byte) *Refusal {
 	for len(b) > 0 {
 		switch {
 		case g.state == gifTrailer:
-			g.after += int64(len(b))
+			g.behind.write(b)
 			return nil
 		case g.need > 0:
 			n := min(g.need, int64(len(b)))
@@ -86,6 +88,10 @@ func (g *gif) step(b []byte) *Refusal {
 	case gifExtension:
 		g.next(gifSubBlock, 1, 0)
 	case gifImage:
+		if r := g.env.pixels(int64(binary.LittleEndian.Uint16(b[4:])), int64(binary.LittleEndian.Uint16(b[6:]))); r != nil {
+			return r
+		}
+		g.pictures = true
 		g.next(gifCodeSize, 1, colourTable(b[8]))
 	case gifCodeSize:
 		g.next(gifSubBlock, 1, 0)
@@ -100,10 +106,14 @@ func (g *gif) step(b []byte) *Refusal {
 }
 
 func (g *gif) end(int64) *Refusal {
+	if r := g.code.end(); r != nil {
+		return r
+	}
 	switch {
+	case g.state == gifBlock && g.pictures && len(g.head) == 0: // decoders do without a trailer
 	case g.state != gifTrailer:
 		return truncated("a GIF without its trailer")
-	case g.after > gifSlack:
+	case g.behind.more:
 		return unsafe(RuleAppended, "bytes after a GIF's trailer")
 	}
 	return nil

@@ -76,8 +76,14 @@ func (g *gzipCheck) framing(b []byte) ([]byte, *Refusal) {
 	case gzipName, gzipComment:
 		for i, c := range b {
 			if c == 0 {
+				if g.state == gzipName && unsafeMember(string(g.head)) {
+					return nil, refuse("GH-ARC-001", "a GZIP of the file "+quote(string(g.head)))
+				}
 				g.next(g.state + 1)
 				return b[i+1:], nil
+			}
+			if len(g.head) < maxZipName {
+				g.head = append(g.head, c)
 			}
 		}
 		return nil, nil

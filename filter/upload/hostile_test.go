@@ -1,6 +1,9 @@
 package upload
 
 import (
+	stdzip "archive/zip"
+	"bytes"
+	"encoding/binary"
 	"runtime"
 	"strings"
 	"testing"
@@ -31,6 +34,16 @@ func hostile(n int) []sample {
 		{name: "empty members", file: "a.zip", content: repeat("PK\x03\x04\x0a" + strings.Repeat("\x00", 21) + "\x01\x00\x00\x00a")},
 		{name: "headers", file: "a.tar", content: repeat(sampleTAR()[:512] + strings.Repeat("\x00", 512))},
 		{name: "members", file: "a.gz", content: repeat("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00")},
+		{name: "instructions", file: "a.rtf", content: "{\\rtf1" + repeat("{\\*\\fldinst "+strings.Repeat("a \\'41", 40)+"}")},
+		{name: "style sheets", file: "a.svg", content: "<svg><style>" + repeat("/*\\75 url( */'\\")},
+		{name: "styles", file: "a.svg", content: "<svg>" + repeat("<a style='u\\rl(#a'/>")},
+		{name: "texts", file: "a.png", content: samplePNGHead + repeat("\x00\x00\x00\x08zTXtc\x00\x00\x78\x9c\x03\x00\x00\x00\x00\x00")},
+		{name: "directories", file: "a.tif", content: "II*\x00\x08\x00\x00\x00" + tiffChain(n)},
+		{name: "ends of sectors", file: "a.doc", content: sampleOLE(505, true)[:512] + repeat(strings.Repeat("\x09\x08\x10\x00\x00\x06\x40", 73)+"\x13")},
+		{name: "layers", file: "a.pdf", content: "%PDF-1.7\n" + repeat("/ObjStm /Filter [/AHx /A85 /RL] stream\n3131>endstream ")},
+		{name: "actions", file: "a.pdf", content: "%PDF-1.7\n" + repeat("/OpenAction<</S/URI>>1 0 obj/S/URI ")},
+		{name: "addresses", file: "a.pdf", content: "%PDF-1.7\n" + repeat("(http://x/JavaScript)")},
+		{name: "fields", file: "a.docx", content: sampleDOCXOf(repeat("<w:instrText> QUOTE 1 2 3</w:instrText><w:fldChar w:fldCharType='begin'/>"))},
 		{name: "entries", file: "a.doc", content: oleMagic + repeat("\x13 DDE\x09\x08")},
 	}
 }
@@ -76,4 +89,29 @@ func BenchmarkHostile(b *testing.B) {
 			})
 		}
 	}
+}
+
+const samplePNGHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// tiffChain is directories without entries, each of which points to the next.
+func tiffChain(n int) string {
+	b := make([]byte, 0, n)
+	for len(b) < n {
+		b = append(b, 0, 0)
+		b = binary.LittleEndian.AppendUint32(b, uint32(8+len(b)+4)) //nolint:gosec // small
+	}
+	return string(b)
+}
+
+// sampleDOCXOf stores its part without compression.
+func sampleDOCXOf(part string) string {
+	var b bytes.Buffer
+	w := stdzip.NewWriter(&b)
+	for _, m := range [][2]string{{"[Content_Types].xml", "<Types/>"}, {"word/document.xml", part}} {
+		if f, err := w.CreateHeader(&stdzip.FileHeader{Name: m[0], Method: stdzip.Store}); err == nil {
+			_, _ = f.Write([]byte(m[1]))
+		}
+	}
+	_ = w.Close()
+	return b.String()
 }

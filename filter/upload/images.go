@@ -18,26 +18,6 @@ func (e env) pixels(width, height int64) *Refusal {
 	return nil
 }
 
-// headPixels reads the size out of a file's first bytes, where it stands.
-func (e env) headPixels(kind string, head []byte) *Refusal {
-	le, be := binary.LittleEndian, binary.BigEndian
-	switch {
-	case kind == "png" && len(head) >= 24:
-		return e.pixels(int64(be.Uint32(head[16:])), int64(be.Uint32(head[20:])))
-	case kind == "gif" && len(head) >= 10:
-		return e.pixels(int64(le.Uint16(head[6:])), int64(le.Uint16(head[8:])))
-	case kind == "bmp" && len(head) >= 26 && le.Uint32(head[14:]) >= 40:
-		return e.pixels(magnitude(le.Uint32(head[18:])), magnitude(le.Uint32(head[22:])))
-	case kind == "webp" && len(head) >= 30 && at(head, 12, "VP8X"):
-		return e.pixels(int64(le.Uint32(head[23:])>>8)+1, int64(le.Uint32(append(bytes.Clone(head[27:30]), 0)))+1)
-	case kind == "avif" || kind == "heic":
-		if i := bytes.Index(head, []byte("ispe")); i >= 0 && len(head) >= i+16 {
-			return e.pixels(int64(be.Uint32(head[i+8:])), int64(be.Uint32(head[i+12:])))
-		}
-	}
-	return nil
-}
-
 // magnitude is that of a signed number: heights below zero are upside down.
 func magnitude(v uint32) int64 {
 	n := int64(int32(v)) // #nosec G115 -- meant to wrap
@@ -54,8 +34,8 @@ type jpegCheck struct {
 	need   int
 	skip   int
 	marker byte
-	after  int64
 	behind []byte // the first bytes after the end
+	others foreign
 }
 
 type jpegState uint8
@@ -72,10 +52,12 @@ const (
 	jpegLost
 )
 
-// jpegSlack is what cameras append to a JPEG besides pictures.
-const jpegSlack = 4 << 10
+// jpegSlack is how much text may follow a JPEG, of the kind that makers leave there
+// and scripts do not look like. Of other bytes there may be more: cameras write what
+// is left in their buffers.
+const jpegSlack = 1000
 
-func newJPEG(e env) checker { return &jpegCheck{image: image{newCodeFinder()}, env: e} }
+func newJPEG(e env) checker { return &jpegCheck{image: imageOf(e), env: e} }
 
 func (j *jpegCheck) write(b []byte) *Refusal {
 	if r := j.image.write(b); r != nil {
@@ -208,21 +190,26 @@ func (j *jpegCheck) trailing(b []byte) *Refusal {
 	if len(j.behind) < memberHead {
 		j.behind = append(j.behind, b[:min(len(b), memberHead-len(j.behind))]...)
 	}
-	j.after += int64(len(b))
+	if is := j.others.write(b); is != "" {
+		return unsafe(RulePolyglot, "a JPEG with a "+is+" behind its end")
+	}
 	return nil
 }
 
 func (j *jpegCheck) end(int64) *Refusal {
+	if r := j.code.end(); r != nil {
+		return r
+	}
 	if j.state != jpegEnded {
 		return truncated("a JPEG without its end-of-image marker")
 	}
-	behind := bytes.TrimLeft(j.behind, "\x00")
+	behind := bytes.TrimSpace(bytes.Trim(j.behind, "\x00"))
 	switch found := detect(behind); found {
-	case "", "txt", "mp3":
-		if j.after > jpegSlack && len(behind) > 0 {
-			return truncated("a JPEG with much behind its end-of-image marker")
+	case "", "mp3", "aac", "jpeg", "mp4", "mov", "png":
+	case "txt":
+		if bytes.IndexByte(behind, '(') >= 0 || len(behind) > jpegSlack {
+			return unsafe(RuleAppended, "a JPEG with a text behind its end")
 		}
-	case "jpeg", "mp4", "mov", "png":
 	default:
 		return unsafe(RulePolyglot, "a JPEG with a "+found+" behind its end")
 	}

@@ -28,6 +28,9 @@ type inflater struct {
 	consumed int64 // whole input bytes
 	produced int64
 	limit    int64 // of produced; 0 means none
+	// patient says that a bomb is told by limit alone.
+	patient bool
+	spare   []byte // the window, while only counting
 }
 
 type inflateState uint8
@@ -215,7 +218,7 @@ func (z *inflater) emit(c byte) (*Refusal, error) {
 // that the answer does not depend on how the input is cut.
 func (z *inflater) isBomb() bool {
 	used := z.consumed + int64(z.given-len(z.in)) - int64(z.nbits/8) // #nosec G115 -- at most 7
-	return z.produced > bombSize && z.produced > bombRatio*max(used, 1)
+	return !z.patient && z.produced > bombSize && z.produced > bombRatio*max(used, 1)
 }
 
 func (z *inflater) flush() *Refusal {
@@ -316,10 +319,20 @@ func (z *inflater) copyMatch(length, distance int) (*Refusal, error) {
 	return nil, nil
 }
 
+// countOnly goes on without keeping what is decoded. It must not be called from the
+// sink.
+func (z *inflater) countOnly() {
+	if z.window != nil {
+		z.spare, z.window, z.sink = z.window, nil, nil
+	}
+}
+
 // reset makes the inflater ready for the next stream, in the same memory.
 func (z *inflater) reset(sink func([]byte) *Refusal) {
 	if sink != nil && z.window == nil {
-		z.window = make([]byte, windowSize)
+		if z.window, z.spare = z.spare, nil; z.window == nil {
+			z.window = make([]byte, windowSize)
+		}
 	}
 	z.sink, z.wpos, z.out = sink, 0, 0
 	z.in, z.bits, z.nbits = nil, 0, 0

@@ -42,6 +42,7 @@ type Inspector struct {
 	files    []verdict.File
 	refusal  *Refusal
 	closed   bool
+	note     *Refusal
 }
 
 // carrier is a way of carrying files in a body.
@@ -202,6 +203,17 @@ func (i *Inspector) Files() []verdict.File {
 	return files
 }
 
+// Note is what should be known of a body that was let through, nil if there is
+// nothing: formulas in a CSV. Its Problem means nothing.
+func (i *Inspector) Note() *Refusal { return i.note }
+
+// noted keeps the first note that a file leaves.
+func (i *Inspector) noted(f *file) {
+	if n, ok := f.check.(interface{ note() *Refusal }); ok && i.note == nil {
+		i.note = n.note()
+	}
+}
+
 // raw is a body that is one file.
 type raw struct {
 	inspector *Inspector
@@ -209,11 +221,15 @@ type raw struct {
 }
 
 func (r *raw) write(b []byte) *Refusal { return r.file.write(b) }
-func (r *raw) end() *Refusal           { return r.file.end() }
-func (r *raw) undecided() bool         { return !r.file.decided }
-func (r *raw) current() *file          { return r.file }
-func (r *raw) passes() bool            { return r.file.unseen() }
-func (r *raw) pass(n int64) *Refusal   { return r.file.pass(n) }
+func (r *raw) end() *Refusal {
+	refusal := r.file.end()
+	r.inspector.noted(r.file)
+	return refusal
+}
+func (r *raw) undecided() bool       { return !r.file.decided }
+func (r *raw) current() *file        { return r.file }
+func (r *raw) passes() bool          { return r.file.unseen() }
+func (r *raw) pass(n int64) *Refusal { return r.file.pass(n) }
 
 // form is multipart/form-data.
 type form struct {
@@ -269,6 +285,7 @@ func (f *form) endPart() *Refusal {
 		return nil
 	}
 	refusal := f.file.end()
+	f.inspector.noted(f.file)
 	if len(f.inspector.files) < maxReported && (f.file.size > 0 || refusal != nil) {
 		f.inspector.files = append(f.inspector.files, f.file.report())
 	}

@@ -61,7 +61,7 @@ func samples(t testing.TB) []sample {
 		{"a PNG cut off", "a.png", "image/png", samplePNG(t)[:60], RuleTruncated, "png"},
 		{"a PNG with something behind it", "a.png", "image/png", samplePNG(t) + "x", RuleAppended, "png"},
 		{"a JPEG cut off", "a.jpg", "image/jpeg", sampleJPEG(t)[:300], RuleTruncated, "jpeg"},
-		{"a JPEG with much behind it", "a.jpg", "image/jpeg", sampleJPEG(t) + strings.Repeat("n", 5000), RuleTruncated, "jpeg"},
+		{"a JPEG with much behind it", "a.jpg", "image/jpeg", sampleJPEG(t) + strings.Repeat("n", 5000), RuleAppended, "jpeg"},
 		{"a GIF cut off", "a.gif", "image/gif", sampleGIF(t)[:40], RuleTruncated, "gif"},
 		{"a GIF with something behind it", "a.gif", "image/gif", sampleGIF(t) + strings.Repeat("x", 20), RuleAppended, "gif"},
 		{"a WAV cut off", "a.wav", "audio/wav", sampleWAV()[:46], RuleTruncated, "wav"},
@@ -220,8 +220,14 @@ func fuzzChecker(f *testing.F, kind string, seeds ...string) {
 }
 
 func FuzzPDF(f *testing.F) {
-	packed := "<< /Type /ObjStm /N 1 /First 4 >>\nstream\n" + zlibbed(f, "9 0 << /Type /Font >>") + "\nendstream "
-	fuzzChecker(f, "pdf", samplePDF(""), samplePDF(packed), samplePDF("/J#53(x)"))
+	stream := func(filter, data string) string {
+		return "<< /Type /ObjStm /N 1 /First 4 " + filter + " >>\nstream\n" + data + "\nendstream "
+	}
+	packed := zlibbed(f, "9 0 << /Type /Font >>")
+	fuzzChecker(f, "pdf", samplePDF(""), samplePDF(stream("", packed)), samplePDF("/J#53(x)"),
+		samplePDF(stream("/Filter /AHx", "392030203c3c3e3e>")), samplePDF(stream("/Filter [/A85 /Fl]", "GhQ")), samplePDF(stream("/Filter /RL", "\x079 0 << >>\x80")),
+		samplePDF(stream("/Filter /LZW", "\x80\x0e\x48\x06\x02")), samplePDF(stream("/Filter /Fl /DecodeParms << /Predictor 12 /Columns 4 >>", packed)),
+		samplePDF("/OpenAction << /S /URI /URI (http://x/JavaScript) >> /AA << /O 4 0 R >>"))
 }
 
 func FuzzZIP(f *testing.F) {
@@ -236,7 +242,20 @@ func FuzzSVG(f *testing.F) {
 	fuzzChecker(f, "svg", `<svg a="b"><!-- c --><![CDATA[d]]><e f='&#x6a;'/></svg>`, `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "http://x">]><svg/>`)
 }
 func FuzzJPEG(f *testing.F) { fuzzChecker(f, "jpeg", sampleJPEG(f)) }
-func FuzzOLE(f *testing.F)  { fuzzChecker(f, "ole", oleMagic+"\x13 DDE ") }
+func FuzzOLE(f *testing.F)  { fuzzChecker(f, "ole", oleMagic+"\x13 DDE ", sampleOLE(200, true)) }
+func FuzzPNG(f *testing.F) {
+	fuzzChecker(f, "png", samplePNG(f), samplePNG(f)[:33]+pngChunk("zTXt", "c\x00\x00"+zlibbed(f, "text"))+samplePNG(f)[33:],
+		samplePNG(f)[:33]+pngChunk("iTXt", "c\x00\x01\x00a\x00b\x00"+zlibbed(f, "text"))+samplePNG(f)[33:])
+}
+func FuzzGIF(f *testing.F)  { fuzzChecker(f, "gif", sampleGIF(f)) }
+func FuzzTIFF(f *testing.F) { fuzzChecker(f, "tiff", sampleTIFF(9, 9), sampleBigTIFF(9, 9)) }
+func FuzzRIFF(f *testing.F) { fuzzChecker(f, "wav", sampleWAV()) }
+func FuzzXML(f *testing.F) {
+	fuzzChecker(f, "xml", `<a xmlns:i="http://www.w3.org/2001/XInclude"><i:include href="b"/></a>`)
+}
+func FuzzXLSX(f *testing.F) {
+	fuzzChecker(f, "xlsx", sampleZIP(f, "[Content_Types].xml=<Types/>", "xl/a.xml=<f>a|'b'!c</f><w:fldChar w:fldCharType='begin'/><w:instrText> QUOTE 1</w:instrText>"))
+}
 func FuzzText(f *testing.F) { fuzzChecker(f, "csv", "a,b\n=c|'d'!e\n") }
 func FuzzJSON(f *testing.F) { fuzzChecker(f, "json", `{"a":["b\"",1]}`) }
 func FuzzRTF(f *testing.F)  { fuzzChecker(f, "rtf", `{\rtf1{\field{\*\fldinst DDE}}}`) }

@@ -37,7 +37,7 @@ func newMember(e env, name string) (*member, *Refusal) {
 // bears. Scripts that lie in every source archive are not among them.
 func programName(name string) bool {
 	switch extension(name[strings.LastIndexAny(name, `/\`)+1:]) {
-	case "exe", "scr", "pif", "cpl", "msi", "lnk", "hta", "vbe", "jse", "wsf", "wsh", "scf", "dll":
+	case "exe", "scr", "pif", "cpl", "msi", "lnk", "hta", "vbe", "jse", "wsf", "wsh", "scf", "dll", "vbs", "chm", "msp":
 		return true
 	}
 	return false

@@ -3,6 +3,7 @@ package upload
 import (
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -28,16 +29,24 @@ func TestAnUploadKeepsNoMoreThanItsShareWhateverIsPackedInIt(t *testing.T) {
 	open := "/ObjStm\nstream\n" + string(deflatedOpen(t))
 	deepest := samplePDF("") + open + open + string(noise)
 	nested := sampleZIP(t, "c.zip="+sampleZIP(t, "b.zip="+sampleZIP(t, "a.pdf="+deepest)))
+	layered := samplePDF("") + "/ObjStm /Filter [/Fl /Fl] stream\n" + zlibbed(t, string(deflatedOpen(t)))[:20] + "/ObjStm /Filter /LZW stream\n\x80\x0e\x48" + open + string(noise)
+	sectors := sampleOLE(505, true)[:512] + strings.Repeat(strings.Repeat("\x00", 511)+"\x13", 24<<10)
 	for name, s := range map[string]sample{
-		"a PDF in archives": {file: "a.zip", content: nested[:len(nested)-20_000]},
-		"a text":            {file: "a.txt", content: string(filled(3<<20, 'x'))},
-		"a JPEG":            {file: "a.jpg", content: sampleJPEG(t)[:600] + string(filled(3<<20, 'x'))},
-		"an SVG":            {file: "a.svg", content: "<svg a='" + string(filled(3<<20, 'x'))},
-		"a JSON":            {file: "a.json", content: `{"a":"` + string(filled(3<<20, 'x'))},
+		"filters on filters": {file: "a.zip", content: sampleZIP(t, "c.zip="+sampleZIP(t, "b.zip="+sampleZIP(t, "a.pdf="+layered)))},
+		"a compound file":    {file: "a.doc", content: sectors},
+		"texts in a PNG":     {file: "a.png", content: samplePNGHead + "\x00\xff\x00\x00zTXtc\x00\x00" + string(deflatedOpen(t)) + string(filled(3<<20, 'x'))},
+		"a PDF in archives":  {file: "a.zip", content: nested},
+		"a text":             {file: "a.txt", content: string(filled(3<<20, 'x'))},
+		"a JPEG":             {file: "a.jpg", content: sampleJPEG(t)[:600] + string(filled(3<<20, 'x'))},
+		"an SVG":             {file: "a.svg", content: "<svg a='" + string(filled(3<<20, 'x'))},
+		"a JSON":             {file: "a.json", content: `{"a":"` + string(filled(3<<20, 'x'))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := policyOf(t, Config{})
+			p := policyOf(t, Config{MaxFileSize: 20 << 20})
 			content := []byte(s.content)
+			if s.file == "a.zip" {
+				content = content[:len(content)-20_000]
+			}
 			before := live()
 			f, refusal := p.newFile(s.file, "", true)
 			if refusal != nil {

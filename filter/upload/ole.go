@@ -8,12 +8,14 @@ import (
 
 const oleMagic = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-// ole judges compound files (MS-CFB). Sectors stand in any order, so nothing is
-// followed: every 128 bytes that are a directory entry by their structure count
-// as one, and records are found by their headers.
+// ole judges compound files (MS-CFB). Sectors stand in any order, and the table of
+// their order may come last, so nothing is followed: every 128 bytes that are a
+// directory entry by their structure count as one, and records are found by their
+// headers, also those that are cut between two sectors (see oleSeams).
 type ole struct {
 	block   []byte
 	records finder16
+	seams   oleSeams
 }
 
 const oleEntry = 128
@@ -31,9 +33,12 @@ var oleRecords = []oleRecord{
 	{"\x13 DDE ", "GH-OFF-003", "a DDE field"},
 	{"\x13DDEAUTO ", "GH-OFF-003", "a DDE field"},
 	{"\x13\x00 \x00D\x00D\x00E\x00", "GH-OFF-003", "a DDE field"},
+	{"\x13\x00D\x00D\x00E\x00", "GH-OFF-003", "a DDE field"},
 }
 
 type oleRecord struct{ bytes, id, what string }
+
+func (r *oleRecord) refusal() *Refusal { return refuse(r.id, "a document with "+r.what) }
 
 // finder16 looks for records across chunks.
 type finder16 struct {
@@ -46,10 +51,13 @@ const longestRecord = 20
 func (f *finder16) find(b []byte) *Refusal {
 	seam := append(f.carry, b[:min(len(b), longestRecord)]...)
 	for _, text := range [...][]byte{seam, b} {
-		for _, n := range f.needles {
-			if bytes.Contains(text, []byte(n.bytes)) {
-				return refuse(n.id, "a document with "+n.what)
+		for i := range f.needles {
+			if bytes.Contains(text, []byte(f.needles[i].bytes)) {
+				return f.needles[i].refusal()
 			}
+		}
+		if macroSheet(text) {
+			return f.needles[0].refusal()
 		}
 	}
 	if len(b) >= longestRecord {
@@ -60,10 +68,28 @@ func (f *finder16) find(b []byte) *Refusal {
 	return nil
 }
 
+// macroSheet finds the record that lists a sheet of Excel 4 macros (BoundSheet8,
+// MS-XLS 2.4.28): its length must fit its name.
+func macroSheet(b []byte) bool {
+	for {
+		i := bytes.Index(b, []byte("\x85\x00"))
+		if i < 0 || len(b)-i < 12 {
+			return false
+		}
+		b = b[i:]
+		length, name, wide := int(b[2]), int(b[10]), int(b[11])
+		if b[3] == 0 && b[8] <= 2 && b[9] == 1 && name > 0 && wide <= 1 && length == 8+name*(1+wide) {
+			return true
+		}
+		b = b[2:]
+	}
+}
+
 func (o *ole) write(b []byte) *Refusal {
 	if r := o.records.find(b); r != nil {
 		return r
 	}
+	o.seams.write(b)
 	for len(b) > 0 {
 		n := min(oleEntry-len(o.block), len(b))
 		o.block = append(o.block, b[:n]...)
@@ -79,7 +105,12 @@ func (o *ole) write(b []byte) *Refusal {
 	return nil
 }
 
-func (o *ole) end(int64) *Refusal { return nil }
+func (o *ole) end(size int64) *Refusal {
+	if size < 1536 {
+		return truncated("a compound file without its sectors")
+	}
+	return o.seams.end(size)
+}
 
 // entry judges a directory entry (MS-CFB 2.6.1), if it is one.
 func (o *ole) entry(b []byte) *Refusal {
@@ -88,23 +119,26 @@ func (o *ole) entry(b []byte) *Refusal {
 	if length < 4 || length > 64 || length%2 != 0 || kind != 1 && kind != 2 || colour > 1 {
 		return nil
 	}
+	if b[length-2] != 0 || b[length-1] != 0 {
+		return nil
+	}
 	name := make([]byte, 0, 32)
 	for i := 0; i < length-2; i += 2 {
+		if b[i+1] >= 0x38 && b[i+1] <= 0x48 && kind == 2 && length > 6 {
+			return refuse("GH-TYP-003", "an installer's database as a document") // MSI packs its names so
+		}
 		if b[i+1] != 0 || b[i] == 0 {
 			return nil
 		}
 		name = append(name, b[i])
 	}
-	if b[length-2] != 0 || b[length-1] != 0 {
-		return nil
-	}
 	switch lower := strings.ToLower(string(name)); lower {
 	case "vba", "_vba_project", "_vba_project_cur", "macros":
 		return refuse("GH-OFF-001", "a document with macros")
-	case "\x01ole10native", "package":
-		return refuse("GH-OFF-004", "a document with an embedded file")
+	case "\x01ole10native", "package", "equation native":
+		return refuse("GH-OFF-004", "a document with an embedded "+strings.TrimLeft(lower, "\x01"))
 	case "encryptedpackage":
-		return refuse("GH-OFF-004", "an encrypted document, which nobody can see into")
+		return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
 	}
 	return nil
 }

@@ -11,19 +11,30 @@ const pdfSlack = 16 << 10
 // file is looked at as if it were of an object, because a table may point
 // readers into the middle of anything.
 type pdf struct {
-	env   env
-	tail  tail
-	since int64 // bytes since the last end mark
-	ended bool
-	names pdfNames
+	env    env
+	tail   tail
+	since  int64 // bytes since the last end mark
+	ending tail  // where readers look for one, or for what stands before it
+	ended  bool
+	names  pdfNames
 
 	matched int  // bytes of the keyword "stream"
 	before  tail // tells "endstream"
 	begins  bool // the keyword was there, its line end is not
 	cr      bool // of the line end
 	streams []*pdfStream
-	counter *pdfStream
+	last    *pdfStream // begun last, and not said to hold objects
 	opaque  bool
+	rules   *pdfRules
+
+	spare     []*pdfInflate
+	inflaters int
+	lzws      int
+
+	size    int64
+	code    codeFinder
+	others  foreign
+	foreign string // what begins behind the last end mark
 }
 
 // pdfTail keeps an end mark that is cut in two.
@@ -32,21 +43,27 @@ const pdfTail = len(pdfEnd) - 1
 const (
 	pdfEnd     = "%%EOF"
 	pdfKeyword = "stream"
+	// pdfHead is where readers look for the beginning (ISO 32000-1, annex H.3.4.1).
+	pdfHead = 1024
 	// maxPDFStreams is how many object streams may be open at once: more than
 	// one only happens where something pretends to be one inside another.
 	maxPDFStreams = 2
 )
 
 func newPDF(e env) checker {
-	return &pdf{env: e, tail: tail{max: pdfTail}, before: tail{max: len("endstream")}}
+	rules := &pdfRules{policy: e.policy.pdf}
+	return &pdf{env: e, tail: tail{max: pdfTail}, ending: tail{max: pdfHead}, before: tail{max: len("endstream")}, rules: rules, names: newPDFNames(rules)}
 }
 
 func (p *pdf) write(b []byte) *Refusal {
-	p.findEnd(b)
+	if r := p.outside(b); r != nil {
+		return r
+	}
 	for len(b) > 0 {
 		if p.begins {
-			if b = p.lineEnd(b); p.begins {
-				return nil
+			var r *Refusal
+			if b, r = p.lineEnd(b); r != nil || p.begins {
+				return r
 			}
 			continue
 		}
@@ -79,8 +96,8 @@ func (p *pdf) pass(b []byte) *Refusal {
 			i--
 		}
 	}
-	if p.counter != nil {
-		return p.counter.write(b)
+	if p.last != nil {
+		return p.last.write(b)
 	}
 	return nil
 }
@@ -114,39 +131,76 @@ func (p *pdf) keyword(b []byte) (n int, found bool) {
 
 // lineEnd passes over what follows the keyword (ISO 32000-2, 7.3.8.1), and over
 // the spaces that some writers leave there.
-func (p *pdf) lineEnd(b []byte) []byte {
+func (p *pdf) lineEnd(b []byte) ([]byte, *Refusal) {
 	for i, c := range b {
 		switch {
 		case c == '\n':
-			p.begin()
-			return b[i+1:]
+			return b[i+1:], p.begin()
 		case p.cr:
-			p.begin()
-			return b[i:]
+			return b[i:], p.begin()
 		case c == '\r':
 			p.cr = true
 		case c != ' ':
 			p.begins = false // the word, not the keyword
-			return b[i:]
+			return b[i:], nil
 		}
+	}
+	return nil, nil
+}
+
+// begin opens what follows as a stream, whose dictionary has just been read.
+func (p *pdf) begin() *Refusal {
+	p.begins = false
+	seen := p.names.seen
+	p.names.seen = pdfSeen{encrypted: seen.encrypted}
+	p.names.value = pdfValue{}
+	if last := p.last; last != nil {
+		p.last = nil
+		if last.found == lookOther || last.over {
+			if r := last.end(); r != nil {
+				return r
+			}
+		} else {
+			p.streams = append(p.streams, last) // it may hold objects, and the keyword
+		}
+	}
+	s := p.newStream(seen.objectStream, seen.params)
+	if s.declared || seen.first && seen.n {
+		p.streams = append(p.streams, s)
+	} else {
+		p.last = s
+	}
+	if len(p.streams) > maxPDFStreams {
+		return refuse("GH-PDF-009", "a PDF with object streams inside object streams")
 	}
 	return nil
 }
 
-// begin opens what follows as a stream, whose dictionary has just been read.
-func (p *pdf) begin() {
-	p.begins = false
-	seen := p.names.seen
-	p.names.seen = pdfSeen{encrypted: seen.encrypted}
-	s := &pdfStream{pdf: p, objects: seen.objectStream || seen.first && seen.n, declared: seen.objectStream}
-	if s.objects {
-		p.streams = append(p.streams, s)
-		return
+// outside looks for the end marks, and for other things before the beginning and
+// behind the end: that a PDF may have bytes there makes it a good wrapping.
+func (p *pdf) outside(b []byte) *Refusal {
+	head := b[:max(0, min(int64(len(b)), pdfHead-p.size))]
+	p.size += int64(len(b))
+	if r := p.code.write(head); len(head) > 0 && r != nil {
+		return r
 	}
-	if p.counter == nil {
-		p.counter = &pdfStream{pdf: p}
+	p.findEnd(b)
+	if !p.ended {
+		return nil
 	}
-	p.counter.again()
+	if p.since < int64(len(b)) {
+		b = b[int64(len(b))-p.since:]
+		p.others.again()
+		p.foreign = ""
+		p.code.carry = p.code.carry[:0]
+	}
+	if r := p.code.write(b); r != nil {
+		p.foreign = "code"
+	}
+	if is := p.others.write(b); is != "" && is != "pdf" {
+		p.foreign = is
+	}
+	return nil
 }
 
 func (p *pdf) findEnd(b []byte) {
@@ -159,21 +213,41 @@ func (p *pdf) findEnd(b []byte) {
 		p.ended, p.since = true, int64(len(b)-i-len(pdfEnd))
 	}
 	p.tail.write(b)
+	p.ending.write(b)
+}
+
+// endless tells a file that ends before the mark, but behind what matters.
+func (p *pdf) endless() bool {
+	return !bytes.Contains(p.ending.buf, []byte("startxref")) && !bytes.Contains(p.ending.buf, []byte("trailer"))
 }
 
 func (p *pdf) end(int64) *Refusal {
 	if r := p.names.end(); r != nil {
 		return r
 	}
-	for _, s := range p.streams {
+	if r := p.rules.end(); r != nil {
+		return r
+	}
+	for _, s := range append(p.streams, p.last) {
+		if s == nil {
+			continue
+		}
+		if r := s.end(); r != nil {
+			return r
+		}
 		p.opaque = p.opaque || s.opaque
 	}
+	if p.foreign == "" && p.code.end() != nil {
+		p.foreign = "code"
+	}
 	switch {
+	case p.foreign != "":
+		return unsafe(RulePolyglot, "a PDF with a "+p.foreign+" behind its end")
 	case p.opaque && !p.names.seen.encrypted:
 		return refuse("GH-PDF-009", "a PDF with an object stream that cannot be read")
 	case p.opaque && p.env.policy.rejectUncertain:
 		return refuse("GH-PDF-009", "an encrypted PDF, whose objects nobody can see")
-	case !p.ended || p.since > pdfSlack:
+	case (!p.ended || p.since > pdfSlack) && p.endless():
 		return truncated("a PDF without %%EOF at its end")
 	}
 	return nil

@@ -2,28 +2,49 @@ package upload
 
 import "bytes"
 
-// pdfNames reads the names (ISO 32000-2, 7.3.5) in a text of PDF objects.
+// pdfNames reads the names (ISO 32000-2, 7.3.5) in a text of PDF objects, and what
+// follows some of them.
 type pdfNames struct {
-	name []byte // with its escapes resolved
-	in   bool
-	esc  []byte
-	// js says that the name JS has been read, and white space behind it.
-	js   bool
-	seen pdfSeen
+	rules  *pdfRules
+	name   []byte // with its escapes resolved
+	in     bool
+	esc    []byte
+	recent tail
+	value  pdfValue
+	auto   pdfAuto
+	seen   pdfSeen
+	action bool // the name before was S
 }
 
 // pdfSeen is what the names since the last stream tell about the next one.
 type pdfSeen struct {
 	objectStream, first, n, encrypted bool
+	params                            pdfParams
+	filters                           int
+}
+
+// pdfParams is what a stream's dictionary says about its filters.
+type pdfParams struct {
+	filters                                  [maxPDFFilters + 1]pdfFilter
+	predictor, columns, colours, bits, early int
+	earlySaid                                bool
+}
+
+// pdfContext is how much is kept of what stands before a name: enough to find the
+// number of the object that an action is.
+const pdfContext = 256
+
+func newPDFNames(rules *pdfRules) pdfNames {
+	return pdfNames{rules: rules, recent: tail{max: pdfContext}}
 }
 
 // activeName tells the keys and action types that make a PDF do something by
-// itself (ISO 32000-2, 12.6, 7.11.4, 12.7.8, 13.7), by the rule against them. JS
-// is not among them: three characters stand in any large picture, so what
-// follows counts too.
+// itself (ISO 32000-2, 12.6, 7.11.4, 12.7.8, 13.6, 13.7), by the rule against them.
+// JS and EF are not among them: so few characters stand in any large picture, so
+// what follows counts too.
 func activeName(name []byte) string {
 	switch string(name) {
-	case "JavaScript":
+	case "JavaScript", "OnInstantiate":
 		return "GH-PDF-002"
 	case "Launch":
 		return "GH-PDF-003"
@@ -31,7 +52,7 @@ func activeName(name []byte) string {
 		return "GH-PDF-004"
 	case "XFA":
 		return "GH-PDF-005"
-	case "RichMedia":
+	case "RichMedia", "RichMediaExecute":
 		return "GH-PDF-006"
 	case "SubmitForm", "ImportData":
 		return "GH-PDF-007"
@@ -39,52 +60,76 @@ func activeName(name []byte) string {
 	return ""
 }
 
-const nameJS = "JS"
-
 func (p *pdfNames) write(b []byte) *Refusal {
+	whole := b
 	for i := 0; i < len(b); i++ {
 		c := b[i]
-		if p.js {
-			if beginsValue(c) {
-				return activePDF("GH-PDF-002", nameJS)
-			}
-			p.js = isPDFSpace(c)
+		if p.in && p.regular(c) {
+			continue
 		}
-		if !p.in {
-			if p.js {
-				continue
+		if p.in {
+			p.in = false
+			if r := p.ended(whole[:i]); r != nil {
+				return r
 			}
-			j := bytes.IndexByte(b[i:], '/')
+		}
+		follows := p.auto.depth > 0
+		if p.value.kind != valueNone {
+			if r := p.valued(p.value.kind, p.value.write(c)); r != nil {
+				return r
+			}
+		}
+		if follows {
+			p.auto.write(c, p.rules)
+		}
+		if p.in = c == '/'; p.in {
+			continue
+		}
+		if p.value.kind == valueNone && p.auto.depth == 0 {
+			j := bytes.IndexByte(b[i+1:], '/')
 			if j < 0 {
-				return nil
+				break
 			}
 			i += j
-			p.in, p.name, p.esc = true, p.name[:0], p.esc[:0]
-			continue
 		}
-		if p.regular(c) {
-			continue
+	}
+	p.recent.write(whole)
+	return nil
+}
+
+// ended judges a whole name. text is what was read since recent.
+func (p *pdfNames) ended(text []byte) *Refusal {
+	ofAction := p.action
+	p.action = false
+	name := string(p.name)
+	p.name, p.esc = p.name[:0], p.esc[:0]
+	if id := activeName([]byte(name)); id != "" && !(name == "JavaScript" && inAddress(p.context(text))) {
+		return activePDF(id, name)
+	}
+	switch name {
+	case "JS":
+		p.value = pdfValue{kind: valueJS}
+	case "EF":
+		p.value = pdfValue{kind: valueEF}
+	case "S":
+		p.action = true
+	case "OpenAction", "AA":
+		p.value = pdfValue{kind: valueAuto}
+	case "URI", "GoToR", "GoToE":
+		if ofAction {
+			return p.rules.leads(name, p.auto.depth > 0, objectNumber(p.context(text)))
 		}
-		if r := p.ended(c); r != nil {
-			return r
-		}
-		p.js = string(p.name) == nameJS && isPDFSpace(c)
-		p.in = c == '/'
-		p.name, p.esc = p.name[:0], p.esc[:0]
+	default:
+		p.stream(name)
 	}
 	return nil
 }
 
-// ended judges a whole name, before the byte that ended it.
-func (p *pdfNames) ended(c byte) *Refusal {
-	if id := activeName(p.name); id != "" {
-		return activePDF(id, string(p.name))
-	}
-	switch string(p.name) {
-	case nameJS:
-		if beginsValue(c) {
-			return activePDF("GH-PDF-002", nameJS)
-		}
+// stream notes what tells of the data that follow a dictionary.
+func (p *pdfNames) stream(name string) {
+	number := func(target *int) { p.value = pdfValue{kind: valueNumber, target: target} }
+	params := &p.seen.params
+	switch name {
 	case "ObjStm":
 		p.seen.objectStream = true
 	case "First":
@@ -93,7 +138,83 @@ func (p *pdfNames) ended(c byte) *Refusal {
 		p.seen.n = true
 	case "Encrypt":
 		p.seen.encrypted = true
+	case "Predictor":
+		number(&params.predictor)
+	case "Columns":
+		number(&params.columns)
+	case "Colors":
+		number(&params.colours)
+	case "BitsPerComponent":
+		number(&params.bits)
+	case "EarlyChange":
+		params.earlySaid = true
+		number(&params.early)
+	default:
+		if f := filterNamed(name); f != filterNone && p.seen.filters < maxPDFFilters {
+			params.filters[p.seen.filters] = f
+			p.seen.filters++
+		}
 	}
+}
+
+// context is what stands before the end of a name.
+func (p *pdfNames) context(text []byte) []byte {
+	if len(text) >= pdfContext {
+		return text[len(text)-pdfContext:]
+	}
+	return append(p.recent.buf[:len(p.recent.buf):len(p.recent.buf)], text...)
+}
+
+// inAddress tells a name that is a part of a web address in a string. No reader
+// comes to see it as a name: between the parenthesis and it stands nothing that
+// could end a comment, begin a dictionary or part two objects. (Should an object
+// stream's table point there, then the script itself has its own name, JS.)
+func inAddress(context []byte) bool {
+	address := context[bytes.LastIndexByte(context, '(')+1:]
+	if len(address) == len(context) || !bytes.HasPrefix(address, []byte("http://")) && !bytes.HasPrefix(address, []byte("https://")) {
+		return false
+	}
+	return !bytes.ContainsFunc(address, func(r rune) bool {
+		return r <= ' ' || r == ')' || r == '<' || r == '>' || r == '[' || r == ']' || r == '{' || r == '}'
+	})
+}
+
+// objectNumber finds the number of the object that the context is in, -1 if it is
+// not there.
+func objectNumber(context []byte) int {
+	i := bytes.LastIndex(context, []byte("obj"))
+	if i < 4 || context[i-1] == 'd' {
+		return -1
+	}
+	fields := bytes.Fields(context[max(0, i-24):i])
+	if len(fields) < 2 {
+		return -1
+	}
+	n := 0
+	for _, c := range fields[len(fields)-2] {
+		if c < '0' || c > '9' || n > 1<<32 {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// valued acts on what turned out to follow a name.
+func (p *pdfNames) valued(kind pdfValueKind, is pdfValueIs) *Refusal {
+	switch {
+	case is == valueWaits:
+		return nil
+	case kind == valueJS && is != valueElse:
+		return activePDF("GH-PDF-002", "JS")
+	case kind == valueEF && is != valueElse:
+		return activePDF("GH-PDF-004", "EF")
+	case kind == valueAuto && is == valueOpens:
+		p.auto = pdfAuto{depth: 1}
+	case kind == valueAuto && is == valueReference:
+		p.rules.opens(p.value.n)
+	}
+	p.value = pdfValue{}
 	return nil
 }
 
@@ -101,16 +222,10 @@ func (p *pdfNames) end() *Refusal {
 	if !p.in {
 		return nil
 	}
-	return p.ended(' ')
+	return p.ended(nil)
 }
 
 func activePDF(id, name string) *Refusal { return refuse(id, "a PDF with /"+name) }
-
-// beginsValue tells what the value of /JS can begin with: a string, a reference
-// to a stream, or a comment in front of either.
-func beginsValue(c byte) bool {
-	return c == '(' || c == '<' || c == '%' || '0' <= c && c <= '9'
-}
 
 // isPDFSpace tells white space (ISO 32000-2, table 1).
 func isPDFSpace(c byte) bool {

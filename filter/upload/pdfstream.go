@@ -5,104 +5,291 @@ import (
 	"strconv"
 )
 
-// pdfStream inflates a stream of a PDF, if it is compressed: one of objects to
-// look at the names in it, any other only to count what it grows to. What a
-// stream is told by its first bytes, not by the filters that a dictionary names,
-// because a dictionary can be made to be misread.
+// pdfStream decodes a stream of a PDF as far as it could be one of objects, to look
+// at the names in them; of any other it only counts what it grows to. What a stream
+// is, is told by its bytes: a dictionary can be made to be misread.
 type pdfStream struct {
 	pdf      *pdf
-	objects  bool
-	declared bool // as a stream of objects, by its type
-	head     []byte
-	z        *inflater
-	counted  int64
-	begun    bool // the inflated text has been looked at
+	declared bool // as a stream of objects, by its dictionary
+	params   pdfParams
+	layer    *pdfLayer
 	names    pdfNames
+	found    lookResult
+	reached  bool // something is left when all filters are undone
 	over     bool
-	opaque   bool // cannot be read
+	// opaque says that it is declared, and cannot be read.
+	opaque bool
 }
 
-// again makes the counter ready for the next stream.
-func (s *pdfStream) again() {
-	s.head, s.over, s.counted = s.head[:0], false, 0
-	if s.z != nil {
-		s.z.reset(nil)
-	}
+const (
+	// maxPDFFilters is how many filters may lie on one another.
+	maxPDFFilters = 4
+	// maxPDFInflaters is how many streams may be inflated at once, of all filters.
+	maxPDFInflaters = 3
+)
+
+// pdfLayer is a stream's data with some of the filters undone.
+type pdfLayer struct {
+	stream *pdfStream
+	level  int
+	head   []byte
+	opened bool
+	dec    pdfDecoder
+	z      *pdfInflate
+	next   *pdfLayer
+	look   objectsLook
+}
+
+func (p *pdf) newStream(declared bool, params pdfParams) *pdfStream {
+	s := &pdfStream{pdf: p, declared: declared, params: params, names: newPDFNames(p.rules)}
+	s.layer = &pdfLayer{stream: s}
+	return s
 }
 
 func (s *pdfStream) write(b []byte) *Refusal {
 	if s.over {
 		return nil
 	}
-	if len(s.head) < 2 {
-		n := min(2-len(s.head), len(b))
-		s.head = append(s.head, b[:n]...)
-		if b = b[n:]; len(s.head) < 2 {
-			return nil
-		}
-		if r := s.open(); r != nil || s.over {
-			return r
-		}
-	}
-	_, done, r, err := s.z.write(b)
+	done, r, err := s.layer.write(b)
 	if r != nil {
 		return r
 	}
-	if r := s.count(err); r != nil {
-		return r
+	if errors.Is(err, errTooBig) || errors.Is(err, errBomb) {
+		return refuse("GH-PDF-008", "a PDF whose streams inflate beyond "+strconv.FormatInt(s.pdf.env.budget.max, 10)+" bytes")
 	}
-	if err != nil && s.z.produced == 0 {
-		s.opaque = s.declared
+	if err != nil && s.declared && errors.Is(err, errPDFData) {
+		s.opaque = true
 	}
-	s.over = done || err != nil
+	if done || err != nil {
+		return s.end()
+	}
+	if s.found == lookOther {
+		if s.layer.z == nil {
+			return s.end()
+		}
+		s.layer.drop()
+	}
 	return nil
 }
 
-// open decides by a stream's first two bytes (RFC 1950 section 2.2).
-func (s *pdfStream) open() *Refusal {
-	cmf, flg := s.head[0], s.head[1]
-	if cmf&0x0f != 8 || (uint(cmf)<<8|uint(flg))%31 != 0 || flg&0x20 != 0 {
-		s.over = true
-		s.opaque = s.declared && !isPDFSpace(cmf) && (cmf < '0' || cmf > '9') && cmf != '%'
+// end closes the stream.
+func (s *pdfStream) end() *Refusal {
+	if s.over {
 		return nil
 	}
-	if s.objects && len(s.pdf.streams) > maxPDFStreams {
-		return refuse("GH-PDF-009", "a PDF with object streams inside object streams")
+	s.over = true
+	r := s.layer.close()
+	if s.declared && s.found != lookObjects && !s.plain() && !(s.reached && s.found == lookMore) {
+		s.opaque = true
 	}
-	if s.z == nil {
-		s.z = newInflater(nil)
-	}
-	if s.objects {
-		s.z.reset(s.inflated)
-	}
-	s.z.limit = s.pdf.env.budget.max
-	return nil
+	s.layer.release()
+	return r
 }
 
-func (s *pdfStream) count(err error) *Refusal {
-	grown := s.z.produced - s.counted
-	s.counted = s.z.produced
-	budget := s.pdf.env.budget
-	if budget.inflated += grown; errors.Is(err, errTooBig) || errors.Is(err, errBomb) || budget.inflated > budget.max {
-		return refuse("GH-PDF-008", "a PDF whose streams inflate beyond "+strconv.FormatInt(budget.max, 10)+" bytes")
-	}
-	return nil
+// plain says that the objects stand there without a filter, where they have been
+// looked at already.
+func (s *pdfStream) plain() bool {
+	return s.layer.opened && s.layer.dec == nil && len(s.layer.head) > 0 && s.params.filters[0] == filterNone &&
+		(isPDFSpace(s.layer.head[0]) || s.layer.head[0] == '%' || s.layer.head[0] >= '0' && s.layer.head[0] <= '9')
 }
 
-// inflated looks at the text of objects. It begins with a number (ISO 32000-2,
-// 7.5.7): whatever else there is hides behind a second filter.
-func (s *pdfStream) inflated(b []byte) *Refusal {
-	if s.declared && !s.begun {
-		for len(b) > 0 && isPDFSpace(b[0]) {
-			b = b[1:]
+// write takes data of the layer.
+func (l *pdfLayer) write(b []byte) (bool, *Refusal, error) {
+	if !l.opened {
+		n := min(pdfGuess-len(l.head), len(b))
+		l.head = append(l.head, b[:n]...)
+		if b = b[n:]; len(l.head) < pdfGuess {
+			return false, nil, nil
 		}
-		if len(b) == 0 {
+		if done, r, err := l.open(); done || r != nil || err != nil {
+			return done, r, err
+		}
+	}
+	if len(b) == 0 {
+		return false, nil, nil
+	}
+	return l.pass(b)
+}
+
+// open decides what to do with the layer, and passes on its head.
+func (l *pdfLayer) open() (bool, *Refusal, error) {
+	l.opened = true
+	l.choose()
+	if l.dec == nil && l.level == 0 {
+		l.stream.found = lookOther // as it stands, it is looked at already
+		return true, nil, nil
+	}
+	return l.pass(l.head)
+}
+
+func (l *pdfLayer) choose() {
+	s := l.stream
+	if l.level >= maxPDFFilters {
+		return
+	}
+	p := s.params
+	if l.level > 0 && !l.afterPredictor() && (p.predictor >= 10 && l.head[0] <= 4 || p.predictor == 2) {
+		if d, ok := newPredicted(p); ok {
+			l.dec = d
+		}
+	}
+	if l.dec == nil && l.level > 0 && looksPredicted(l.head) {
+		s.opaque = true // made by a predictor that the dictionary seems not to name
+	}
+	if l.dec == nil {
+		switch guessFilter(l.head, p.filters[l.level]) {
+		case filterFlate:
+			if z := s.pdf.inflater(); z != nil {
+				l.z, l.dec = z, z
+			}
+		case filterLZW:
+			if s.pdf.lzws < 1 {
+				s.pdf.lzws++
+				l.dec = newLZW(p.earlyChange())
+			}
+		case filterHex:
+			l.dec = &asciiHex{}
+		case filter85:
+			l.dec = &ascii85{}
+		case filterRun:
+			l.dec = &runLength{}
+		case filterNone, filterOther:
+		}
+	}
+	if l.dec != nil {
+		l.next = &pdfLayer{stream: s, level: l.level + 1}
+	}
+}
+
+// afterPredictor says that the layer is what a predictor was undone for already.
+func (l *pdfLayer) afterPredictor() bool {
+	for up := l.stream.layer; up != nil && up != l; up = up.next {
+		if _, ok := up.dec.(*predicted); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *pdfLayer) pass(b []byte) (bool, *Refusal, error) {
+	if l.dec == nil {
+		return false, l.leaf(b), nil
+	}
+	var inner error
+	done, r, err := l.dec.write(b, func(out []byte) *Refusal {
+		if l.next == nil || inner != nil || l.stream.found == lookOther {
 			return nil
 		}
-		s.begun = true
-		if (b[0] < '0' || b[0] > '9') && b[0] != '%' {
-			return refuse("GH-PDF-009", "a PDF with an object stream behind unusual filters")
+		var r *Refusal
+		_, r, inner = l.next.write(out)
+		return r
+	})
+	if l.z == nil && inner != nil {
+		return done, r, inner // what is inflated goes on being counted
+	}
+	return done, r, err
+}
+
+// leaf looks at what no filter is left of.
+func (l *pdfLayer) leaf(b []byte) *Refusal {
+	s := l.stream
+	s.reached = true
+	if s.found == lookMore {
+		n, found := l.look.write(b)
+		if s.declared && found == lookOther && l.look.numbers >= 2 {
+			found = lookObjects
 		}
+		s.found = found
+		b = b[n:]
+	}
+	if s.found != lookObjects {
+		return nil
 	}
 	return s.names.write(b)
+}
+
+// close passes on what is left at the end.
+func (l *pdfLayer) close() *Refusal {
+	if !l.opened && len(l.head) > 0 {
+		if _, r, _ := l.open(); r != nil {
+			return r
+		}
+	}
+	if l.next != nil {
+		return l.next.close()
+	}
+	if l.stream.found == lookObjects {
+		return l.stream.names.end()
+	}
+	return nil
+}
+
+// drop goes on with the first filter alone, to count.
+func (l *pdfLayer) drop() {
+	if l.next != nil {
+		l.next.release()
+		l.next = nil
+	}
+	l.z.z.countOnly()
+}
+
+// release gives back what is shared.
+func (l *pdfLayer) release() {
+	if l.next != nil {
+		l.next.release()
+		l.next = nil
+	}
+	if l.z != nil {
+		l.stream.pdf.spare = append(l.stream.pdf.spare, l.z)
+		l.z = nil
+	}
+	if _, ok := l.dec.(*lzw); ok {
+		l.stream.pdf.lzws--
+	}
+	l.dec = nil
+}
+
+// pdfInflate is the Flate filter (7.4.4).
+type pdfInflate struct {
+	z       *inflater
+	skip    int // bytes of zlib's header
+	counted int64
+	budget  *budget
+}
+
+// inflater gives one of the few that there may be, nil if all are at work.
+func (p *pdf) inflater() *pdfInflate {
+	var z *pdfInflate
+	switch n := len(p.spare); {
+	case n > 0:
+		z, p.spare = p.spare[n-1], p.spare[:n-1]
+	case p.inflaters < maxPDFInflaters:
+		p.inflaters++
+		z = &pdfInflate{z: newInflater(nil), budget: p.env.budget}
+		z.z.patient = true
+	default:
+		return nil
+	}
+	z.skip, z.counted = 2, 0
+	z.z.reset(func([]byte) *Refusal { return nil })
+	z.z.limit = p.env.budget.max
+	return z
+}
+
+func (d *pdfInflate) write(b []byte, out func([]byte) *Refusal) (bool, *Refusal, error) {
+	n := min(d.skip, len(b))
+	d.skip -= n
+	if b = b[n:]; len(b) == 0 {
+		return false, nil, nil
+	}
+	if d.z.window != nil {
+		d.z.sink = out
+	}
+	_, done, r, err := d.z.write(b)
+	grown := d.z.produced - d.counted
+	d.counted = d.z.produced
+	if d.budget.inflated += grown; d.budget.inflated > d.budget.max {
+		err = errTooBig
+	}
+	return done, r, err
 }

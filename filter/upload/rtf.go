@@ -3,55 +3,165 @@ package upload
 import "strings"
 
 // rtf looks at the control words of a Rich Text Format document (RTF 1.9.1) for
-// objects and fields that do something.
+// objects, fields and templates that do something. What the words stand for in a
+// field is put together as a reader does: letters may be given by their codes.
 type rtf struct {
-	in    bool
+	state rtfState
 	word  []byte
+	param int
+	minus bool
+	hex   []byte // of a \'hh
 	field []byte
 	instr bool
-	depth int
-	level int // of the field's instruction
+	// template says that the group tells where the template is.
+	template bool
+	depth    int
+	level    int // of the field's instruction, or of the template
+	skip     int // characters that stand for the one before
 }
+
+type rtfState uint8
+
+const (
+	rtfText rtfState = iota
+	rtfSlash
+	rtfWord
+	rtfParam
+	rtfHex
+)
+
+// rtfVerb is within how many characters a field says what it does.
+const rtfVerb = 32
 
 func newRTF(env) checker { return &rtf{} }
 
 func (f *rtf) write(b []byte) *Refusal {
 	for _, c := range b {
-		if f.in && (c|0x20 >= 'a' && c|0x20 <= 'z') {
-			if len(f.word) < 32 {
-				f.word = append(f.word, c|0x20)
-			}
-			continue
+		if r := f.char(c); r != nil {
+			return r
 		}
-		if f.in {
-			if r := f.control(string(f.word)); r != nil {
-				return r
-			}
+	}
+	return nil
+}
+
+func (f *rtf) char(c byte) *Refusal {
+	switch f.state {
+	case rtfSlash:
+		return f.slash(c)
+	case rtfWord, rtfParam:
+		used, r := f.inWord(c)
+		if used || r != nil {
+			return r
 		}
-		f.in, f.word = c == '\\', f.word[:0]
-		switch c {
-		case '{':
-			f.depth++
-		case '}':
-			if f.depth--; f.instr && f.depth < f.level {
-				f.instr = false
-			}
+	case rtfHex:
+		if f.hex = append(f.hex, c); len(f.hex) < 2 {
+			return nil
 		}
-		if f.instr && c > ' ' && c != '{' && c != '}' && c != '\\' && len(f.field) < maxInstruction {
-			if f.field = append(f.field, c); isDDE(f.field) {
-				return refuse("GH-OFF-003", "an RTF with a DDE field")
-			}
+		f.state = rtfText
+		if v, ok := unhex(f.hex[0], f.hex[1]); ok {
+			return f.letter(v)
 		}
+		return nil
+	case rtfText:
+	}
+	return f.plain(c)
+}
+
+func (f *rtf) slash(c byte) *Refusal {
+	switch {
+	case isLetter(c):
+		f.state, f.word, f.param, f.minus = rtfWord, append(f.word[:0], c|0x20), 0, false
+	case c == '\'':
+		f.state, f.hex = rtfHex, f.hex[:0]
+	default:
+		f.state = rtfText
+		if c == '\\' || c == '{' || c == '}' {
+			return f.letter(c)
+		}
+	}
+	return nil
+}
+
+// inWord takes a byte of a control word or of its number; false means that it is
+// none.
+func (f *rtf) inWord(c byte) (bool, *Refusal) {
+	switch {
+	case f.state == rtfWord && c != '_' && isLetter(c):
+		if len(f.word) < 32 {
+			f.word = append(f.word, c|0x20)
+		}
+		return true, nil
+	case c >= '0' && c <= '9':
+		f.state = rtfParam
+		f.param = min(f.param*10+int(c-'0'), 1<<20)
+		return true, nil
+	case f.state == rtfWord && c == '-':
+		f.state, f.minus = rtfParam, true
+		return true, nil
+	}
+	f.state = rtfText
+	return c == ' ', f.control(string(f.word))
+}
+
+func (f *rtf) plain(c byte) *Refusal {
+	switch c {
+	case '\\':
+		f.state = rtfSlash
+	case '{':
+		f.depth++
+	case '}':
+		if f.depth--; f.depth < f.level && (f.instr || f.template) {
+			f.instr, f.template = false, false
+			return fieldInstruction(f.field)
+		}
+	case '\r', '\n', 0:
+	default:
+		return f.letter(c)
+	}
+	return nil
+}
+
+// letter is a character of the text.
+func (f *rtf) letter(c byte) *Refusal {
+	if f.skip > 0 {
+		f.skip--
+		return nil
+	}
+	if !f.instr && !f.template || len(f.field) >= maxInstruction {
+		return nil
+	}
+	f.field = append(f.field, c)
+	if f.template {
+		if len(f.field) > 8 && leadsOut(string(f.field)) {
+			return refuse("GH-OFF-002", "an RTF whose template is elsewhere")
+		}
+		return nil
+	}
+	if len(f.field) <= rtfVerb && isDDE(f.field) {
+		return refuse("GH-OFF-003", "an RTF with a DDE field")
+	}
+	if c == ' ' || c == '"' {
+		return fieldInstruction(f.field)
 	}
 	return nil
 }
 
 func (f *rtf) control(word string) *Refusal {
 	switch word {
-	case "objdata", "objupdate", "objautlink", "objocx", "objlink":
+	case "objdata", "objupdate", "objautlink", "objocx", "objlink", "objemb", "objhtml":
 		return refuse("GH-OFF-004", "an RTF with an embedded object, "+word)
 	case "fldinst":
 		f.instr, f.field, f.level = true, f.field[:0], f.depth
+	case "template":
+		f.template, f.field, f.level = true, f.field[:0], f.depth
+	case "u":
+		f.skip = 0
+		if f.minus || f.param > 0x7f {
+			f.param = '?'
+		}
+		r := f.letter(byte(f.param)) // #nosec G115 -- at most 0x7f
+		f.skip = 1
+		return r
 	}
 	if strings.HasPrefix(word, "ddeauto") {
 		return refuse("GH-OFF-003", "an RTF with a DDE field")

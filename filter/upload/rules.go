@@ -26,8 +26,10 @@ const (
 	RuleOffice       = "unsafe_office"
 	RuleXML          = "unsafe_xml"
 	RuleCSV          = "unsafe_csv"
+	RuleCSVFormula   = "csv_formula"
 	RuleArchive      = "unsafe_archive"
 	RulePixels       = "image_too_large"
+	RuleImageBomb    = "image_bomb"
 	RuleImageCode    = "image_carries_code"
 	RuleTextCode     = "text_carries_code"
 	RuleTestVirus    = "eicar"
@@ -94,6 +96,7 @@ var ruleTable = []RuleInfo{
 	{"GH-SIZ-002", RuleRequestSize, "the request is larger than the policy allows", tooLarge},
 	{"GH-SIZ-003", RuleTooManyFiles, "more files than the policy allows", tooLarge},
 	{"GH-SIZ-004", RulePixels, "the image has more pixels than the policy allows", tooLarge},
+	{"GH-IMG-001", RuleImageBomb, "compressed data in the image hold more than the image has room for", unsafeContent},
 	{"GH-PDF-001", RulePDF, "the PDF holds active content of another kind", unsafeContent},
 	{"GH-PDF-002", RulePDF, "the PDF holds JavaScript", unsafeContent},
 	{"GH-PDF-003", RulePDF, "the PDF starts a program (Launch)", unsafeContent},
@@ -103,6 +106,7 @@ var ruleTable = []RuleInfo{
 	{"GH-PDF-007", RulePDF, "the PDF sends or loads form data (SubmitForm, ImportData)", unsafeContent},
 	{"GH-PDF-008", RulePDF, "a stream of the PDF inflates beyond its budget", unsafeContent},
 	{"GH-PDF-009", RulePDF, "an object stream of the PDF cannot be read", unsafeContent},
+	{"GH-PDF-010", RulePDF, "the PDF leads to an address or another file, which the policy refuses, or does so on being opened", unsafeContent},
 	{"GH-SVG-001", RuleSVG, "the SVG has an element that runs or loads something", unsafeContent},
 	{"GH-SVG-002", RuleSVG, "the SVG has a script", unsafeContent},
 	{"GH-SVG-003", RuleSVG, "the SVG has an event handler", unsafeContent},
@@ -114,7 +118,10 @@ var ruleTable = []RuleInfo{
 	{"GH-OFF-002", RuleOffice, "the document is linked to something active outside (template, object, frame)", unsafeContent},
 	{"GH-OFF-003", RuleOffice, "the document has a DDE link", unsafeContent},
 	{"GH-OFF-004", RuleOffice, "the document holds an embedded OLE object", unsafeContent},
+	{"GH-OFF-005", RuleOffice, "the document has an ActiveX control", unsafeContent},
+	{"GH-OFF-006", RuleOffice, "the document is encrypted, so that nobody can see what it is", unsafeContent},
 	{"GH-CSV-001", RuleCSV, "a cell starts a program through DDE", unsafeContent},
+	{"GH-CSV-002", RuleCSVFormula, "a cell is a formula: reported, not refused", verdict.NoProblem},
 	{"GH-ARC-001", RuleArchive, "a member's name leaves the folder, or could do harm", unsafeContent},
 	{"GH-ARC-002", RuleArchive, "a member is a link that leads out, a device or a pipe", unsafeContent},
 	{"GH-ARC-003", RuleArchive, "the archive and its directory disagree", unsafeContent},

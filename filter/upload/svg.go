@@ -9,13 +9,15 @@ import (
 type svg struct {
 	scan  xmlScanner
 	style finder
+	css   cssText
 	plain bool // an XML that is no drawing
+	facts xmlFacts
 }
 
 func newSVG(env) checker { return newDrawing() }
 
 func newDrawing() *svg {
-	s := &svg{style: newFinder("@import", "@\\", "javascript:", "url(", "expression(", "-moz-binding")}
+	s := &svg{style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
 	s.scan.handler = s
 	return s
 }
@@ -37,10 +39,10 @@ func (s *svg) end(int64) *Refusal {
 
 func (s *svg) element(name string) *Refusal {
 	if s.plain {
-		return nil
+		return s.facts.element(name)
 	}
 	switch name {
-	case "script", "handler":
+	case "script", "handler", "listener":
 		return refuse("GH-SVG-002", "an SVG with <"+name)
 	case "foreignobject", "iframe", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
 		return refuse("GH-SVG-001", "an SVG with <"+name)
@@ -50,25 +52,26 @@ func (s *svg) element(name string) *Refusal {
 
 func (s *svg) attribute(element, name, value string) *Refusal {
 	if s.plain {
-		if name == "xmlns" && strings.Contains(value, "//www.w3.org/1999/xhtml") && s.scan.element == "script" {
-			return refuse("GH-SVG-002", "an XML with a script of XHTML")
-		}
-		return nil
+		return s.facts.attribute(element, name, value)
 	}
 	switch {
 	case isHandler(name):
 		return refuse("GH-SVG-003", "an SVG with "+name+"=")
 	case name == "href" || name == "src":
 		return referred(element, value)
+	case name == "ping":
+		return refuse("GH-SVG-005", "an SVG that tells somebody of clicks")
+	case element == "include" && strings.Contains(value, "//www.w3.org/2001/XInclude"):
+		return refuse("GH-SVG-005", "an SVG that includes something")
 	case name == "attributename":
 		if target := localName([]byte(strings.TrimSpace(value))); target == "href" || isHandler(target) {
 			return refuse("GH-SVG-004", "an SVG that animates "+target)
 		}
 	case strings.Contains(squeeze(value), "javascript:"):
 		return refuse("GH-SVG-004", "an SVG with javascript: in "+name)
-	case name == "style" || strings.Contains(value, "url("):
-		f := finder{needles: s.style.needles, keep: s.style.keep}
-		return styled(&f, []byte(value+"    "))
+	case name == "style" || strings.ContainsAny(value, "(\\"):
+		f, css := finder{needles: s.style.needles, keep: s.style.keep}, cssText{}
+		return styled(&f, css.write([]byte(value+"    ")))
 	}
 	return nil
 }
@@ -113,11 +116,23 @@ func referred(element, value string) *Refusal {
 			return refuse("GH-SVG-004", "an SVG that refers to data that are no picture")
 		}
 	case element == "a":
+		if has && !linkScheme(scheme) {
+			return refuse("GH-SVG-004", "an SVG that links to "+quote(scheme))
+		}
 		return nil
 	case has, strings.HasPrefix(v, "//"), strings.HasPrefix(v, `\\`):
 		return refuse("GH-SVG-005", "an SVG that loads something from outside")
 	}
 	return nil
+}
+
+// linkScheme tells what a link may lead to.
+func linkScheme(scheme string) bool {
+	switch scheme {
+	case "http", "https", "mailto", "tel", "ftp", "urn", "doi", "sms", "geo":
+		return true
+	}
+	return false
 }
 
 func rasterData(v string) bool {
@@ -133,7 +148,7 @@ func (s *svg) text(element string, b []byte) *Refusal {
 	if s.plain || element != "style" {
 		return nil
 	}
-	return styled(&s.style, b)
+	return styled(&s.style, s.css.write(b))
 }
 
 func styled(f *finder, b []byte) *Refusal {
@@ -164,19 +179,57 @@ func (s *svg) declared(text string) *Refusal {
 			return refuse("GH-XML-001", "an XML that declares an entity which loads something or multiplies")
 		}
 		return refuse("GH-SVG-006", "an SVG that declares entities")
-	case strings.HasPrefix(lower, "xml-stylesheet") && !s.plain:
-		return refuse("GH-SVG-006", "an SVG with a style sheet")
+	case strings.HasPrefix(lower, "xml-stylesheet"):
+		s.facts.styled = true
+		if !s.plain {
+			return refuse("GH-SVG-006", "an SVG with a style sheet")
+		}
+	case strings.HasPrefix(lower, "doctype") && !s.plain && outsideDTD(lower):
+		return refuse("GH-SVG-006", "an SVG whose document type is loaded from outside")
+	case strings.HasPrefix(lower, "attlist") && (strings.Contains(lower, "javascript:") || declaresHandler(lower)):
+		return refuse("GH-SVG-003", "an XML that declares an event handler for its elements")
 	}
 	return nil
 }
 
-func hiddenEncoding(lower string) bool {
-	for _, name := range [...]string{"utf-7", "utf7", "ebcdic", "cp037", "iso-2022", "hz-gb", "ibm037", "scsu"} {
-		if strings.Contains(lower, name) {
+// outsideDTD lets the document types of the W3C pass, which nobody loads.
+func outsideDTD(lower string) bool {
+	for part := range strings.FieldsFuncSeq(lower, func(r rune) bool { return isXMLSpace(byte(min(r, 0x7f))) || r == '"' || r == '\'' }) { // #nosec G115 -- capped
+		if strings.Contains(part, "://") && !strings.HasPrefix(part, "http://www.w3.org/") && !strings.HasPrefix(part, "https://www.w3.org/") {
+			return true
+		}
+		if strings.HasPrefix(part, "file:") || strings.HasPrefix(part, "/") {
+			return part != "//"
+		}
+	}
+	return false
+}
+
+func declaresHandler(lower string) bool {
+	for _, word := range strings.Fields(lower) {
+		if isHandler(word) {
 			return true
 		}
 	}
 	return false
+}
+
+// hiddenEncoding tells charsets in which markup does not stand as in ASCII.
+func hiddenEncoding(lower string) bool {
+	_, rest, found := strings.Cut(lower, "encoding")
+	if !found {
+		return false
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(rest, " \t\r\n=\"'"), "?")
+	name, _, _ = strings.Cut(strings.TrimRight(name, " \t\r\n"), " ")
+	name = strings.TrimRight(name, "\"'")
+	for _, known := range [...]string{"utf-8", "utf8", "utf-16", "utf16", "us-ascii", "ascii", "iso-8859-", "iso8859-", "iso_8859-", "latin", "windows-125", "windows-874", "cp125",
+		"koi8-", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "shift-jis", "sjis", "windows-31j", "euc-", "macintosh", "x-mac", "ks_c_5601", "tis-620", "iso-10646-ucs-2"} {
+		if strings.HasPrefix(name, known) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // unsafeEntity lets names of namespaces pass, as drawing programs declare them,

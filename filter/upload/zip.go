@@ -3,6 +3,7 @@ package upload
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"strconv"
 	"strings"
 )
 
@@ -392,6 +393,9 @@ func (z *zip) close() *Refusal {
 	}
 	z.index.add(e)
 	z.goTo(zipRecord, 4)
+	if end := e.at + 30 + int64(e.nameLen+e.extra) + e.packed; z.env.depth == 0 && z.env.budget.inflated > manySize && z.env.budget.inflated > bombRatio*end {
+		return refuse("GH-ARC-007", "an archive whose members grow more than "+strconv.Itoa(bombRatio)+" times, together")
+	}
 	return nil
 }
 

@@ -47,6 +47,9 @@ func (z *zip) directory(b []byte) *Refusal {
 		nameLen: int(le.Uint16(b[24:])), extra: int(le.Uint16(b[26:])), more: int(le.Uint16(b[28:])),
 		outer: le.Uint32(b[34:]), at: int64(le.Uint32(b[38:])),
 	}
+	if z.entry.flags&(zipEncrypted|zipStrong) != 0 {
+		return refuse("GH-ARC-008", "an archive with encrypted members")
+	}
 	if z.entry.nameLen == 0 || z.entry.nameLen > maxZipName {
 		return refuse("GH-ARC-001", "an archive with a name that is empty or longer than 1024 bytes")
 	}

@@ -1,0 +1,206 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
+
+// codeFinder looks for code in what should be media: PHP runs it wherever an
+// interpreter is told to read the file, browsers where they are made to guess the
+// type. It goes from one "<" to the next, because most of a picture has none.
+type codeFinder struct {
+	carry []byte
+	// tags says that elements of HTML count too, as they do in pictures; lyrics
+	// and fonts have some.
+	tags bool
+}
+
+// codeLook is how much is seen of what follows a "<". Marks of two or three bytes
+// stand in any large picture; what follows them in code is all text.
+const (
+	codeLook    = 24
+	codeCertain = 12
+)
+
+func (c *codeFinder) write(b []byte) *Refusal {
+	seam := append(c.carry, b[:min(len(b), codeLook)]...)
+	r := c.in(seam)
+	if r == nil && len(b) > codeLook {
+		r = c.in(b)
+	}
+	if len(b) >= codeLook {
+		c.carry = append(c.carry[:0], b[len(b)-codeLook:]...)
+	} else {
+		c.carry = append(c.carry[:0], seam[max(0, len(seam)-codeLook):]...)
+	}
+	return r
+}
+
+// end looks at what was too close to the end to be looked at before.
+func (c *codeFinder) end() *Refusal {
+	return c.in(append(c.carry, bytes.Repeat([]byte{' '}, codeLook)...))
+}
+
+// in looks at each "<" of b that has codeLook bytes behind it.
+func (c *codeFinder) in(b []byte) *Refusal {
+	for {
+		i := indexByte(b, '<')
+		if i < 0 || len(b)-i <= codeLook {
+			return nil
+		}
+		b = b[i+1:]
+		if what := codeMark(b[:codeLook], c.tags); what != "" {
+			return unsafe(RuleImageCode, "media that carry <"+what)
+		}
+	}
+}
+
+// codeTags are elements that make a browser run or load something, or that make it
+// take a file for a page.
+var codeTags = []string{"html", "body", "iframe", "svg", "object", "embed", "img"}
+
+// codeMark names what begins behind a "<", "" if it is nothing.
+func codeMark(b []byte, tags bool) string {
+	switch c := b[0] | 0x20; {
+	case b[0] == '?' && hasFold(b, "?php") && isCodeSpace(b[4]):
+		return "?php"
+	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]):
+		return "?="
+	case b[0] == '%' && bytes.IndexByte([]byte("@=! \r\n\t"), b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
+		return "%"
+	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
+		return "script"
+	case tags && bytes.IndexByte([]byte("hbisoe"), c) >= 0:
+		for _, tag := range codeTags {
+			if hasFold(b, tag) && (isCodeSpace(b[len(tag)]) || b[len(tag)] == '>' || b[len(tag)] == '/') && isPrintable(b[len(tag):len(tag)+codeCertain]) {
+				return tag
+			}
+		}
+	}
+	return ""
+}
+
+// untilClosed is b up to the end of its tag, if that can be seen.
+func untilClosed(b []byte) []byte {
+	if i := bytes.IndexByte(b, '>'); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// isStatement tells what code of PHP, ASP or JSP begins with: a variable, a command
+// in backquotes, or a word with a parenthesis, a dot, a quote or a sign of equality
+// behind it. Pixels that are not compressed have much that is printable.
+func isStatement(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	if len(b) > 1 && (b[0] == '`' || b[0] == '$' && isLetter(b[1])) {
+		return true
+	}
+	n := 0
+	for n < len(b) && isLetter(b[n]) {
+		n++
+	}
+	rest := bytes.TrimLeft(b[n:], " ")
+	return n >= 3 && len(rest) > 0 && (bytes.IndexByte([]byte("(.=\""), rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
+
+// hasFold wants its second argument in lower case.
+func hasFold(b []byte, lower string) bool {
+	if len(b) < len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func isCodeSpace(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'
+}
+
+func isPrintable(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return !isCodeSpace(c) && (c < ' ' || c > '~') })
+}
+
+// foreign looks for the beginnings of other files, of which one of a kind that
+// runs or unpacks is refused wherever it hides. Each mark is of six bytes at least,
+// so that no picture has one by chance.
+type foreign struct{ carry []byte }
+
+const longestForeign = 12
+
+func (f *foreign) write(b []byte) string {
+	seam := append(f.carry, b[:min(len(b), longestForeign)]...)
+	found := foreignIn(seam)
+	if found == "" && len(b) > longestForeign {
+		found = foreignIn(b)
+	}
+	if len(b) >= longestForeign {
+		f.carry = append(f.carry[:0], b[len(b)-longestForeign+1:]...)
+	} else {
+		f.carry = append(f.carry[:0], seam[max(0, len(seam)-longestForeign+1):]...)
+	}
+	return found
+}
+
+func (f *foreign) again() { f.carry = f.carry[:0] }
+
+// foreignMarks go by their first byte.
+var foreignMarks = [...]struct{ mark, is string }{
+	{"PE\x00\x00\x4c\x01", "program"}, {"PE\x00\x00\x64\x86", "program"}, {"\x7fELF\x01\x01\x01", "program"}, {"\x7fELF\x02\x01\x01", "program"},
+	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
+}
+
+// foreignFirst has the marks' first bytes.
+var foreignFirst = [256]bool{'P': true, 0x7f: true, '%': true, 'R': true, '7': true, '#': true}
+
+func foreignIn(b []byte) string {
+	for i, c := range b {
+		if !foreignFirst[c] {
+			continue
+		}
+		for _, m := range foreignMarks {
+			if len(b)-i >= len(m.mark) && string(b[i:i+len(m.mark)]) == m.mark {
+				return m.is
+			}
+		}
+	}
+	return ""
+}
+
+// raster judges pictures whose end is not told by their structure: whatever else
+// begins in them is refused.
+type raster struct {
+	image
+	others foreign
+	head   []byte // where a BMP states its size
+}
+
+func newRaster(e env) checker { return &raster{image: imageOf(e)} }
+
+func (p *raster) write(b []byte) *Refusal {
+	if len(p.head) < 6 {
+		p.head = append(p.head, b[:min(len(b), 6-len(p.head))]...)
+	}
+	if is := p.others.write(b); is != "" {
+		return unsafe(RulePolyglot, "a picture with a "+is+" in it")
+	}
+	return p.image.write(b)
+}
+
+func (p *raster) end(size int64) *Refusal {
+	if at(p.head, 0, "BM/*") && len(p.head) == 6 && int64(binary.LittleEndian.Uint32(p.head[2:])) != size {
+		return unsafe(RulePolyglot, "a BMP that is a script too")
+	}
+	return p.image.end(size)
+}

@@ -1,0 +1,135 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+)
+
+func sniff(t *testing.T, c Config, name, content string) Result {
+	t.Helper()
+	r, err := policyOf(t, c).Sniff(strings.NewReader(content), name, "")
+	must(t, err)
+	return r
+}
+
+func TestARecordIsFoundWhereverItIsCutBetweenSectors(t *testing.T) {
+	t.Parallel()
+	for offset := 490; offset <= 512; offset++ {
+		for _, apart := range []bool{false, true} {
+			if r := sniff(t, Config{}, "a.doc", sampleOLE(offset, apart)); r.Rule != RuleOffice {
+				t.Errorf("at %d, apart %v: %+v", offset, apart, r)
+			}
+		}
+	}
+	honest := strings.ReplaceAll(sampleOLE(500, true), "DDEAUTO", "OTHERS!")
+	if r := sniff(t, Config{}, "a.doc", honest); !r.Accepted {
+		t.Errorf("another field: %+v", r)
+	}
+	// The two halves are there, but no table says that they follow one another.
+	unrelated := []byte(sampleOLE(505, true))
+	binary.LittleEndian.PutUint32(unrelated[512*4+8:], 1)
+	if r := sniff(t, Config{}, "a.doc", string(unrelated)); !r.Accepted {
+		t.Errorf("halves that do not follow one another: %+v", r)
+	}
+}
+
+func TestPixelsAreCountedInEveryFormatThatStatesThem(t *testing.T) {
+	t.Parallel()
+	box := func(kind, name string, skip int, first, second uint32) string {
+		b := []byte("\x00\x00\x00\x18ftyp" + kind + "\x00\x00\x00\x00" + kind + "mif1" + name + strings.Repeat("\x00", skip))
+		return string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, first), second)) + strings.Repeat("\x00", 40)
+	}
+	jxl := func(bits uint64) string {
+		return "\xff\x0a" + string(binary.LittleEndian.AppendUint64(nil, bits)) + strings.Repeat("\x00", 40)
+	}
+	riff := func(chunk string) string {
+		b := "RIFF\x00\x00\x00\x00WEBP" + chunk + strings.Repeat("\x00", 40)
+		return "RIFF" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(b)-8))) + b[8:]
+	}
+	for _, c := range []struct {
+		what, name, content string
+		large               bool
+	}{
+		{"a TIFF", "a.tif", sampleTIFF(9, 9), false},
+		{"a large TIFF", "a.tif", sampleTIFF(90_000, 90_000), true},
+		{"a large BigTIFF", "a.tif", sampleBigTIFF(90_000, 90_000), true},
+		{"an AVIF", "a.avif", box("avif", "ispe", 4, 9, 9), false},
+		{"a large AVIF", "a.avif", box("avif", "ispe", 4, 90_000, 90_000), true},
+		{"a large HEIC behind a small one", "a.heic", box("heic", "ispe", 4, 9, 9) + box("heic", "ispe", 4, 90_000, 90_000), true},
+		{"a lossy WebP", "a.webp", riff("VP8 \x20\x00\x00\x00\x00\x00\x00\x9d\x01\x2a\x09\x00\x09\x00"), false},
+		{"a large lossy WebP", "a.webp", riff("VP8 \x20\x00\x00\x00\x00\x00\x00\x9d\x01\x2a\xff\x3f\xff\x3f"), true},
+		{"a large lossless WebP", "a.webp", riff("VP8L\x20\x00\x00\x00\x2f\xff\xff\xff\x0f"), true},
+		{"a JPEG XL of 256 by 256", "a.jxl", jxl(1 | 31<<1 | 1<<6), false},
+		{"a large JPEG XL", "a.jxl", jxl(0 | 3<<1 | 99_999<<3 | 1<<33), true},
+		{"a large JPEG 2000", "a.jp2", "\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00\x00\x16ihdr\x00\x01\x86\xa0\x00\x01\x86\xa0" + strings.Repeat("\x00", 40), true},
+		{"an icon with a large PNG", "a.ico", "\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x01\x00\x20\x00\x00\x00\x00\x00\x16\x00\x00\x00" +
+			"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x01\x86\xa0\x00\x01\x86\xa0", true},
+	} {
+		r := sniff(t, Config{}, c.name, c.content)
+		if c.large != (r.Rule == RulePixels) || !c.large && !r.Accepted {
+			t.Errorf("%s: %+v", c.what, r)
+		}
+	}
+}
+
+func TestAPolicySaysWhatBecomesOfWhatLeadsOutOfAPDF(t *testing.T) {
+	t.Parallel()
+	const link, opened = "/X << /S /URI /URI (http://x) >> ", "/OpenAction << /S /URI /URI (http://x) >> "
+	const file, share = "/X << /S /GoToR /F (x.pdf) >> ", "/OpenAction << /S /GoToR /F (\\\\\\\\x\\\\y) >> "
+	for _, c := range []struct {
+		pdf     PDF
+		refused []string
+	}{
+		{PDF{}, []string{opened, share}},
+		{PDF{URI: LeadClick, GoToRemote: LeadClick}, []string{opened, share}},
+		{PDF{URI: LeadAllow}, []string{share}},
+		{PDF{URI: LeadReject}, []string{link, opened, share}},
+		{PDF{GoToRemote: LeadReject}, []string{opened, file, share}},
+		{PDF{URI: LeadAllow, GoToRemote: LeadAllow}, nil},
+	} {
+		for _, inside := range []string{link, opened, file, share} {
+			want := strings.Contains(strings.Join(c.refused, "\n"), inside)
+			if r := sniff(t, Config{PDF: c.pdf}, "a.pdf", samplePDF(inside)); (r.Rule == RulePDF) != want {
+				t.Errorf("%+v %s: %+v", c.pdf, inside, r)
+			}
+		}
+	}
+	if _, err := Compile(Config{Allow: []string{"pdf"}, PDF: PDF{URI: "yes", GoToRemote: "no"}}); err == nil || !strings.Contains(err.Error(), "pdf.uri") || !strings.Contains(err.Error(), "pdf.goto_remote") {
+		t.Errorf("words that are none: %v", err)
+	}
+}
+
+func TestFormulasInACSVAreToldAndLetThrough(t *testing.T) {
+	t.Parallel()
+	for content, noted := range map[string]bool{
+		"a,b\n=1+1,2\n": true, "a\n\"=HYPERLINK(\"\"http://x\"\")\"\n": true, "a\n@SUM(A1)\n": true, "\xef\xbb\xbf=A1,2\n": true,
+		"a,b\n-5,+49 30 12\n": false, "a\n@name\n": false, "a\n-\n": false, "a=b\n": false, "a\n- a remark (short)\n": true,
+	} {
+		i, refusal := policyOf(t, Config{}).Inspect(Request{Method: "POST", ContentType: "text/csv", ContentLength: -1})
+		if refusal != nil {
+			t.Fatal(refusal.Reason)
+		}
+		_, refusal = i.Write([]byte(content))
+		if refusal == nil {
+			refusal = i.Close()
+		}
+		if refusal != nil {
+			t.Fatalf("%q: %s", content, refusal.Reason)
+		}
+		if note := i.Note(); (note != nil) != noted || note != nil && note.ID() != "GH-CSV-002" {
+			t.Errorf("%q: %+v", content, note)
+		}
+	}
+}
+
+func TestAnIconOfPixelsIsNoCode(t *testing.T) {
+	t.Parallel()
+	// Pixels whose values are printable have "<?=" and "<%" among them.
+	pixels := bytes.Repeat([]byte("<?=KMN<%=OPQ<% RST<svgUVW"), 400)
+	r := sniff(t, Config{}, "a.bmp", "BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00\x10\x00\x00\x00\x10\x00\x00\x00\x01\x00\x18\x00"+strings.Repeat("\x00", 24)+string(pixels))
+	if !r.Accepted {
+		t.Errorf("%+v", r)
+	}
+}

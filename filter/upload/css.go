@@ -1,0 +1,96 @@
+package upload
+
+// cssText reads a style sheet as a browser does (CSS Syntax 3, sections 4.3.2 and
+// 4.3.7): comments are dropped, escapes resolved, so that no name can hide behind
+// either. Strings are followed, because a comment cannot begin in one.
+type cssText struct {
+	state  cssState
+	quote  byte
+	hex    rune
+	digits int
+	out    []byte
+}
+
+type cssState uint8
+
+const (
+	cssPlain cssState = iota
+	cssSlash
+	cssComment
+	cssStar
+	cssEscape
+)
+
+// write returns the text that b makes up, in memory that the next call takes again.
+func (c *cssText) write(b []byte) []byte {
+	c.out = c.out[:0]
+	for _, ch := range b {
+		c.char(ch)
+	}
+	return c.out
+}
+
+func (c *cssText) char(ch byte) {
+	switch c.state {
+	case cssComment, cssStar:
+		switch {
+		case ch == '*':
+			c.state = cssStar
+		case ch == '/' && c.state == cssStar:
+			c.state = cssPlain
+		default:
+			c.state = cssComment
+		}
+		return
+	case cssEscape:
+		if c.escape(ch) {
+			return
+		}
+	case cssSlash:
+		c.state = cssPlain
+		if ch == '*' {
+			c.state = cssComment
+			return
+		}
+		c.out = append(c.out, '/')
+	}
+	c.plain(ch)
+}
+
+func (c *cssText) plain(ch byte) {
+	switch {
+	case ch == '\\':
+		c.state, c.hex, c.digits = cssEscape, 0, 0
+		return
+	case ch == '/' && c.quote == 0:
+		c.state = cssSlash
+		return
+	case c.quote != 0 && (ch == c.quote || ch == '\n'):
+		c.quote = 0
+	case c.quote == 0 && (ch == '"' || ch == '\''):
+		c.quote = ch
+	}
+	c.out = append(c.out, ch)
+}
+
+// escape takes what follows a backslash; false means that ch is no part of it.
+func (c *cssText) escape(ch byte) bool {
+	if v, ok := unhex('0', ch); ok && c.digits < 6 {
+		c.hex = c.hex<<4 | rune(v)
+		c.digits++
+		return true
+	}
+	c.state = cssPlain
+	if c.digits == 0 {
+		if ch != '\n' {
+			c.out = append(c.out, ch)
+		}
+		return true
+	}
+	if c.hex < 0x80 {
+		c.out = append(c.out, byte(c.hex)) // #nosec G115 -- below 128
+	} else {
+		c.out = append(c.out, '?')
+	}
+	return isXMLSpace(ch)
+}

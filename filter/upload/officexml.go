@@ -1,0 +1,263 @@
+package upload
+
+import (
+	"strings"
+)
+
+// officeXML looks for fields, formulas and links that reach out, in the parts of
+// Office Open XML (ECMA-376) and OpenDocument.
+type officeXML struct {
+	scan    xmlScanner
+	fields  [][]byte // instructions, of the fields that are open
+	formula []byte
+	target  string
+	kind    string
+	mode    string
+	related bool // a relationship's tag is being read
+}
+
+// maxInstruction is what is kept of a field's instruction or of a formula,
+// maxFields how many fields are followed inside one another.
+const (
+	maxInstruction = 256
+	maxFields      = 8
+)
+
+func newOfficeXML() *officeXML {
+	o := &officeXML{fields: make([][]byte, 1, maxFields)}
+	o.scan.handler = o
+	return o
+}
+
+func (o *officeXML) write(b []byte) *Refusal { return o.scan.write(b) }
+
+func (o *officeXML) end() *Refusal {
+	if r := o.relationship(); r != nil {
+		return r
+	}
+	return o.endFormula()
+}
+
+func (o *officeXML) element(name string) *Refusal {
+	if r := o.relationship(); r != nil {
+		return r
+	}
+	if r := o.endFormula(); r != nil {
+		return r
+	}
+	switch name {
+	case "ddelink", "dde-source", "dde-connection-decl", "dde-link":
+		return refuse("GH-OFF-003", "a document with a DDE link")
+	case "olelink", "applet":
+		return refuse("GH-OFF-002", "a document with <"+name)
+	case "macrosheet":
+		return refuse("GH-OFF-001", "a document with an Excel 4 macro sheet")
+	case "ocx":
+		return refuse("GH-OFF-005", "a document with an ActiveX control")
+	case "encryption-data":
+		return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
+	}
+	return nil
+}
+
+func (o *officeXML) attribute(element, name, value string) *Refusal {
+	switch element {
+	case "relationship":
+		o.related = true
+		switch name {
+		case "type":
+			o.kind = strings.ToLower(value[strings.LastIndexByte(value, '/')+1:])
+		case "target":
+			o.target = value
+		case "targetmode":
+			o.mode = strings.ToLower(value)
+		}
+		return nil
+	case "override", "default":
+		if name == "contenttype" {
+			return activeType(strings.ToLower(value))
+		}
+	case "fldsimple":
+		if name == "instr" {
+			return fieldInstruction([]byte(value))
+		}
+	case "fldchar":
+		if name == "fldchartype" {
+			o.field(value)
+		}
+	case "definedname":
+		if name == "name" && strings.HasPrefix(strings.ToLower(value), "_xlnm.auto_") {
+			return refuse("GH-OFF-001", "a document that calls a macro on being opened")
+		}
+	case "section-source":
+		if name == "href" && leadsOut(value) {
+			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
+		}
+	}
+	return activeAttribute(name, value)
+}
+
+// activeType judges a part by its content type: its name and place mean nothing.
+func activeType(media string) *Refusal {
+	switch {
+	case strings.Contains(media, "macroenabled"), strings.Contains(media, "vbaproject"), strings.Contains(media, "macrosheet"):
+		return refuse("GH-OFF-001", "a document that says it has macros")
+	case strings.Contains(media, "activex"):
+		return refuse("GH-OFF-005", "a document with an ActiveX control")
+	}
+	return nil
+}
+
+// activeAttribute looks for addresses that start something, wherever they stand.
+func activeAttribute(name, value string) *Refusal {
+	switch {
+	case name == "action" && (strings.HasPrefix(value, "ppaction://program") || strings.HasPrefix(value, "ppaction://macro")):
+		return refuse("GH-OFF-002", "a slide that starts a program or a macro")
+	case name == "href" && strings.Contains(value, ":"):
+		v := squeeze(value)
+		if strings.HasPrefix(v, "vnd.sun.star.script:") || strings.HasPrefix(v, "macro:") || strings.HasPrefix(v, "script:") {
+			return refuse("GH-OFF-001", "a document that calls a macro")
+		}
+	}
+	return nil
+}
+
+// field follows the fields that stand inside one another (ECMA-376, 17.16.18).
+func (o *officeXML) field(kind string) {
+	switch {
+	case kind == "begin" && len(o.fields) < maxFields:
+		o.fields = append(o.fields, nil)
+	case kind == "begin":
+		o.fields[len(o.fields)-1] = nil
+	case kind == "end" && len(o.fields) > 1:
+		o.fields = o.fields[:len(o.fields)-1]
+	}
+}
+
+// harmlessOutside are kinds of relationships that documents have to other files,
+// and that no program follows before its user says so, or that only show or play.
+func harmlessOutside(kind string) bool {
+	switch kind {
+	case "hyperlink", "image", "video", "audio", "media", "movie", "externallinkpath", "xlpathmissing", "xlstartup", "xlalternatestartup", "xllibrary",
+		"mailmergesource", "mailmergeheadersource", "recipientdata", "attachedschema", "customxml", "slide", "person", "":
+		return true
+	}
+	return false
+}
+
+// relationship judges the one whose tag has ended.
+func (o *officeXML) relationship() *Refusal {
+	if !o.related {
+		return nil
+	}
+	kind, mode, target := o.kind, o.mode, o.target
+	o.kind, o.mode, o.target, o.related = "", "", "", false
+	switch kind {
+	case "vbaproject", "wordvbadata", "xlmacrosheet", "xlintlmacrosheet":
+		return refuse("GH-OFF-001", "a document with the macros "+quote(target))
+	case "control", "activexcontrolbinary", "activexcontrol":
+		return refuse("GH-OFF-005", "a document with an ActiveX control")
+	case "afchunk":
+		if name := strings.ToLower(target); !strings.HasSuffix(name, ".docx") && !strings.HasSuffix(name, ".txt") {
+			return refuse("GH-OFF-002", "a document that takes in the page "+quote(target))
+		}
+	}
+	if mode != "external" {
+		return nil
+	}
+	if !harmlessOutside(kind) {
+		return refuse("GH-OFF-002", "a document with an external "+kind)
+	}
+	t := squeeze(target)
+	for _, scheme := range [...]string{"mhtml:", "javascript:", "vbscript:", "ms-", "script:", "search-ms:", "search:", "data:text/"} {
+		if strings.HasPrefix(t, scheme) {
+			return refuse("GH-OFF-002", "a document that refers to "+t[:strings.IndexByte(t, ':')])
+		}
+	}
+	return nil
+}
+
+func (o *officeXML) text(element string, b []byte) *Refusal {
+	switch element {
+	case "instrtext", "delinstrtext":
+		top := &o.fields[len(o.fields)-1]
+		*top = append(*top, b[:min(len(b), maxInstruction-len(*top))]...)
+		return fieldInstruction([]byte(unescapeXML(string(*top))))
+	case "f", "definedname":
+		o.formula = append(o.formula, b[:min(len(b), maxInstruction-len(o.formula))]...)
+	}
+	return nil
+}
+
+// endFormula judges a cell's formula.
+func (o *officeXML) endFormula() *Refusal {
+	if len(o.formula) == 0 {
+		return nil
+	}
+	f := unescapeXML(string(o.formula))
+	o.formula = o.formula[:0]
+	if formulaDDE(f) {
+		return refuse("GH-OFF-003", "a document with a DDE formula")
+	}
+	return nil
+}
+
+// formulaDDE finds program|'topic'!item outside of strings: formulas have no other
+// use for the bar.
+func formulaDDE(f string) bool {
+	inString, bar := false, false
+	for i := range len(f) {
+		switch {
+		case f[i] == '"':
+			inString = !inString
+		case inString:
+		case f[i] == '|':
+			bar = i > 0
+		case f[i] == '!' && bar:
+			return true
+		}
+	}
+	return false
+}
+
+func (o *officeXML) declared(text string) *Refusal {
+	if strings.HasPrefix(strings.ToLower(text), "entity") {
+		return refuse("GH-XML-001", "a document that declares entities")
+	}
+	return nil
+}
+
+// fieldInstruction judges the instruction of a field.
+func fieldInstruction(field []byte) *Refusal {
+	if isDDE(field) {
+		return refuse("GH-OFF-003", "a document with a DDE field")
+	}
+	words := strings.Fields(strings.ToUpper(string(field)))
+	switch {
+	case len(words) > 3 && words[0] == "QUOTE" && allNumbers(words[1:]):
+		return refuse("GH-OFF-003", "a document with a field that is spelt in numbers")
+	case len(words) > 1 && words[0] == "INCLUDETEXT" && leadsOut(words[1]):
+		return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
+	}
+	return nil
+}
+
+func allNumbers(words []string) bool {
+	for _, w := range words {
+		if strings.Trim(w, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// leadsOut tells addresses and shares.
+func leadsOut(target string) bool {
+	t := strings.ToLower(strings.TrimLeft(target, "\"' "))
+	return strings.HasPrefix(t, "http:") || strings.HasPrefix(t, "https:") || strings.HasPrefix(t, `\\`) || strings.HasPrefix(t, "ftp:")
+}
+
+func isDDE(field []byte) bool {
+	s := strings.ToUpper(strings.TrimLeft(string(field), " \t\r\n\"\\"))
+	return strings.HasPrefix(s, "DDE")
+}
