@@ -11,6 +11,7 @@ var errNoHost = errors.New("no proxy-wasm host")
 func hostLog(uint32, string)                         {}
 func hostConfiguration() (string, error)             { return "", errNoHost }
 func hostBody(int, int) ([]byte, error)              { return nil, errNoHost }
+func hostReplaceBody([]byte) error                   { return errNoHost }
 func hostHeaders(uint32, *[]byte) (string, error)    { return "", errNoHost }
 func hostSetHeaders(uint32, []byte) error            { return errNoHost }
 func hostAddHeader(uint32, string, string) error     { return errNoHost }

@@ -19,6 +19,9 @@ func proxyLog(level uint32, text *byte, size int32) uint32
 //go:wasmimport env proxy_get_buffer_bytes
 func proxyGetBufferBytes(buffer uint32, start, size int32, data unsafe.Pointer, got *int32) uint32
 
+//go:wasmimport env proxy_set_buffer_bytes
+func proxySetBufferBytes(buffer uint32, start, size int32, data *byte, dataSize int32) uint32
+
 //go:wasmimport env proxy_get_header_map_pairs
 func proxyGetHeaderMapPairs(kind uint32, data unsafe.Pointer, got *int32) uint32
 
@@ -111,6 +114,11 @@ func hostBody(at, size int) ([]byte, error) {
 		return chunk[:len(got)], nil
 	}
 	return nil, failed("read the body", status)
+}
+
+// hostReplaceBody puts b in the place of as many bytes at the body's beginning.
+func hostReplaceBody(b []byte) error {
+	return failed("change the body", proxySetBufferBytes(bufferRequestBody, 0, int32(len(b)), unsafe.SliceData(b), int32(len(b))))
 }
 
 func hostHeaders(kind uint32, into *[]byte) (string, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"gatehouse/filter/abi"
@@ -137,8 +138,33 @@ func (s *stream) judge(size int) (hold bool, err error) {
 			return false, nil
 		}
 		at += len(chunk)
+		for _, e := range s.exchange.Edits() {
+			if err := overwrite(at-e.FromEnd, e.Bytes); err != nil {
+				return false, err
+			}
+		}
 	}
 	return hold, nil
+}
+
+// overwrite changes bytes of the host's buffer. The host replaces a beginning
+// alone: what stands before them is given back with them.
+func overwrite(at int, b []byte) error {
+	if at < 0 {
+		return errors.New("a file name to be rewritten has left already: the host did not hold it")
+	}
+	whole := make([]byte, 0, at+len(b))
+	for len(whole) < at {
+		before, err := hostBody(len(whole), min(readSize, at-len(whole)))
+		if err != nil {
+			return err
+		}
+		if len(before) == 0 {
+			return fmt.Errorf("the host gave nothing at %d of %d", len(whole), at)
+		}
+		whole = append(whole, before...)
+	}
+	return hostReplaceBody(append(whole, b...))
 }
 
 // onRequestTrailers is the end of a body with trailers: no end of stream comes

@@ -98,6 +98,14 @@ type rawUploads struct {
 	maxPixels           value[int64]
 	onUncertain         value[string]
 	fields              value[[]value[rawUploadField]]
+	jsonFields          value[[]value[rawJSONField]]
+	names               value[string]
+}
+
+type rawJSONField struct {
+	path, encoding value[string]
+	allow          value[[]value[string]]
+	maxFile        value[int64]
 }
 
 type rawUploadField struct {

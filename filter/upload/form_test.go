@@ -316,7 +316,7 @@ func compareWithGo(t *testing.T, body []byte) {
 
 type recording struct{ parts, names []string }
 
-func (r *recording) beginPart(p part) *Refusal {
+func (r *recording) beginPart(p *part) *Refusal {
 	r.parts, r.names = append(r.parts, ""), append(r.names, p.filename)
 	return nil
 }
