@@ -77,6 +77,19 @@ func normalMistake(name string) *Refusal {
 // with underscores for what is special or looks like it. An extension stays what
 // it was: the type is judged by it.
 func harmlessName(name string) string {
+	// What is left of a name may look harmful again: %2e with something invisible
+	// in it. Each round takes something out or puts an underscore.
+	for range 8 {
+		safe := lessHarmful(name)
+		if safe == name {
+			break
+		}
+		name = safe
+	}
+	return name
+}
+
+func lessHarmful(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	var out []byte
 	for rest := name; rest != ""; {
