@@ -29,8 +29,9 @@ type machine struct {
 	idle    []*stream
 	random  randomness
 	// last is the stream of the last callback: the next is mostly about it too.
-	last   *stream
-	lastID uint32
+	last    *stream
+	lastID  uint32
+	holding holding
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
@@ -55,6 +56,7 @@ func (m *machine) create(id, parent uint32) {
 	} else {
 		s = &stream{}
 	}
+	s.id = id
 	s.begin(m.plugins[parent])
 	m.streams[id] = s
 	m.last, m.lastID = s, id
@@ -69,9 +71,20 @@ func (m *machine) remove(id uint32) {
 		return
 	}
 	delete(m.streams, id)
+	m.holding.arrived(id, false)
 	m.last = nil
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
+	}
+}
+
+// tick is the clock's.
+func (m *machine) tick() {
+	if m.holding.tick() {
+		return
+	}
+	if err := hostTick(0); err != nil {
+		hostLog(levelError, "gatehouse: "+err.Error())
 	}
 }
 
@@ -108,5 +121,11 @@ func (m *machine) configure(id uint32) bool {
 		return false
 	}
 	p.set = set
+	if set.HoldRequestHeaders() && !m.holding.proven {
+		if err := hostTick(tickMillis); err != nil {
+			hostLog(levelCritical, "gatehouse: "+err.Error())
+			return false
+		}
+	}
 	return true
 }

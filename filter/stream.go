@@ -34,6 +34,8 @@ type stream struct {
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
+	id       uint32
+	ticks    int // of the clock that looks after held headers
 
 	request, response abi.Map
 	// What the host wrote, which the maps and the exchange are parts of.
@@ -88,13 +90,14 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
 	}
-	if s.exchange.HoldHeaders() {
+	if s.exchange.HoldHeaders() && vm.holding.hold(s.id, s) {
 		return actionPause
 	}
 	return actionContinue
 }
 
 func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
+	vm.holding.arrived(s.id, true)
 	if s.replied {
 		return actionPause
 	}
@@ -170,6 +173,7 @@ func overwrite(at int, b []byte) error {
 // onRequestTrailers is the end of a body with trailers: no end of stream comes
 // before it.
 func (s *stream) onRequestTrailers() (do action) {
+	vm.holding.arrived(s.id, true)
 	if s.replied {
 		return actionPause
 	}
