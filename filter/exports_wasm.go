@@ -46,7 +46,7 @@ func proxyOnResponseHeaders(id, _, _ uint32) uint32 { return uint32(vm.stream(id
 // The clock runs only until the host has proven that it can hold headers.
 //
 //go:wasmexport proxy_on_tick
-func proxyOnTick(uint32) { vm.tick() }
+func proxyOnTick(id uint32) { vm.tick(id) }
 
 //go:wasmexport proxy_on_delete
 func proxyOnDelete(id uint32) { vm.remove(id) }

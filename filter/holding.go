@@ -4,7 +4,7 @@ package main
 // headers for one of the whole stream: no body ever comes, and the request hangs
 // until it times out. Nothing tells the filter how the host was configured. It
 // sees it by this: a body that comes while the headers are held proves the host
-// right, for good. Until then a clock looks after the requests that wait; one that
+// right, for good: the pause is a setting of each plugin, not of the VM. Until then a clock looks after the requests that wait; one that
 // has waited for too long goes on, its body being judged and held as ever, but its
 // headers ahead of it. After a few of them the filter stops holding headers.
 type holding struct {
@@ -23,7 +23,7 @@ const (
 )
 
 // hold tells whether the headers of a stream may be held, and notes that they are.
-func (h *holding) hold(id uint32, s *stream) bool {
+func (h *holding) hold(s *stream) bool {
 	switch {
 	case h.proven:
 		return true
@@ -33,17 +33,18 @@ func (h *holding) hold(id uint32, s *stream) bool {
 	if h.waiting == nil {
 		h.waiting = map[uint32]*stream{}
 	}
-	h.waiting[id] = s
+	h.waiting[s.id] = s
 	s.ticks = 0
 	return true
 }
 
 // arrived: the stream has a body, or is over.
-func (h *holding) arrived(id uint32, withBody bool) {
-	if len(h.waiting) == 0 || h.waiting[id] == nil {
+func (s *stream) arrived(withBody bool) {
+	if s.plugin == nil || s.plugin.holding.waiting[s.id] == nil {
 		return
 	}
-	delete(h.waiting, id)
+	h := &s.plugin.holding
+	delete(h.waiting, s.id)
 	h.proven = h.proven || withBody
 }
 

@@ -29,9 +29,8 @@ type machine struct {
 	idle    []*stream
 	random  randomness
 	// last is the stream of the last callback: the next is mostly about it too.
-	last    *stream
-	lastID  uint32
-	holding holding
+	last   *stream
+	lastID uint32
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
@@ -42,7 +41,10 @@ var vm = machine{plugins: map[uint32]*plugin{}, streams: map[uint32]*stream{}} /
 const maxIdle = 256
 
 // plugin is one configuration.
-type plugin struct{ set *policy.Set }
+type plugin struct {
+	set     *policy.Set
+	holding holding
+}
 
 // create makes a plugin, which has no parent, or a stream of one.
 func (m *machine) create(id, parent uint32) {
@@ -71,7 +73,7 @@ func (m *machine) remove(id uint32) {
 		return
 	}
 	delete(m.streams, id)
-	m.holding.arrived(id, false)
+	s.arrived(false)
 	m.last = nil
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
@@ -79,8 +81,8 @@ func (m *machine) remove(id uint32) {
 }
 
 // tick is the clock's.
-func (m *machine) tick() {
-	if m.holding.tick() {
+func (m *machine) tick(id uint32) {
+	if p := m.plugins[id]; p != nil && p.holding.tick() {
 		return
 	}
 	if err := hostTick(0); err != nil {
@@ -121,7 +123,7 @@ func (m *machine) configure(id uint32) bool {
 		return false
 	}
 	p.set = set
-	if set.HoldRequestHeaders() && !m.holding.proven {
+	if set.HoldRequestHeaders() && !p.holding.proven {
 		if err := hostTick(tickMillis); err != nil {
 			hostLog(levelCritical, "gatehouse: "+err.Error())
 			return false

@@ -28,6 +28,7 @@ const (
 // be kept in the next.
 type stream struct {
 	set      *policy.Set
+	plugin   *plugin
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
 	replied  bool
@@ -44,7 +45,7 @@ type stream struct {
 }
 
 func (s *stream) begin(p *plugin) {
-	if p != nil {
+	if s.plugin = p; p != nil {
 		s.set = p.set
 	}
 }
@@ -52,6 +53,7 @@ func (s *stream) begin(p *plugin) {
 // reset forgets the exchange; false means that too much memory would be kept.
 func (s *stream) reset() bool {
 	s.exchange.Reset()
+	s.plugin = nil
 	s.set, s.begun, s.replied, s.inBuffer = nil, false, false, 0
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
@@ -90,14 +92,14 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
 	}
-	if s.exchange.HoldHeaders() && vm.holding.hold(s.id, s) {
+	if s.exchange.HoldHeaders() && s.plugin.holding.hold(s) {
 		return actionPause
 	}
 	return actionContinue
 }
 
 func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
-	vm.holding.arrived(s.id, true)
+	s.arrived(true)
 	if s.replied {
 		return actionPause
 	}
@@ -173,7 +175,7 @@ func overwrite(at int, b []byte) error {
 // onRequestTrailers is the end of a body with trailers: no end of stream comes
 // before it.
 func (s *stream) onRequestTrailers() (do action) {
-	vm.holding.arrived(s.id, true)
+	s.arrived(true)
 	if s.replied {
 		return actionPause
 	}

@@ -42,7 +42,8 @@ type received struct {
 
 // edge is an Envoy with an application behind it.
 type edge struct {
-	addr  string
+	addr  string // of the listener whose filter may hold headers
+	blind string // of the other, whose filter may not and was not told
 	envoy *pack.Process
 	mu    sync.Mutex
 	seen  map[string]received
@@ -85,8 +86,8 @@ func (e *edge) got(t *testing.T, id string) (received, bool) {
 	return r, ok
 }
 
-// start runs Envoy; allow says whether it lets filters hold request headers.
-func start(t *testing.T, allow bool) *edge {
+// start runs Envoy.
+func start(t *testing.T) *edge {
 	t.Helper()
 	e := &edge{seen: map[string]received{}}
 	server := httptest.NewUnstartedServer(e)
@@ -96,7 +97,7 @@ func start(t *testing.T, allow bool) *edge {
 	server.Start()
 	t.Cleanup(server.Close)
 	ports := pack.ReservePorts(t)
-	e.addr = ports.Addr(0)
+	e.addr, e.blind = ports.Addr(0), ports.Addr(1)
 	config, err := json.Marshal(policies)
 	if err != nil {
 		t.Fatal(err)
@@ -107,8 +108,8 @@ func start(t *testing.T, allow bool) *edge {
 		t.Fatal(err)
 	}
 	err = template.Must(template.New("envoy").Parse(envoyConfig)).Execute(f, map[string]any{
-		"Listen": split(e.addr), "Admin": split(ports.Addr(2)), "Upstream": split(server.Listener.Addr().String()),
-		"Config": string(config), "Wasm": pack.Wasm(t), "Allow": allow,
+		"Listeners": map[string]string{"seeing": split(e.addr), "blind": split(e.blind)}, "Admin": split(ports.Addr(2)), "Upstream": split(server.Listener.Addr().String()),
+		"Config": string(config), "Wasm": pack.Wasm(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,8 @@ func start(t *testing.T, allow bool) *edge {
 		t.Fatal(err)
 	}
 	e.envoy = pack.EnvoyOn(t, t.TempDir(), file, ports.Addr(2), e.addr)
-	e.envoy.Start(t)
+	e.envoy.Launch(t)
+	e.envoy.AwaitReady(t, 2*time.Minute) // the module is compiled, beside whatever else runs
 	return e
 }
 
@@ -130,8 +132,9 @@ const envoyConfig = `
 admin: {address: {{.Admin}}}
 static_resources:
   listeners:
-  - name: bodies
-    address: {{.Listen}}
+{{- range $name, $address := .Listeners}}
+  - name: {{$name}}
+    address: {{$address}}
     filter_chains:
     - filters:
       - name: hcm
@@ -153,16 +156,17 @@ static_resources:
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
               config:
-                name: gatehouse
+                name: {{$name}}
                 failure_policy: FAIL_RELOAD
-                {{if .Allow}}allow_on_headers_stop_iteration: true{{end}}
-                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: {{.Config}}}
+                {{if eq $name "seeing"}}allow_on_headers_stop_iteration: true{{end}}
+                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: {{$.Config}}}
                 vm_config:
                   vm_id: gatehouse
                   runtime: envoy.wasm.runtime.v8
-                  code: {local: {filename: {{.Wasm}}}}
+                  code: {local: {filename: {{$.Wasm}}}}
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+{{- end}}
   clusters:
   - name: h1
     connect_timeout: 5s
