@@ -21,6 +21,9 @@ func parsePartHead(head string) (p part, r *Refusal) {
 		if seen[name] = true; len(seen) > maxPartLines {
 			return p, malformed("a part has more than 16 headers")
 		}
+		if name == "content-disposition" && strings.TrimRight(value, " \t") != value {
+			return p, malformed("white space follows Content-Disposition, behind which some readers see no file name")
+		}
 		trimmed := strings.TrimLeft(value, " \t")
 		if r = p.take(name, strings.TrimRight(trimmed, " \t"), at+len(line)-len(trimmed)); r != nil {
 			return p, r
@@ -106,9 +109,14 @@ func (p *part) disposition(value string) (reason string) {
 	if kind != "form-data" {
 		return "Content-Disposition is not form-data"
 	}
+	if reason := separation(value, params); reason != "" {
+		return reason
+	}
 	named, extended, isExtended := false, "", false
 	for _, q := range params {
 		switch q.name {
+		default:
+			return "Content-Disposition has a parameter " + q.name + ", which some readers take for a file name"
 		case "name":
 			p.field, named = q.value, true
 		case "filename":
@@ -128,10 +136,32 @@ func (p *part) disposition(value string) (reason string) {
 		return "a part has no name"
 	case strings.Contains(p.field, "=?"):
 		return "the name of a field is an encoded word (RFC 2047), which some servers decode"
-	case isExtended && p.hasFile && extended != p.filename:
+	case isExtended && !p.hasFile:
+		return "filename* stands alone (RFC 7578 section 4.2 forbids it), so that some readers see no file"
+	case isExtended && extended != p.filename:
 		return "filename and filename* disagree"
-	case isExtended:
-		p.filename, p.hasFile = extended, true
+	}
+	return ""
+}
+
+// separation wants parameters to be separated as all clients do, by a semicolon and
+// spaces: readers that work with patterns overlook a parameter behind anything else,
+// or the whole part if a semicolon ends it.
+func separation(value string, params []param) (reason string) {
+	end := strings.IndexByte(value, ';')
+	for _, q := range params {
+		start := q.at - len(q.name) - 1
+		after := q.end
+		if q.quoted {
+			start, after = start-1, after+1
+		}
+		if gap := value[end:start]; len(gap) < 2 || gap[0] != ';' || strings.Trim(gap[1:], " ") != "" || value[end-1] == ' ' || value[end-1] == '\t' {
+			return "Content-Disposition separates its parameters otherwise than by a semicolon and a space"
+		}
+		end = after
+	}
+	if end >= 0 && end < len(value) {
+		return "Content-Disposition ends in a semicolon"
 	}
 	return ""
 }
