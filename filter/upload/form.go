@@ -83,7 +83,7 @@ func (f *form) writePart(b []byte) *Refusal {
 }
 
 func (f *form) endPart() *Refusal {
-	if f.charset != nil && len(f.charset) > 0 && !keepsASCII(string(f.charset)) {
+	if len(f.charset) > 0 && !keepsASCII(string(f.charset)) {
 		return refuse("GH-FRM-005", "the field _charset_ (RFC 7578 section 4.6) says "+quote(string(f.charset)))
 	}
 	if f.file == nil {

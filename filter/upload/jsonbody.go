@@ -3,6 +3,7 @@ package upload
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"gatehouse/filter/verdict"
 )
@@ -250,7 +251,8 @@ func (j *jsonBody) elements() (paths uint32) {
 	return paths
 }
 
-// named finds the paths that lead to the member whose name was read.
+// named finds the paths that lead to the member whose name was read. EqualFold is
+// what Go's encoding/json compares by: it knows the long s and the Kelvin sign.
 func (j *jsonBody) named() *Refusal {
 	j.state, j.here = jsonColon, 0
 	depth := len(j.stack) - 1
@@ -258,10 +260,9 @@ func (j *jsonBody) named() *Refusal {
 		return nil
 	}
 	name := string(j.text.name)
-	folded := foldJSONName(name)
 	for i := range j.fields {
 		steps := j.fields[i].steps
-		if j.onWay[depth]&(1<<i) == 0 || len(steps) <= depth || steps[depth].any || steps[depth].folded != folded {
+		if j.onWay[depth]&(1<<i) == 0 || len(steps) <= depth || steps[depth].any || !strings.EqualFold(steps[depth].name, name) {
 			continue
 		}
 		if steps[depth].name != name {

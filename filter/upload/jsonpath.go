@@ -15,8 +15,8 @@ const (
 // jsonStep goes from a value of JSON to one in it: a member by its name, or any
 // element of an array.
 type jsonStep struct {
-	name, folded string
-	any          bool
+	name string
+	any  bool
 }
 
 // parseJSONPath reads a path in the form of RFC 9535, as far as a stream can be
@@ -67,14 +67,7 @@ func parseJSONStep(s string) (step jsonStep, rest, reason string) {
 	if step.name == "" || len(step.name) > maxJSONStep || strings.ContainsAny(step.name, "*'\"\\]") {
 		return step, "", "has a step whose name is empty, longer than 128 bytes, or a pattern"
 	}
-	step.folded = foldJSONName(step.name)
 	return step, rest, ""
-}
-
-// foldJSONName makes alike what a reader that ignores case takes for the same
-// name, as Go's encoding/json does: with the long s and the Kelvin sign.
-func foldJSONName(name string) string {
-	return strings.NewReplacer("\u017f", "s", "\u212a", "k").Replace(strings.ToLower(name))
 }
 
 // jsonField is a place in JSON bodies that holds a file.
@@ -127,7 +120,7 @@ func (p *Policy) jsonField(f JSONField, fail func(key, value, reason string)) {
 
 func sameSteps(a, b []jsonStep) bool {
 	for i := range a {
-		if a[i].any != b[i].any || a[i].folded != b[i].folded {
+		if a[i].any != b[i].any || !strings.EqualFold(a[i].name, b[i].name) {
 			return false
 		}
 	}

@@ -55,6 +55,7 @@ type multipartReader struct {
 	carry     []byte
 	skip      int // bytes of data that are no content
 	parts     int
+	searched  int // bytes of a head that have no end in them
 	sink      partSink
 	at        int64 // bytes of the body that are behind
 	edits     []Edit
@@ -142,13 +143,17 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 	if bytes.HasPrefix(data, []byte("\r\n")) {
 		return nil, false, malformed("a part has no headers")
 	}
-	end := bytes.Index(data, []byte("\r\n\r\n"))
+	// What was searched before is not searched again: heads may come byte by byte.
+	from := max(0, m.searched-3)
+	end := bytes.Index(data[from:], []byte("\r\n\r\n"))
 	if end < 0 {
+		m.searched = len(data)
 		if len(data) > maxPartHead {
 			return nil, false, malformed("a part's headers are longer than 8 KiB")
 		}
 		return data, false, nil
 	}
+	m.searched, end = 0, end+from
 	if end > maxPartHead {
 		return nil, false, malformed("a part's headers are longer than 8 KiB")
 	}
