@@ -86,7 +86,7 @@ func (e *edge) got(t *testing.T, id string) (received, bool) {
 	return r, ok
 }
 
-// start runs Envoy.
+// start runs Envoy, with the limits that rendered configurations have.
 func start(t *testing.T) *edge {
 	t.Helper()
 	e := &edge{seen: map[string]received{}}
@@ -135,6 +135,7 @@ static_resources:
 {{- range $name, $address := .Listeners}}
   - name: {{$name}}
     address: {{$address}}
+    per_connection_buffer_limit_bytes: 262144
     filter_chains:
     - filters:
       - name: hcm
@@ -148,8 +149,10 @@ static_resources:
               domains: ["*"]
               routes:
               - match: {prefix: /, headers: [{name: x-upstream, string_match: {exact: h2}}]}
+                request_body_buffer_limit: 4194304
                 route: {cluster: h2, timeout: 20s}
               - match: {prefix: /}
+                request_body_buffer_limit: 4194304
                 route: {cluster: h1, timeout: 20s}
           http_filters:
           - name: gatehouse
