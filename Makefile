@@ -231,6 +231,14 @@ $(STAMPS)/observatory: $(OBSERVATORY)
 	@echo '{}' > $(TOOLS)/observatory/node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json
 	@touch $@
 
+READERS := $(TOOLS)/multipart-readers
+.PHONY: multipart-readers
+multipart-readers: ## what the inspector accepts is read alike by busboy, formidable, python-multipart, werkzeug and multipart (needs node 20, npm and Python)
+	@npm install --prefix $(READERS) --no-save --ignore-scripts --no-audit --no-fund --loglevel error busboy@1.6.0 formidable@3.5.4
+	@python3 -m venv $(READERS)/python
+	@$(READERS)/python/bin/pip install --quiet --disable-pip-version-check python-multipart==0.0.34 werkzeug==3.1.9 multipart==2.0.1
+	GATEHOUSE_MULTIPART_READERS="$(READERS) $(READERS)/python/bin/python" go test -count=1 -run TestWhatIsAcceptedAllReadersReadAlike -v ./filter/upload
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

@@ -43,5 +43,10 @@ func proxyOnRequestTrailers(id, _ uint32) uint32 { return uint32(vm.stream(id).o
 //go:wasmexport proxy_on_response_headers
 func proxyOnResponseHeaders(id, _, _ uint32) uint32 { return uint32(vm.stream(id).onResponseHeaders()) }
 
+// The clock runs only until the host has proven that it can hold headers.
+//
+//go:wasmexport proxy_on_tick
+func proxyOnTick(id uint32) { vm.tick(id) }
+
 //go:wasmexport proxy_on_delete
 func proxyOnDelete(id uint32) { vm.remove(id) }

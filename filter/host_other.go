@@ -11,6 +11,9 @@ var errNoHost = errors.New("no proxy-wasm host")
 func hostLog(uint32, string)                         {}
 func hostConfiguration() (string, error)             { return "", errNoHost }
 func hostBody(int, int) ([]byte, error)              { return nil, errNoHost }
+func hostTick(uint32) error                          { return errNoHost }
+func hostContinue(uint32) error                      { return errNoHost }
+func hostReplaceBody([]byte) error                   { return errNoHost }
 func hostHeaders(uint32, *[]byte) (string, error)    { return "", errNoHost }
 func hostSetHeaders(uint32, []byte) error            { return errNoHost }
 func hostAddHeader(uint32, string, string) error     { return errNoHost }
@@ -25,5 +28,5 @@ func hostReply(int, []byte, []byte) error            { return errNoHost }
 // The callbacks are called by the host alone: exports_wasm.go.
 var _ = [...]any{
 	(*machine).create, (*machine).configure, (*machine).stream, (*machine).remove,
-	(*stream).onRequestHeaders, (*stream).onRequestBody, (*stream).onRequestTrailers, (*stream).onResponseHeaders,
+	(*machine).tick, (*stream).onRequestHeaders, (*stream).onRequestBody, (*stream).onRequestTrailers, (*stream).onResponseHeaders,
 }

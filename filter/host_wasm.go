@@ -19,6 +19,18 @@ func proxyLog(level uint32, text *byte, size int32) uint32
 //go:wasmimport env proxy_get_buffer_bytes
 func proxyGetBufferBytes(buffer uint32, start, size int32, data unsafe.Pointer, got *int32) uint32
 
+//go:wasmimport env proxy_set_buffer_bytes
+func proxySetBufferBytes(buffer uint32, start, size int32, data *byte, dataSize int32) uint32
+
+//go:wasmimport env proxy_set_tick_period_milliseconds
+func proxySetTickPeriodMilliseconds(period uint32) uint32
+
+//go:wasmimport env proxy_set_effective_context
+func proxySetEffectiveContext(id uint32) uint32
+
+//go:wasmimport env proxy_continue_stream
+func proxyContinueStream(kind uint32) uint32
+
 //go:wasmimport env proxy_get_header_map_pairs
 func proxyGetHeaderMapPairs(kind uint32, data unsafe.Pointer, got *int32) uint32
 
@@ -120,6 +132,24 @@ func hostBody(at, size int) ([]byte, error) {
 		return host.body[:len(got)], nil
 	}
 	return nil, failed("read the body", status)
+}
+
+// hostTick has the clock's callback called every so many milliseconds, 0 never.
+func hostTick(millis uint32) error {
+	return failed("set the clock", proxySetTickPeriodMilliseconds(millis))
+}
+
+// hostContinue lets the request of a stream go on that was paused.
+func hostContinue(id uint32) error {
+	if err := failed("go to a stream", proxySetEffectiveContext(id)); err != nil {
+		return err
+	}
+	return failed("let a stream go on", proxyContinueStream(0))
+}
+
+// hostReplaceBody puts b in the place of as many bytes at the body's beginning.
+func hostReplaceBody(b []byte) error {
+	return failed("change the body", proxySetBufferBytes(bufferRequestBody, 0, int32(len(b)), unsafe.SliceData(b), int32(len(b))))
 }
 
 func hostHeaders(kind uint32, into *[]byte) (string, error) {

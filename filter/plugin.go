@@ -42,7 +42,10 @@ var vm = machine{plugins: map[uint32]*plugin{}} //nolint:gochecknoglobals // see
 const maxIdle = 256
 
 // plugin is one configuration.
-type plugin struct{ set *policy.Set }
+type plugin struct {
+	set     *policy.Set
+	holding holding
+}
 
 // create makes a plugin, which has no parent, or a stream of one.
 func (m *machine) create(id, parent uint32) {
@@ -59,6 +62,7 @@ func (m *machine) create(id, parent uint32) {
 	if m.last == nil || m.lastID != parent {
 		m.last, m.lastID = m.plugins[parent], parent
 	}
+	s.id = id
 	s.begin(m.last)
 	m.streams.put(id, s)
 }
@@ -75,8 +79,19 @@ func (m *machine) remove(id uint32) {
 	if s.counted {
 		m.uploads.add(-1)
 	}
+	s.arrived(false)
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
+	}
+}
+
+// tick is the clock's.
+func (m *machine) tick(id uint32) {
+	if p := m.plugins[id]; p != nil && p.holding.tick() {
+		return
+	}
+	if err := hostTick(0); err != nil {
+		hostLog(levelError, "gatehouse: "+err.Error())
 	}
 }
 
@@ -109,5 +124,11 @@ func (m *machine) configure(id uint32) bool {
 		return false
 	}
 	p.set = set
+	if set.HoldRequestHeaders() && !p.holding.proven {
+		if err := hostTick(tickMillis); err != nil {
+			hostLog(levelCritical, "gatehouse: "+err.Error())
+			return false
+		}
+	}
 	return true
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"gatehouse/filter/abi"
@@ -27,6 +28,7 @@ const (
 // be kept in the next.
 type stream struct {
 	set      *policy.Set
+	plugin   *plugin
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
 	replied  bool
@@ -34,6 +36,8 @@ type stream struct {
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
+	id       uint32
+	ticks    int // of the clock that looks after held headers
 
 	request  [][2]string
 	response abi.Map
@@ -43,7 +47,7 @@ type stream struct {
 }
 
 func (s *stream) begin(p *plugin) {
-	if p != nil {
+	if s.plugin = p; p != nil {
 		s.set = p.set
 	}
 }
@@ -51,6 +55,7 @@ func (s *stream) begin(p *plugin) {
 // reset forgets the exchange; false means that too much memory would be kept.
 func (s *stream) reset() bool {
 	s.exchange.Reset()
+	s.plugin = nil
 	s.set, s.begun, s.replied, s.counted, s.inBuffer = nil, false, false, false, 0
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
@@ -94,13 +99,14 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		s.counted = true
 		vm.uploads.add(+1)
 	}
-	if s.exchange.HoldHeaders() {
+	if s.exchange.HoldHeaders() && s.plugin.holding.hold(s) {
 		return actionPause
 	}
 	return actionContinue
 }
 
 func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
+	s.arrived(true)
 	if s.replied {
 		return actionPause
 	}
@@ -151,13 +157,39 @@ func (s *stream) judge(size int) (hold bool, err error) {
 			return false, nil
 		}
 		at += len(chunk)
+		for _, e := range s.exchange.Edits() {
+			if err := overwrite(at-e.FromEnd, e.Bytes); err != nil {
+				return false, err
+			}
+		}
 	}
 	return hold, nil
+}
+
+// overwrite changes bytes of the host's buffer. The host replaces a beginning
+// alone: what stands before them is given back with them.
+func overwrite(at int, b []byte) error {
+	if at < 0 {
+		return errors.New("a file name to be rewritten has left already: the host did not hold it")
+	}
+	whole := make([]byte, 0, at+len(b))
+	for len(whole) < at {
+		before, err := hostBody(len(whole), min(readSize, at-len(whole)))
+		if err != nil {
+			return err
+		}
+		if len(before) == 0 {
+			return fmt.Errorf("the host gave nothing at %d of %d", len(whole), at)
+		}
+		whole = append(whole, before...)
+	}
+	return hostReplaceBody(append(whole, b...))
 }
 
 // onRequestTrailers is the end of a body with trailers: no end of stream comes
 // before it.
 func (s *stream) onRequestTrailers() (do action) {
+	s.arrived(true)
 	if s.replied {
 		return actionPause
 	}

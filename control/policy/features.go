@@ -73,6 +73,8 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		MaxPixels:       put(t, "uploads.max_pixels", raw.v.maxPixels),
 		OnUncertain:     put(t, "uploads.on_uncertain", raw.v.onUncertain),
 		Fields:          k.uploadFields(raw.v.fields, t),
+		JSONFields:      k.jsonFields(raw.v.jsonFields, t),
+		Names:           put(t, "uploads.names", raw.v.names),
 	}
 	if pdf := raw.v.pdf; pdf.set {
 		u.PDF = &filterpolicy.UploadPDF{URI: put(t, "uploads.pdf.uri", pdf.v.uri), GoToRemote: put(t, "uploads.pdf.goto_remote", pdf.v.gotoRemote)}
@@ -96,6 +98,22 @@ func (k *compiler) uploadFields(raw value[[]value[rawUploadField]], t trace) []f
 		}
 		out = append(out, filterpolicy.UploadField{
 			Name: f.v.name.v, Allow: k.knownTypes(f.v.allow), MaxFileSize: f.v.maxFile.v,
+		})
+	}
+	return out
+}
+
+func (k *compiler) jsonFields(raw value[[]value[rawJSONField]], t trace) []filterpolicy.JSONField {
+	if raw.set {
+		t["uploads.json_fields"] = raw.at
+	}
+	var out []filterpolicy.JSONField
+	for _, f := range raw.v {
+		if f.v.path.v == "" {
+			continue // reported where it was read
+		}
+		out = append(out, filterpolicy.JSONField{
+			Path: f.v.path.v, Allow: k.knownTypes(f.v.allow), MaxFileSize: f.v.maxFile.v, Encoding: f.v.encoding.v,
 		})
 	}
 	return out

@@ -99,6 +99,14 @@ type rawUploads struct {
 	onUncertain         value[string]
 	pdf                 value[rawUploadPDF]
 	fields              value[[]value[rawUploadField]]
+	jsonFields          value[[]value[rawJSONField]]
+	names               value[string]
+}
+
+type rawJSONField struct {
+	path, encoding value[string]
+	allow          value[[]value[string]]
+	maxFile        value[int64]
 }
 
 type rawUploadPDF struct{ uri, gotoRemote value[string] }

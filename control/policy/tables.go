@@ -189,6 +189,17 @@ func uploadsKind() kind[rawUploads] {
 		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
 		key("pdf", "actions that lead out of a PDF", uploadPDFKind(), func(u *rawUploads) *value[rawUploadPDF] { return &u.pdf }),
 		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
+		key("json_fields", "places in JSON bodies that hold files in base64", list(jsonFieldKind()), func(u *rawUploads) *value[[]value[rawJSONField]] { return &u.jsonFields }),
+		key("names", "file names that could do harm", word("refuse", "rewrite"), func(u *rawUploads) *value[string] { return &u.names }),
+	)
+}
+
+func jsonFieldKind() kind[rawJSONField] {
+	return object(
+		required(key("path", "$.document.content, or $.files[*].data", text(), func(f *rawJSONField) *value[string] { return &f.path })),
+		key("allow", "types and groups of types, instead of the policy's", list(text()), func(f *rawJSONField) *value[[]value[string]] { return &f.allow }),
+		key("max_file_size", "of one file, instead of the policy's", size(), func(f *rawJSONField) *value[int64] { return &f.maxFile }),
+		key("encoding", "base64url: the alphabet for URLs", word("base64", "base64url"), func(f *rawJSONField) *value[string] { return &f.encoding }),
 	)
 }
 

@@ -145,6 +145,13 @@ func (b *body) fill() {
 	b.held = b.held[:start+n]
 	if n > 0 {
 		b.holding = b.exchange.Body(b.held[start:])
+		for _, e := range b.exchange.Edits() {
+			if e.FromEnd > len(b.held) {
+				b.exchange.Fail("a file name to be rewritten has left already")
+				break
+			}
+			copy(b.held[len(b.held)-e.FromEnd:], e.Bytes)
+		}
 	}
 	if err != nil {
 		b.err = err

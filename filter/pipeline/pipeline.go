@@ -35,6 +35,7 @@ type state struct {
 	policy    *policy.Compiled // nil if none could be chosen
 	inspector *upload.Inspector
 	received  int64
+	edits     []Edit
 	verdict   verdict.Verdict
 	reply     *Reply
 	random    Random
@@ -82,8 +83,8 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 	if x.reply == nil {
 		x.crossSite()
 	}
-	if x.reply == nil && !r.EndOfStream {
-		x.beginUpload()
+	if x.reply == nil {
+		x.beginUpload(r.EndOfStream)
 	}
 }
 
@@ -113,6 +114,7 @@ func (x *Exchange) HoldHeaders() bool { return x.inspector != nil && x.set.HoldR
 // Body judges the next bytes of the body. hold means that the host must keep
 // back everything that it has not let go yet. After a refusal, Reply is set.
 func (x *Exchange) Body(chunk []byte) (hold bool) {
+	x.edits = nil
 	if x.inspector == nil {
 		return false
 	}
@@ -134,6 +136,7 @@ func (x *Exchange) Pass(n int) (hold bool) {
 	if x.inspector == nil {
 		return false
 	}
+	x.edits = nil
 	hold, refusal := x.inspector.Pass(n)
 	return x.seen(n, hold, refusal)
 }
@@ -145,6 +148,9 @@ func (x *Exchange) seen(n int, hold bool, refusal *upload.Refusal) bool {
 		x.refuse(refusal)
 		return false
 	}
+	for _, e := range x.inspector.Edits() {
+		x.edits = append(x.edits, Edit{FromEnd: int(x.received - e.At), Bytes: e.Bytes})
+	}
 	// Over HTTP/1 the upstream takes the request for complete with its last
 	// byte, before any end of stream: the verdict must come first.
 	if x.head.contentLength >= 0 && x.received >= x.head.contentLength {
@@ -153,6 +159,17 @@ func (x *Exchange) seen(n int, hold bool, refusal *upload.Refusal) bool {
 	}
 	return hold
 }
+
+// Edit says that bytes which were given to Body, and are held, go on as others.
+type Edit struct {
+	FromEnd int // where they begin, counted back from the end of what was given
+	Bytes   []byte
+}
+
+// Edits lists what the host must change before it lets anything go that Body has
+// seen, as of its last call: file names that the policy rewrites. They change no
+// length.
+func (x *Exchange) Edits() []Edit { return x.edits }
 
 // End judges the body as complete: at the end of the stream or at the trailers.
 // It may be called more than once.
@@ -233,9 +250,15 @@ func (x *Exchange) crossSite() {
 	}
 }
 
-func (x *Exchange) beginUpload() {
+func (x *Exchange) beginUpload(empty bool) {
 	p := x.policy.Uploads
 	if p == nil {
+		return
+	}
+	if empty {
+		if refusal := p.Announced(x.uploadRequest()); refusal != nil {
+			x.refuse(refusal)
+		}
 		return
 	}
 	if len(x.head.contentType) > 1 || len(x.head.contentEncoding) > 1 {
@@ -245,14 +268,22 @@ func (x *Exchange) beginUpload() {
 		})
 		return
 	}
-	inspector, refusal := p.Inspect(upload.Request{
-		Method: x.head.method, Path: x.head.path, ContentLength: x.head.contentLength,
-		ContentType: strings.Join(x.head.contentType, ""), ContentEncoding: strings.Join(x.head.contentEncoding, ""),
-		ContentDisposition: x.head.contentDisposition, ContentRange: x.head.contentRange, UploadOffset: x.head.uploadOffset,
-	})
+	inspector, refusal := p.Inspect(x.uploadRequest())
 	x.inspector = inspector
 	if refusal != nil {
 		x.refuse(refusal)
+	}
+}
+
+func (x *Exchange) uploadRequest() upload.Request {
+	h := &x.head
+	return upload.Request{
+		Method: h.method, Path: h.path, ContentLength: h.contentLength,
+		ContentType: strings.Join(h.contentType, ""), ContentEncoding: strings.Join(h.contentEncoding, ""),
+		ContentDisposition: h.contentDisposition, ContentRange: h.contentRange,
+		UploadOffset: h.resumable.offset, UploadLength: h.resumable.length, UploadMetadata: h.resumable.metadata,
+		UploadConcat: h.resumable.concat, UploadComplete: h.resumable.complete,
+		KeepNames: x.policy.UploadsReport, // to report is to change nothing
 	}
 }
 

@@ -40,8 +40,28 @@ type fields struct {
 	method, authority, path, scheme string
 	forwardedProto, requestID       string
 	contentDisposition              string
-	contentRange, uploadOffset      string
+	contentRange                    string
+	resumable                       resumable
 	contentLength                   int64 // -1: unknown
+}
+
+// resumable is what tus 1.0 and its successors say of a file that comes in pieces.
+type resumable struct{ offset, length, metadata, concat, complete string }
+
+// take joins two lines of a name: they are none then.
+func (u *resumable) take(name, value string) {
+	switch name {
+	case "upload-offset":
+		u.offset += value
+	case "upload-length":
+		u.length += value
+	case "upload-metadata":
+		u.metadata += value
+	case "upload-concat":
+		u.concat += value
+	case "upload-complete":
+		u.complete += value
+	}
 }
 
 // read takes the lines in, into a head that is empty or forgotten.
@@ -102,8 +122,8 @@ func (h *head) take(name, value string) {
 		h.contentDisposition = value
 	case "content-range":
 		h.contentRange += value // two of them are none
-	case "upload-offset":
-		h.uploadOffset += value
+	case "upload-offset", "upload-length", "upload-metadata", "upload-concat", "upload-complete":
+		h.resumable.take(name, value)
 	case "content-length":
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
 			h.contentLength = n

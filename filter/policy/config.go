@@ -162,6 +162,21 @@ type Uploads struct {
 	PDF *UploadPDF `json:"pdf,omitempty"`
 	// Fields says otherwise for some fields of a form.
 	Fields []UploadField `json:"fields,omitempty"`
+	// JSONFields names the places in JSON bodies that hold files.
+	JSONFields []JSONField `json:"json_fields,omitempty"`
+	// Names is refuse (also when empty) or rewrite: what becomes of file names
+	// that could do harm.
+	Names string `json:"names,omitempty"`
+}
+
+// JSONField is a place in JSON bodies that holds a file in base64, plain or as a
+// data: URL: its path ($.document.content, files[*].data), what it may hold, as
+// for an UploadField, and its alphabet, base64 (also when empty) or base64url.
+type JSONField struct {
+	Path        string   `json:"path"`
+	Allow       []string `json:"allow,omitempty"`
+	MaxFileSize int64    `json:"max_file_size,omitempty"`
+	Encoding    string   `json:"encoding,omitempty"`
 }
 
 // UploadPDF says what becomes of addresses and of other files that a PDF leads to:
@@ -184,12 +199,16 @@ func (u *Uploads) Config() upload.Config {
 	c := upload.Config{
 		Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
 		MaxUnpacked: u.MaxUnpackedSize, MaxPixels: u.MaxPixels, OnUncertain: u.OnUncertain,
+		Names: u.Names,
 	}
 	if u.PDF != nil {
 		c.PDF = upload.PDF(*u.PDF)
 	}
 	for _, f := range u.Fields {
 		c.Fields = append(c.Fields, upload.Field(f))
+	}
+	for _, f := range u.JSONFields {
+		c.JSONFields = append(c.JSONFields, upload.JSONField(f))
 	}
 	return c
 }

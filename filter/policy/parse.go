@@ -267,9 +267,21 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 		"fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
 		},
+		"names": r.str(&u.Names),
+		"json_fields": func(at string, e gjson.Result) {
+			r.array(at, e, func(at string, e gjson.Result) { u.JSONFields = append(u.JSONFields, r.jsonField(at, e)) })
+		},
 	})
 	u.MaxFiles = int(min(max(files, -1), 1<<30))
 	return u
+}
+
+func (r *reader) jsonField(where string, v gjson.Result) JSONField {
+	var f JSONField
+	r.fields(where, v, map[string]field{
+		"path": r.str(&f.Path), "allow": r.strings(&f.Allow), "max_file_size": r.integer(&f.MaxFileSize), "encoding": r.str(&f.Encoding),
+	})
+	return f
 }
 
 func (r *reader) uploadField(where string, v gjson.Result) UploadField {

@@ -26,6 +26,12 @@ type Config struct {
 	PDF PDF
 	// Fields says otherwise for some fields of a form.
 	Fields []Field
+	// JSONFields names the places in JSON bodies that hold files.
+	JSONFields []JSONField
+	// Names says what becomes of names that could do harm: NamesRefuse (the
+	// default), or NamesRewrite, which makes them harmless in the stream where
+	// that is possible without changing its length.
+	Names string
 }
 
 // Field is what one field of a form may hold: its own types, if it names any,
@@ -40,6 +46,12 @@ type Field struct {
 const (
 	OnUncertainAccept = "accept"
 	OnUncertainReject = "reject"
+)
+
+// What becomes of names that could do harm.
+const (
+	NamesRefuse  = "refuse"
+	NamesRewrite = "rewrite"
 )
 
 // The defaults of a Config.
@@ -64,6 +76,8 @@ type Policy struct {
 	acceptUncertain bool // as it was written, not by default
 	fields          map[string]*Policy
 	pdf             PDF
+	jsonFields      []jsonField
+	rewriteNames    bool
 }
 
 // ConfigError is one mistake in a Config.
@@ -75,7 +89,7 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 func Compile(c Config) (*Policy, error) {
 	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
 		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
-		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF}
+		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {
@@ -104,12 +118,18 @@ func Compile(c Config) (*Policy, error) {
 			fail(lead.key, lead.value, "is none of allow, click and reject")
 		}
 	}
+	if c.Names != "" && c.Names != NamesRefuse && c.Names != NamesRewrite {
+		fail("names", c.Names, "is neither refuse nor rewrite")
+	}
 	p.defaults()
 	if p.maxRequest < p.maxFile {
 		fail("max_request_size", strconv.FormatInt(p.maxRequest, 10), "is smaller than max_file_size: no such file could ever arrive")
 	}
 	for _, f := range c.Fields {
 		p.field(f, fail)
+	}
+	for _, f := range c.JSONFields {
+		p.jsonField(f, fail)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -123,34 +143,52 @@ func (p *Policy) field(f Field, fail func(key, value, reason string)) {
 		fail("fields", f.Name, "has no name, or that of another")
 		return
 	}
-	own := *p
-	own.fields = nil
-	if len(f.Allow) > 0 {
-		own.allow = map[string]bool{}
-	}
-	for _, name := range f.Allow {
-		if !own.allowName(name) {
-			fail("fields", name, "is no type and no group")
-		}
-	}
-	switch {
-	case f.MaxFileSize < 0 || f.MaxFileSize > p.maxRequest:
-		fail("fields", strconv.FormatInt(f.MaxFileSize, 10), "is no size that a file in a request could have")
-	case f.MaxFileSize > 0:
-		own.maxFile = f.MaxFileSize
-	}
 	if p.fields == nil {
 		p.fields = map[string]*Policy{}
 	}
-	p.fields[f.Name] = &own
+	p.fields[f.Name] = p.narrowed("fields", f.Allow, f.MaxFileSize, fail)
 }
 
-// of is the policy of a form's field.
-func (p *Policy) of(field string) *Policy {
-	if own := p.fields[field]; own != nil {
-		return own
+// narrowed is the policy with its own types and size, where it has any.
+func (p *Policy) narrowed(key string, allow []string, maxFile int64, fail func(key, value, reason string)) *Policy {
+	own := *p
+	own.fields, own.jsonFields = nil, nil
+	if len(allow) > 0 {
+		own.allow = map[string]bool{}
 	}
-	return p
+	for _, name := range allow {
+		if !own.allowName(name) {
+			fail(key, name, "is no type and no group")
+		}
+	}
+	switch {
+	case maxFile < 0 || maxFile > p.maxRequest:
+		fail(key, strconv.FormatInt(maxFile, 10), "is no size that a file in a request could have")
+	case maxFile > 0:
+		own.maxFile = maxFile
+	}
+	return &own
+}
+
+// of is the policy of a form's field. A rule for photos also holds for photos[] and
+// photos[3], as PHP and others group fields. What PHP alone would take for the
+// name of a rule is refused (it drops spaces in front, and makes underscores of
+// dots and spaces).
+func (p *Policy) of(field string) (*Policy, *Refusal) {
+	if len(p.fields) == 0 {
+		return p, nil
+	}
+	if own := p.fields[field]; own != nil {
+		return own, nil
+	}
+	base, _, _ := strings.Cut(field, "[")
+	if own := p.fields[base]; own != nil {
+		return own, nil
+	}
+	if p.fields[strings.NewReplacer(".", "_", " ", "_").Replace(strings.TrimLeft(base, " "))] != nil {
+		return nil, malformed("the name of a field that some servers take for that of another, which has a rule")
+	}
+	return p, nil
 }
 
 func (p *Policy) allowName(name string) bool {

@@ -19,6 +19,11 @@ type encoded struct {
 	tail     int64 // bytes after the data of deflate: its sum
 }
 
+func uncoded(coding string) bool {
+	coding = strings.ToLower(strings.TrimSpace(coding))
+	return coding == "" || coding == "identity"
+}
+
 // decoding wraps a carrier, or says that the coding is not known here.
 func (p *Policy) decoding(coding string, inner carrier) (carrier, *Refusal) {
 	coding = strings.ToLower(strings.TrimSpace(coding))
@@ -46,7 +51,7 @@ func (e *encoded) unpacked(b []byte) *Refusal {
 
 func (e *encoded) write(b []byte) *Refusal {
 	if e.gzip != nil {
-		return e.gzip.write(b)
+		return e.member(b)
 	}
 	if n := min(2-len(e.head), len(b)); n > 0 {
 		e.head = append(e.head, b[:n]...)
@@ -74,6 +79,25 @@ func (e *encoded) write(b []byte) *Refusal {
 		e.ended, e.tail = true, int64(len(rest))
 	}
 	return e.afterSum()
+}
+
+// member: some servers read all members of a body in gzip, others the first.
+func (e *encoded) member(b []byte) *Refusal {
+	for len(b) > 0 {
+		if e.gzip.z != nil && e.gzip.state == gzipHeader {
+			return malformed("something follows the first member of a body in gzip")
+		}
+		var r *Refusal
+		if e.gzip.state == gzipData {
+			b, r = e.gzip.data(b)
+		} else {
+			b, r = e.gzip.framing(b)
+		}
+		if r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 func (e *encoded) afterSum() *Refusal {

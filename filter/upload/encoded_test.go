@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/base64"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,10 @@ func TestAnEncodedBodyIsJudgedAsTheServerSeesIt(t *testing.T) {
 		{"deflate without its sum", "deflate", strings.TrimSuffix(zlibbed(t, samplePDF("")), zlibbed(t, samplePDF(""))[len(zlibbed(t, samplePDF("")))-4:]), RuleTruncated},
 		{"deflate with more behind it", "deflate", zlibbed(t, samplePDF("")) + "x", RuleMalformed},
 		{"beyond the request's size", "gzip", zipped(t, strings.Repeat("hello, world ", 20_000)), RuleRequestSize},
+		{"gzip twice, one behind the other", "gzip", zipped(t, samplePDF("")) + zipped(t, "more"), RuleMalformed},
+		{"gzip with more behind it", "gzip", zipped(t, samplePDF("")) + "\x00", RuleMalformed},
+		{"a coding and identity", "gzip, identity", zipped(t, samplePDF("")), RuleEncoding},
+		{"an unknown coding", "zstd", samplePDF(""), RuleEncoding},
 		{"two codings", "gzip, gzip", zipped(t, zipped(t, samplePDF(""))), RuleEncoding},
 		{"br", "br", "x", RuleEncoding},
 	}
@@ -68,6 +73,8 @@ func TestAnEncodedBodyIsJudgedAsTheServerSeesIt(t *testing.T) {
 func TestAStretchOfAFile(t *testing.T) {
 	t.Parallel()
 	half := samplePDF("")[:100]
+	const tus = "application/offset+octet-stream"
+	coded := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	tests := []struct {
 		name        string
 		r           Request
@@ -75,10 +82,30 @@ func TestAStretchOfAFile(t *testing.T) {
 		rule, loose string
 	}{
 		{"the whole file", Request{ContentRange: "bytes 0-99/100"}, half, RuleTruncated, RuleTruncated},
-		{"the first stretch", Request{ContentRange: "bytes 0-99/200"}, half, "", ""},
+		{"the first stretch", Request{ContentRange: "bytes 0-99/200"}, half, RuleTruncated, ""},
+		{"the first stretch, which is whole for who does not know the header", Request{ContentRange: "bytes 0-99/2000"}, samplePDF(""), "", ""},
+		{"a stretch of a file too large", Request{ContentRange: "bytes 0-99/200000000"}, half, RuleFileSize, RuleFileSize},
+		{"a stretch that ends beyond the size", Request{ContentRange: "bytes 10485700-10485799/*"}, samplePDF(""), RulePartial, RuleFileSize},
+		{"a sign", Request{ContentRange: "bytes +0-99/200"}, half, RuleMalformed, RuleMalformed},
 		{"the first stretch of a program", Request{ContentRange: "bytes 0-99/200"}, sampleEXE(), RuleMismatch, RuleMismatch},
 		{"a later stretch", Request{ContentRange: "bytes 100-199/200"}, "more", RulePartial, ""},
-		{"a first stretch of tus", Request{UploadOffset: "0", ContentType: "application/offset+octet-stream"}, half, "", ""},
+		{"a first stretch of tus", Request{UploadOffset: "0", ContentType: tus}, half, RuleTruncated, ""},
+		{"a whole file by tus", Request{UploadOffset: "0", ContentType: tus}, samplePDF(""), "", ""},
+		{"a first stretch of a program by tus", Request{UploadOffset: "0", ContentType: tus}, sampleEXE(), RuleNotAllowed, RuleNotAllowed},
+		{"tus, made with a stretch", Request{UploadLength: "2000", ContentType: tus}, half, RuleTruncated, ""},
+		{"tus, made with all", Request{UploadLength: "2000", ContentType: tus, ContentLength: 2000}, half, RuleTruncated, RuleTruncated},
+		{"tus, made with a name that lies", Request{UploadLength: "2000", ContentType: tus, UploadMetadata: "filename " + coded("a.png")}, half, RuleMismatch, RuleMismatch},
+		{"tus, made with a name and type", Request{ContentType: tus, UploadMetadata: "filename " + coded("a.pdf") + ",filetype " + coded("application/pdf") + ",is_confidential"}, samplePDF(""), "", ""},
+		{"tus, made with a type that lies", Request{ContentType: tus, UploadMetadata: "filetype " + coded("image/png")}, samplePDF(""), RuleMismatch, RuleMismatch},
+		{"tus, made with a name that leads out", Request{ContentType: tus, UploadMetadata: "filename " + coded("../a.pdf")}, samplePDF(""), RuleName, RuleName},
+		{"tus, made with two names", Request{ContentType: tus, UploadMetadata: "filename " + coded("a.pdf") + ",name " + coded("b.pdf")}, samplePDF(""), RuleMalformed, RuleMalformed},
+		{"tus, made with a name twice", Request{ContentType: tus, UploadMetadata: "filename " + coded("a.pdf") + ",Filename " + coded("a.pdf")}, samplePDF(""), RuleMalformed, RuleMalformed},
+		{"tus, made with what is no base64", Request{ContentType: tus, UploadMetadata: "filename a.pdf"}, samplePDF(""), RuleMalformed, RuleMalformed},
+		{"tus, put together", Request{ContentType: tus, UploadConcat: "partial"}, half, RulePartial, ""},
+		{"tus, beyond its own length", Request{UploadOffset: "9", UploadLength: "7", ContentType: tus}, half, RuleMalformed, RuleMalformed},
+		{"an incomplete upload", Request{UploadComplete: "?0"}, half, RuleTruncated, ""},
+		{"a complete upload", Request{UploadComplete: "?1"}, half, RuleTruncated, RuleTruncated},
+		{"an upload that is neither", Request{UploadComplete: "1"}, half, RuleMalformed, RuleMalformed},
 		{"a later stretch of tus", Request{UploadOffset: "7"}, half, RulePartial, ""},
 		{"both", Request{UploadOffset: "7", ContentRange: "bytes 0-99/200"}, half, RuleMalformed, RuleMalformed},
 		{"another unit", Request{ContentRange: "lines 0-9/20"}, half, RuleMalformed, RuleMalformed},
@@ -87,7 +114,9 @@ func TestAStretchOfAFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.r.ContentLength = -1
+			if tt.r.ContentLength == 0 {
+				tt.r.ContentLength = -1
+			}
 			if tt.r.ContentType == "" {
 				tt.r.ContentType = "application/pdf"
 			}

@@ -12,6 +12,7 @@ import (
 type file struct {
 	policy   *Policy
 	name     string // "" for a raw body without one
+	sent     string // what the client called it, if it was rewritten
 	named    bool   // whether a name is to be expected
 	declared string // media type, "" if undeclared
 
@@ -42,13 +43,18 @@ func (p *Policy) newFile(name, declared string, named bool) (*file, *Refusal) {
 	if name == "" {
 		return f, nil // judged when it turns out not to be empty
 	}
+	return f, judgeName(name)
+}
+
+// judgeName says whether a file may have the name at all.
+func judgeName(name string) *Refusal {
 	if reason := nameMistake(name); reason != "" {
-		return nil, unsafe(RuleName, reason)
+		return unsafe(RuleName, reason)
 	}
 	if hidesProgram(name) {
-		return nil, unsafe(RuleName, "the name hides the extension of a program")
+		return unsafe(RuleName, "the name hides the extension of a program")
 	}
-	return f, nil
+	return normalMistake(name)
 }
 
 func (f *file) write(b []byte) *Refusal {
@@ -307,9 +313,12 @@ func kindByExtension(ext string) *kind {
 }
 
 func (f *file) report() verdict.File {
-	out := verdict.File{Name: f.name, Declared: f.declared, Size: f.size}
+	out := verdict.File{Name: f.name, Sent: f.sent, Declared: f.declared, Size: f.size}
 	if len(out.Name) > maxName {
 		out.Name = out.Name[:maxName]
+	}
+	if len(out.Sent) > maxName {
+		out.Sent = out.Sent[:maxName]
 	}
 	if len(out.Declared) > 100 {
 		out.Declared = out.Declared[:100]

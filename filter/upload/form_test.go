@@ -74,6 +74,9 @@ func TestForms(t *testing.T) {
 		{"a UTF-8 name", formBody(filePart("ü.pdf", "application/pdf", samplePDF(""))), ""},
 		{"an extended name that agrees", formBody("Content-Disposition: form-data; name=f; filename=\"a.pdf\"; filename*=UTF-8''a.pdf\r\n\r\n" + samplePDF("")), ""},
 		{"a binary encoding", formBody("Content-Transfer-Encoding: binary\r\n" + pdf), ""},
+		{"a field that says UTF-8", formBody("Content-Disposition: form-data; name=_charset_\r\n\r\nUTF-8", pdf), ""},
+		{"a field that has no charset", formBody("Content-Disposition: form-data; name=_charset_\r\n\r\n", pdf), ""},
+		{"spaces before the disposition", formBody(strings.Replace(pdf, "Content-Disposition: ", "Content-Disposition:      ", 1)), ""},
 		{"an unknown header", formBody("X-Other: 1\r\n" + pdf), ""},
 
 		{"nothing", "", RuleMalformed},
@@ -314,10 +317,10 @@ func compareWithGo(t *testing.T, body []byte) {
 	}
 }
 
-type recording struct{ parts, names []string }
+type recording struct{ parts, names, fields []string }
 
-func (r *recording) beginPart(p part) *Refusal {
-	r.parts, r.names = append(r.parts, ""), append(r.names, p.filename)
+func (r *recording) beginPart(p *part) *Refusal {
+	r.parts, r.names, r.fields = append(r.parts, ""), append(r.names, p.filename), append(r.fields, p.field)
 	return nil
 }
 

@@ -11,7 +11,6 @@
 package upload
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -26,8 +25,15 @@ type Request struct {
 	ContentEncoding    string
 	ContentDisposition string
 	ContentRange       string // RFC 9110 section 14.4; also of requests, as tus and others use it
-	UploadOffset       string // tus 1.0: where in the file the body begins
-	ContentLength      int64  // -1: unknown
+	UploadOffset       string // tus 1.0 and its successors: where in the file the body begins
+	UploadLength       string // tus 1.0: the whole file's
+	UploadMetadata     string // tus 1.0: name and type of the file
+	UploadConcat       string // tus 1.0: a file made of uploads
+	UploadComplete     string // draft-ietf-httpbis-resumable-upload: whether the body ends the file
+	// KeepNames says that the caller does not make edits: names that the policy
+	// would rewrite are refused.
+	KeepNames     bool
+	ContentLength int64 // -1: unknown
 }
 
 // finalStretch is what is held back at the end of a body of known length.
@@ -43,6 +49,8 @@ type Inspector struct {
 	refusal  *Refusal
 	closed   bool
 	note     *Refusal
+	edits    []Edit
+	rename   bool
 }
 
 // carrier is a way of carrying files in a body.
@@ -59,7 +67,7 @@ const maxReported = 8
 //
 //   - multipart/form-data is a form; any other multipart is refused.
 //   - application/x-www-form-urlencoded, JSON and gRPC are no files, and must
-//     look like what they say.
+//     look like what they say. In JSON, the policy may name places that hold files.
 //   - anything else is one file of the declared type.
 func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	if r.ContentLength > p.maxRequest {
@@ -72,7 +80,7 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	if reason != "" {
 		return nil, malformed("Content-Type: " + reason)
 	}
-	i := &Inspector{policy: p, length: r.ContentLength}
+	i := &Inspector{policy: p, length: r.ContentLength, rename: p.rewriteNames && !r.KeepNames && uncoded(r.ContentEncoding)}
 	var refusal *Refusal
 	if i.carrier, refusal = p.carrier(i, media, params, r); refusal != nil {
 		return nil, refusal
@@ -89,11 +97,14 @@ func (p *Policy) requestTooLarge() *Refusal {
 }
 
 func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) (carrier, *Refusal) {
+	if refusal := headMistake(media, params); refusal != nil {
+		return nil, refusal
+	}
 	switch {
 	case media == "multipart/form-data":
 		b, ok := boundary(params)
 		if !ok {
-			return nil, malformed("the boundary is missing or not one (RFC 2046 section 5.1.1)")
+			return nil, malformed("the boundary is missing, not one (RFC 2046 section 5.1.1), or stands in another parameter too")
 		}
 		f := &form{inspector: i}
 		f.reader = newMultipartReader(b, f)
@@ -101,28 +112,83 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) 
 	case strings.HasPrefix(media, "multipart/"):
 		return nil, malformed(media + " is no form (RFC 7578)")
 	case media == "application/x-www-form-urlencoded":
-		return &plain{what: media}, nil
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+		return p.guarded(&plain{what: media}), nil
+	case isJSONMedia(media, len(p.jsonFields) > 0):
+		if len(p.jsonFields) > 0 {
+			return newJSONBody(i), nil
+		}
 		return &plain{what: media, json: true}, nil
 	case media == "application/grpc" || strings.HasPrefix(media, "application/grpc+"):
-		return &plain{what: media, binary: true}, nil
+		return p.guarded(&plain{what: media, binary: true}), nil
 	}
+	return p.rawCarrier(i, media, r)
+}
+
+// headMistake refuses what makes servers disagree about the body's kind.
+func headMistake(media string, params []param) *Refusal {
+	if !strings.HasPrefix(media, "multipart/") {
+		for _, q := range params {
+			if q.name == "boundary" {
+				return malformed("a boundary in a type that has none")
+			}
+		}
+	}
+	switch {
+	case strings.HasPrefix(media, "multipart/"), media == "application/x-www-form-urlencoded", isJSONMedia(media, true):
+		return charsetMistake(params)
+	}
+	return nil
+}
+
+// isJSONMedia tells whether bodies of that type are JSON. Where files are looked for
+// in JSON, so are they under the names that it had before RFC 4627.
+func isJSONMedia(media string, old bool) bool {
+	switch media {
+	case "application/json":
+		return true
+	case "text/json", "application/x-json", "text/x-json":
+		return old
+	}
+	return strings.HasSuffix(media, "+json")
+}
+
+// guarded keeps JSON out of bodies of another type, where the policy wants to
+// look into JSON: many applications parse it whatever the type says.
+func (p *Policy) guarded(c carrier) carrier {
+	if len(p.jsonFields) == 0 {
+		return c
+	}
+	return &noJSON{carrier: c}
+}
+
+func (p *Policy) rawCarrier(i *Inspector, media string, r Request) (carrier, *Refusal) {
 	name, refusal := rawName(r.ContentDisposition, r.Path)
 	if refusal != nil {
 		return nil, refusal
+	}
+	told, refusal := readMetadata(r.UploadMetadata)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if told.name != "" {
+		name = told.name
+	}
+	if told.media != "" && undeclaredMedia(media) {
+		media = told.media
 	}
 	f, refusal := p.newFile(name, media, false)
 	if refusal != nil {
 		return nil, refusal
 	}
-	var later bool
-	if f.partial, later, refusal = p.partial(r); refusal != nil {
+	s, refusal := p.stretch(r)
+	if refusal != nil {
 		return nil, refusal
 	}
-	if later {
-		return &plain{what: media, binary: true}, nil
+	if s.start > 0 {
+		return p.guarded(&laterStretch{policy: p, at: s.start}), nil
 	}
-	return &raw{inspector: i, file: f}, nil
+	f.partial = s.partial
+	return p.guarded(&raw{inspector: i, file: f}), nil
 }
 
 // Write judges the next bytes. hold means that what was not let go yet must be
@@ -135,6 +201,7 @@ func (i *Inspector) Write(chunk []byte) (hold bool, r *Refusal) {
 	if i.received += int64(len(chunk)); i.received > i.policy.maxRequest {
 		return false, i.refuse(i.policy.requestTooLarge())
 	}
+	i.edits = nil
 	if r := i.carrier.write(chunk); r != nil {
 		return false, i.refuse(r)
 	}
@@ -171,6 +238,7 @@ func (i *Inspector) Pass(n int) (hold bool, r *Refusal) {
 	if !ok || i.refusal != nil {
 		return false, i.refusal
 	}
+	i.edits = nil
 	if i.received += int64(n); i.received > i.policy.maxRequest {
 		return false, i.refuse(i.policy.requestTooLarge())
 	}
@@ -179,6 +247,11 @@ func (i *Inspector) Pass(n int) (hold bool, r *Refusal) {
 	}
 	return i.mustHold(), nil
 }
+
+// Edits lists what the bytes of the last Write must become before they go on: file
+// names that the policy rewrites. They may lie in what was held before, never in
+// what was let go.
+func (i *Inspector) Edits() []Edit { return i.edits }
 
 // Close judges the body as complete.
 func (i *Inspector) Close() *Refusal {
@@ -230,117 +303,3 @@ func (r *raw) undecided() bool       { return !r.file.decided }
 func (r *raw) current() *file        { return r.file }
 func (r *raw) passes() bool          { return r.file.unseen() }
 func (r *raw) pass(n int64) *Refusal { return r.file.pass(n) }
-
-// form is multipart/form-data.
-type form struct {
-	inspector *Inspector
-	reader    *multipartReader
-	file      *file // the part being read, nil for a field
-	count     int
-	fieldSize int
-}
-
-// maxField bounds a text field: what is larger belongs into a file.
-const maxField = 1 << 20
-
-func (f *form) write(b []byte) *Refusal { return f.reader.write(b) }
-func (f *form) end() *Refusal           { return f.reader.close() }
-func (f *form) undecided() bool {
-	return f.reader.state != inPart && f.reader.state != inEpilogue || f.file != nil && !f.file.decided
-}
-func (f *form) current() *file { return f.file }
-
-func (f *form) beginPart(p part) *Refusal {
-	f.file, f.fieldSize = nil, 0
-	if !p.hasFile {
-		return nil
-	}
-	file, refusal := f.inspector.policy.of(p.field).newFile(p.filename, p.declared, true)
-	if refusal != nil {
-		f.inspector.files = append(f.inspector.files, verdict.File{Name: p.filename[:min(len(p.filename), maxName)], Declared: p.declared})
-		return refusal
-	}
-	f.file = file
-	return nil
-}
-
-func (f *form) writePart(b []byte) *Refusal {
-	if f.file != nil {
-		if f.file.size == 0 {
-			if f.count++; f.count > f.inspector.policy.maxFiles {
-				return &Refusal{Rule: RuleTooManyFiles, Problem: tooLarge,
-					Reason: "more than " + strconv.Itoa(f.inspector.policy.maxFiles) + " files"}
-			}
-		}
-		return f.file.write(b)
-	}
-	if f.fieldSize += len(b); f.fieldSize > maxField {
-		return &Refusal{Rule: RuleRequestSize, Reason: "a form field larger than 1 MiB", Problem: tooLarge}
-	}
-	return nil
-}
-
-func (f *form) endPart() *Refusal {
-	if f.file == nil {
-		return nil
-	}
-	refusal := f.file.end()
-	f.inspector.noted(f.file)
-	if len(f.inspector.files) < maxReported && (f.file.size > 0 || refusal != nil) {
-		f.inspector.files = append(f.inspector.files, f.file.report())
-	}
-	f.file = nil
-	return refusal
-}
-
-// undeclared is a body without a Content-Type: fine as long as it turns out to
-// be empty, which over HTTP/2 is known only at its end.
-type undeclared struct{}
-
-func (undeclared) write(b []byte) *Refusal {
-	if len(b) == 0 {
-		return nil
-	}
-	return &Refusal{Rule: RuleUndeclared, Reason: "a body without a Content-Type", Problem: unsupported}
-}
-
-func (undeclared) end() *Refusal   { return nil }
-func (undeclared) undecided() bool { return true }
-
-// plain is a body that carries no files, as long as it is what it says.
-type plain struct {
-	what         string
-	json, binary bool
-	begun        bool
-}
-
-func (p *plain) write(b []byte) *Refusal {
-	if p.binary {
-		return nil
-	}
-	if bytes.IndexByte(b, 0) >= 0 {
-		return p.mismatch("a NUL byte")
-	}
-	if !p.json || p.begun {
-		return nil
-	}
-	b = bytes.TrimLeft(b, " \t\r\n\xef\xbb\xbf")
-	if len(b) == 0 {
-		return nil
-	}
-	p.begun = true
-	if bytes.IndexByte([]byte(`{["-0123456789tfn`), b[0]) < 0 {
-		return p.mismatch("a beginning that is not JSON")
-	}
-	return nil
-}
-
-func (p *plain) mismatch(why string) *Refusal {
-	return &Refusal{Rule: RuleBody, Reason: "a body declared " + p.what + " with " + why, Problem: unsupported}
-}
-
-func (p *plain) passes() bool        { return p.binary }
-func (p *plain) pass(int64) *Refusal { return nil }
-
-func (p *plain) end() *Refusal   { return nil }
-func (p *plain) undecided() bool { return p.json && !p.begun }

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"bytes"
-	"strings"
 )
 
 // Bounds of a part's head. Browsers send two or three header lines.
@@ -18,11 +17,21 @@ type part struct {
 	filename string
 	hasFile  bool
 	declared string // media type without parameters, lower case
+
+	names  []nameSpan
+	value  int    // where in the head the value of Content-Disposition begins
+	rename string // set by the sink: the name that the server shall see instead
 }
 
-// partSink takes what the reader finds.
+// nameSpan is where in a part's head a file name stands.
+type nameSpan struct {
+	at, end         int
+	extended, token bool
+}
+
+// partSink takes what the reader finds. It may give a part another file name.
 type partSink interface {
-	beginPart(p part) *Refusal
+	beginPart(p *part) *Refusal
 	writePart(b []byte) *Refusal
 	endPart() *Refusal
 }
@@ -47,7 +56,10 @@ type multipartReader struct {
 	carry     []byte
 	skip      int // bytes of data that are no content
 	parts     int
+	searched  int // bytes of a head that have no end in them
 	sink      partSink
+	at        int64 // bytes of the body that are behind
+	edits     []Edit
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
@@ -90,7 +102,10 @@ func (m *multipartReader) write(chunk []byte) *Refusal {
 func (m *multipartReader) consume(data []byte) (rest []byte, r *Refusal) {
 	for {
 		var more bool
-		if data, more, r = m.step(data); r != nil || !more {
+		before := len(data)
+		data, more, r = m.step(data)
+		m.at += int64(before - len(data))
+		if r != nil || !more {
 			return data, r
 		}
 	}
@@ -147,21 +162,33 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 	if bytes.HasPrefix(data, []byte("\r\n")) {
 		return nil, false, malformed("a part has no headers")
 	}
-	end := bytes.Index(data, []byte("\r\n\r\n"))
+	// What was searched before is not searched again: heads may come byte by byte.
+	from := max(0, m.searched-3)
+	end := bytes.Index(data[from:], []byte("\r\n\r\n"))
 	if end < 0 {
+		m.searched = len(data)
 		if len(data) > maxPartHead {
 			return nil, false, malformed("a part's headers are longer than 8 KiB")
 		}
 		return data, false, nil
 	}
+	m.searched, end = 0, end+from
 	if end > maxPartHead {
 		return nil, false, malformed("a part's headers are longer than 8 KiB")
 	}
-	p, reason := parsePartHead(string(data[:end]))
-	if reason != "" {
-		return nil, false, malformed(reason)
+	// Readers that look for the boundary before they read lines end the part here.
+	if bytes.Contains(data[:end], m.delimiter[2:]) {
+		return nil, false, malformed("a boundary stands in a part's headers")
 	}
-	if refusal := m.sink.beginPart(p); refusal != nil {
+	head := string(data[:end])
+	p, refusal := parsePartHead(head)
+	if refusal == nil {
+		refusal = m.sink.beginPart(&p)
+	}
+	if refusal == nil && p.rename != "" {
+		refusal = m.renamed(head, &p)
+	}
+	if refusal != nil {
 		return nil, false, refusal
 	}
 	// The last CRLF stays: in an empty part it belongs to the delimiter.
@@ -208,93 +235,4 @@ func (m *multipartReader) close() *Refusal {
 		return malformed("the body ends without its last boundary")
 	}
 	return nil
-}
-
-// parsePartHead reads a part's header lines.
-func parsePartHead(head string) (p part, reason string) {
-	seen := map[string]bool{}
-	for line := range strings.SplitSeq(head, "\r\n") {
-		if strings.ContainsAny(line, "\r\n\x00") {
-			return p, "a part's header has a bare carriage return, line feed or NUL"
-		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) {
-			return p, "a part's header is folded or has no name"
-		}
-		name = strings.ToLower(name)
-		if seen[name] {
-			return p, "a part's header " + name + " stands twice"
-		}
-		if seen[name] = true; len(seen) > maxPartLines {
-			return p, "a part has more than 16 headers"
-		}
-		if reason = p.take(name, strings.Trim(value, " \t")); reason != "" {
-			return p, reason
-		}
-	}
-	if !seen["content-disposition"] {
-		return p, "a part has no Content-Disposition"
-	}
-	// RFC 7578 section 4.4: a part without a file name is text by default.
-	if !p.hasFile && p.declared != "" && p.declared != "text/plain" && p.declared != "application/json" {
-		p.hasFile = true
-	}
-	return p, ""
-}
-
-func (p *part) take(name, value string) (reason string) {
-	switch name {
-	case "content-disposition":
-		return p.disposition(value)
-	case "content-type":
-		media, _, reason := parseParams(value)
-		if reason != "" {
-			return "a part's Content-Type: " + reason
-		}
-		if strings.HasPrefix(media, "multipart/") {
-			return "a part is a multipart itself"
-		}
-		p.declared = media
-	case "content-transfer-encoding":
-		switch strings.ToLower(value) {
-		case "7bit", "8bit", "binary":
-		default:
-			return "a part is transfer-encoded, which RFC 7578 section 4.7 gave up and servers read in two ways"
-		}
-	}
-	return ""
-}
-
-func (p *part) disposition(value string) (reason string) {
-	kind, params, reason := parseParams(value)
-	if reason != "" {
-		return "Content-Disposition: " + reason
-	}
-	if kind != "form-data" {
-		return "Content-Disposition is not form-data"
-	}
-	named, extended := false, ""
-	for _, q := range params {
-		switch q.name {
-		case "name":
-			p.field, named = q.value, true
-		case "filename":
-			p.filename, p.hasFile = q.value, true
-		case "filename*":
-			decoded, ok := decodeExtended(q.value)
-			if !ok {
-				return "filename* is not UTF-8 in the form of RFC 8187"
-			}
-			extended = decoded
-		}
-	}
-	switch {
-	case !named:
-		return "a part has no name"
-	case extended != "" && p.hasFile && extended != p.filename:
-		return "filename and filename* disagree"
-	case extended != "":
-		p.filename, p.hasFile = extended, true
-	}
-	return ""
 }

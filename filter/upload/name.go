@@ -2,6 +2,7 @@ package upload
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -22,18 +23,15 @@ func nameMistake(name string) string {
 		return "the name has a path"
 	case name == "." || name == "..":
 		return "the name is a folder"
-	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") || strings.HasPrefix(name, " "):
+	case strings.HasSuffix(name, ".") || isNameSpace(firstRune(name)) || isNameSpace(lastRune(name)):
 		return "the name begins or ends with a dot or space that systems drop"
 	case strings.ContainsAny(name, `:;*?"<>|`):
 		return "the name has a character that is special to a file system"
 	}
-	lower := strings.ToLower(name)
-	for _, coded := range [...]string{"%2e", "%2f", "%5c", "%00"} {
-		if strings.Contains(lower, coded) {
+	for i, r := range name {
+		if r == '%' && hidesByPercent(name[i:]) {
 			return "the name hides a dot, slash or NUL behind percent signs"
 		}
-	}
-	for _, r := range name {
 		if reason := runeMistake(r); reason != "" {
 			return reason
 		}
@@ -44,23 +42,59 @@ func nameMistake(name string) string {
 	return ""
 }
 
+// hidesByPercent tells whether s begins with the code of a dot, a slash, a percent
+// sign before such a code, or a NUL.
+func hidesByPercent(s string) bool {
+	if len(s) < 3 || s[0] != '%' {
+		return false
+	}
+	switch strings.ToLower(s[1:3]) {
+	case "2e", "2f", "5c", "00":
+		return true
+	case "25":
+		return hidesByPercent("%" + s[3:])
+	}
+	return false
+}
+
+func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+func lastRune(s string) rune  { r, _ := utf8.DecodeLastRuneInString(s); return r }
+
+// isNameSpace is white space at the ends of a name: systems drop it, and people
+// do not see it.
+func isNameSpace(r rune) bool { return unicode.IsSpace(r) || r == 0x2800 }
+
 func runeMistake(r rune) string {
 	switch {
 	case r < 0x20 || r >= 0x7f && r < 0xa0:
 		return "the name has a control character"
 	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
 		return "the name turns its reading direction, which hides the extension"
-	case r == 0x2024, r == 0xff0e, r == 0x3002, r == 0xff61, r == 0xfe52, r == 0x2215, r == 0x2044, r == 0xff0f, r == 0xff3c:
+	case isLookalike(r):
 		return "the name has a character that looks like a dot or slash"
-	case r >= 0x200b && r <= 0x200d, r == 0x2060, r == 0xfeff, r == 0x2028, r == 0x2029:
+	case r >= 0x200b && r <= 0x200d, r >= 0x2060 && r <= 0x2064, r == 0xfeff, r == 0x2028, r == 0x2029, r == 0x00ad, r == 0x034f,
+		r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0, r == 0x180e, r >= 0xfff9 && r <= 0xfffb, r >= 0xe0000 && r <= 0xe007f:
 		return "the name has an invisible character"
+	case r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef:
+		return "the name has a code that is no character"
 	}
 	return ""
 }
 
+// isLookalike: what can be taken for the dot before an extension, or for a slash
+// or backslash (some are made one by systems that "simplify" names).
+func isLookalike(r rune) bool {
+	switch r {
+	case 0x2024, 0xff0e, 0x3002, 0xff61, 0xfe52, 0x0701, 0x0702, 0xa4f8, 0xa60e, 0x10a50, 0x1d16d,
+		0x2215, 0x2044, 0xff0f, 0x29f8, 0x2571, 0xff3c, 0x2216, 0xfe68, 0x29f5, 0x29f9, 0x27cb, 0x27cd:
+		return true
+	}
+	return false
+}
+
 func isDevice(base string) bool {
 	switch base {
-	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
 		return true
 	}
 	base = strings.NewReplacer("¹", "1", "²", "2", "³", "3").Replace(base)

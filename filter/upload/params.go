@@ -6,7 +6,11 @@ import (
 )
 
 // param is one parameter of a header field's value.
-type param struct{ name, value string }
+type param struct {
+	name, value string
+	at, end     int // of the value in what was parsed, without its quotes
+	quoted      bool
+}
 
 // parseParams reads `value; name=token; name="quoted"` (RFC 9110 section 5.6.6),
 // strictly: where servers read a value in different ways (a backslash in quotes,
@@ -32,11 +36,13 @@ func parseParams(s string) (value string, params []param, reason string) {
 				return "", nil, "parameter " + p.name + " stands twice: servers disagree about which one counts"
 			}
 		}
+		p.at, p.end = len(s)+p.at, len(s)+p.at+len(p.value)
 		params = append(params, p)
 	}
 	return value, params, ""
 }
 
+// parseParam's at counts from the end of the whole value, and so is negative.
 func parseParam(s string) (p param, rest string, more bool, reason string) {
 	name, after, ok := strings.Cut(s, "=")
 	if !ok || !isToken(name) {
@@ -48,7 +54,10 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 	}
 	if !strings.HasPrefix(after, `"`) {
 		p.value, rest, more = strings.Cut(after, ";")
-		p.value = strings.TrimRight(p.value, " \t")
+		p.value, p.at = strings.TrimRight(p.value, " \t"), -len(after)
+		if strings.HasPrefix(p.value, "'") {
+			return p, "", false, "parameter " + p.name + " is in single quotes, which some servers take for quotes"
+		}
 		if !isToken(p.value) {
 			return p, "", false, "parameter " + p.name + " has characters that need quotes"
 		}
@@ -58,7 +67,7 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 	if end < 0 {
 		return p, "", false, "parameter " + p.name + " has no closing quote"
 	}
-	p.value = after[1 : 1+end]
+	p.value, p.at, p.quoted = after[1:1+end], 1-len(after), true
 	if strings.IndexByte(p.value, '\\') >= 0 {
 		return p, "", false, "parameter " + p.name + " has a backslash, which servers read in two ways"
 	}
@@ -119,13 +128,18 @@ func unhex(high, low byte) (byte, bool) {
 }
 
 // boundary takes the boundary out of a multipart Content-Type (RFC 2046 section
-// 5.1.1).
+// 5.1.1). Some servers look for the word in the whole value and take what follows
+// it first: it may stand in no other parameter.
 func boundary(params []param) (string, bool) {
+	found := ""
 	for _, p := range params {
 		if p.name != "boundary" {
+			if strings.Contains(p.name, "boundary") || strings.Contains(strings.ToLower(p.value), "boundary") {
+				return "", false
+			}
 			continue
 		}
-		if p.value == "" || len(p.value) > 70 || p.value[len(p.value)-1] == ' ' {
+		if p.value == "" || len(p.value) > 70 || p.value[len(p.value)-1] == ' ' || p.value[0] == ' ' {
 			return "", false
 		}
 		for i := range len(p.value) {
@@ -134,7 +148,33 @@ func boundary(params []param) (string, bool) {
 				return "", false
 			}
 		}
-		return p.value, true
+		found = p.value
 	}
-	return "", false
+	return found, found != ""
+}
+
+// charsetMistake refuses the charsets in which ASCII stands for other letters, or
+// other letters for ASCII: a server that honours them (as Django, Tomcat and
+// ASP.NET do) reads other names and values than were judged.
+func charsetMistake(params []param) *Refusal {
+	for _, p := range params {
+		if p.name == "charset" && !keepsASCII(p.value) {
+			return refuse("GH-FRM-005", "charset "+quote(p.value[:min(len(p.value), 40)]))
+		}
+	}
+	return nil
+}
+
+func keepsASCII(charset string) bool {
+	charset = strings.ToLower(charset)
+	switch charset {
+	case "utf-8", "utf8", "us-ascii", "ascii", "macintosh", "tis-620":
+		return true
+	}
+	for _, family := range [...]string{"iso-8859-", "iso8859-", "windows-125", "cp125", "koi8-", "euc-"} {
+		if rest, ok := strings.CutPrefix(charset, family); ok {
+			return rest != ""
+		}
+	}
+	return false
 }

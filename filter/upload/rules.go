@@ -7,6 +7,7 @@ import "gatehouse/filter/verdict"
 const (
 	RuleMalformed    = "multipart_malformed"
 	RuleEncoding     = "encoding_unsupported"
+	RuleJSON         = "json_malformed"
 	RulePartial      = "upload_partial"
 	RuleUndeclared   = "type_undeclared"
 	RuleUnknown      = "type_unknown"
@@ -84,6 +85,9 @@ var ruleTable = []RuleInfo{
 	{"GH-FRM-002", RuleEncoding, "the body is encoded in a way that is not decoded here", unsupported},
 	{"GH-FRM-003", RuleBody, "the body is not what its Content-Type says", unsupported},
 	{"GH-FRM-004", RulePartial, "a part of a file, which cannot be judged without the rest", unsupported},
+	{"GH-FRM-005", RuleMalformed, "the charset makes servers read other letters than were judged", unsafeContent},
+	{"GH-JSN-001", RuleJSON, "two parsers could read the JSON in two ways", unsafeContent},
+	{"GH-JSN-002", RuleJSON, "a JSON field that should hold a file holds no base64 that all read alike", unsafeContent},
 	{"GH-TYP-001", RuleUndeclared, "a body without a Content-Type", unsupported},
 	{"GH-TYP-002", RuleUnknown, "the content is of no known type", unsupported},
 	{"GH-TYP-003", RuleMismatch, "content, name and declared type do not agree", unsupported},
@@ -92,6 +96,7 @@ var ruleTable = []RuleInfo{
 	{"GH-TYP-006", RuleAppended, "something follows the end of the file", unsafeContent},
 	{"GH-TYP-007", RulePolyglot, "the file is valid as two types", unsafeContent},
 	{"GH-NAM-001", RuleName, "the name could do harm where it is written or shown", unsafeContent},
+	{"GH-NAM-002", RuleName, "the name is not in Unicode's normal form C, so that systems see different names", unsafeContent},
 	{"GH-SIZ-001", RuleFileSize, "the file is larger than the policy allows", tooLarge},
 	{"GH-SIZ-002", RuleRequestSize, "the request is larger than the policy allows", tooLarge},
 	{"GH-SIZ-003", RuleTooManyFiles, "more files than the policy allows", tooLarge},

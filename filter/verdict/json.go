@@ -38,6 +38,7 @@ func (f *File) appendJSON(b []byte) []byte {
 	b = append(b, `{"size":`...)
 	b = appendInt(b, f.Size)
 	b = appendField(b, "name", f.Name)
+	b = appendField(b, "sent", f.Sent)
 	b = appendField(b, "declared", f.Declared)
 	b = appendField(b, "detected", f.Detected)
 	return append(b, '}')

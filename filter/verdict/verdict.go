@@ -52,6 +52,7 @@ type Verdict struct {
 // File is one inspected upload. Name is the client's, bounded by the inspector.
 type File struct {
 	Name     string
+	Sent     string // what the client called it, if the policy had the name rewritten
 	Declared string // declared media type
 	Detected string // detected type id, e.g. "pdf"
 	Size     int64  // bytes seen

@@ -1,0 +1,167 @@
+package upload
+
+import "strings"
+
+// parsePartHead reads a part's header lines.
+func parsePartHead(head string) (p part, r *Refusal) {
+	seen := map[string]bool{}
+	at := 0
+	for line := range strings.SplitSeq(head, "\r\n") {
+		if hasControl(line) {
+			return p, malformed("a part's header has a control character, which some readers take for the end of a line")
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(name) {
+			return p, malformed("a part's header is folded or has no name")
+		}
+		name = strings.ToLower(name)
+		if seen[name] {
+			return p, malformed("a part's header " + name + " stands twice")
+		}
+		if seen[name] = true; len(seen) > maxPartLines {
+			return p, malformed("a part has more than 16 headers")
+		}
+		if name == "content-disposition" && strings.TrimRight(value, " \t") != value {
+			return p, malformed("white space follows Content-Disposition, behind which some readers see no file name")
+		}
+		trimmed := strings.TrimLeft(value, " \t")
+		if r = p.take(name, strings.TrimRight(trimmed, " \t"), at+len(line)-len(trimmed)); r != nil {
+			return p, r
+		}
+		at += len(line) + len("\r\n")
+	}
+	if !seen["content-disposition"] {
+		return p, malformed("a part has no Content-Disposition")
+	}
+	// RFC 7578 section 4.4: a part without a file name is text by default.
+	if !p.hasFile && p.declared != "" && p.declared != "text/plain" && p.declared != "application/json" {
+		p.hasFile = true
+	}
+	return p, nil
+}
+
+// hasControl finds what readers of lines split at, or stop at: C0 but the tab,
+// DEL, and the line ends that only Unicode has (Python's splitlines).
+func hasControl(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return strings.Contains(line, "\u0085") || strings.Contains(line, "\u2028") || strings.Contains(line, "\u2029")
+}
+
+// take reads one header, whose value stands at that place in the head.
+func (p *part) take(name, value string, at int) *Refusal {
+	switch name {
+	case "content-disposition":
+		p.value = at
+		if reason := p.disposition(value); reason != "" {
+			return malformed(reason)
+		}
+	case "content-type":
+		return p.contentType(value)
+	case "content-transfer-encoding":
+		switch strings.ToLower(value) {
+		case "7bit", "8bit", "binary":
+		default:
+			return malformed("a part is transfer-encoded, which RFC 7578 section 4.7 gave up and servers read in two ways")
+		}
+	case "content-encoding":
+		return malformed("a part has a Content-Encoding of its own, which hardly any server reads")
+	}
+	return nil
+}
+
+func (p *part) contentType(value string) *Refusal {
+	media, params, reason := parseParams(value)
+	switch {
+	case reason != "":
+		return malformed("a part's Content-Type: " + reason)
+	case strings.HasPrefix(media, "multipart/"):
+		return malformed("a part is a multipart itself")
+	}
+	p.declared = media
+	for _, q := range params {
+		if q.name == "charset" && !keepsASCII(q.value) && !textCharset(q.value) {
+			return refuse("GH-FRM-005", "a part's charset "+quote(q.value[:min(len(q.value), 40)]))
+		}
+	}
+	return nil
+}
+
+// textCharset are those that text files may have besides: in them ASCII may be a
+// part of another letter, but nothing else becomes ASCII that a type or rule is
+// known by.
+func textCharset(charset string) bool {
+	switch strings.ToLower(charset) {
+	case "utf-16", "utf-16le", "utf-16be", "shift_jis", "shift-jis", "windows-31j", "gbk", "gb2312", "gb18030", "big5":
+		return true
+	}
+	return false
+}
+
+func (p *part) disposition(value string) (reason string) {
+	kind, params, reason := parseParams(value)
+	if reason != "" {
+		return "Content-Disposition: " + reason
+	}
+	if kind != "form-data" {
+		return "Content-Disposition is not form-data"
+	}
+	if reason := separation(value, params); reason != "" {
+		return reason
+	}
+	named, extended, isExtended := false, "", false
+	for _, q := range params {
+		switch q.name {
+		default:
+			return "Content-Disposition has a parameter " + q.name + ", which some readers take for a file name"
+		case "name":
+			p.field, named = q.value, true
+		case "filename":
+			p.filename, p.hasFile = q.value, true
+			p.names = append(p.names, nameSpan{at: p.value + q.at, end: p.value + q.end, token: !q.quoted})
+		case "filename*":
+			decoded, ok := decodeExtended(q.value)
+			if !ok || q.quoted {
+				return "filename* is not UTF-8 in the form of RFC 8187"
+			}
+			extended, isExtended = decoded, true
+			p.names = append(p.names, nameSpan{at: p.value + q.at, end: p.value + q.end, extended: true})
+		}
+	}
+	switch {
+	case !named:
+		return "a part has no name"
+	case strings.Contains(p.field, "=?"):
+		return "the name of a field is an encoded word (RFC 2047), which some servers decode"
+	case isExtended && !p.hasFile:
+		return "filename* stands alone (RFC 7578 section 4.2 forbids it), so that some readers see no file"
+	case isExtended && extended != p.filename:
+		return "filename and filename* disagree"
+	}
+	return ""
+}
+
+// separation wants parameters to be separated as all clients do, by a semicolon and
+// spaces: readers that work with patterns overlook a parameter behind anything else,
+// or the whole part if a semicolon ends it.
+func separation(value string, params []param) (reason string) {
+	end := strings.IndexByte(value, ';')
+	for _, q := range params {
+		start := q.at - len(q.name) - 1
+		after := q.end
+		if q.quoted {
+			start, after = start-1, after+1
+		}
+		if gap := value[end:start]; len(gap) < 2 || gap[0] != ';' || strings.Trim(gap[1:], " ") != "" || value[end-1] == ' ' || value[end-1] == '\t' {
+			return "Content-Disposition separates its parameters otherwise than by a semicolon and a space"
+		}
+		end = after
+	}
+	if end >= 0 && end < len(value) {
+		return "Content-Disposition ends in a semicolon"
+	}
+	return ""
+}
