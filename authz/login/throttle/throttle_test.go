@@ -23,10 +23,15 @@ func (c *clock) forward(by time.Duration) { c.ms.Add(by.Milliseconds()) }
 
 func open(t *testing.T) (*throttle.Throttle, *clock, *redistest.Server) {
 	t.Helper()
+	return openWith(t, throttle.Free{Account: 4, Address: 8, Pair: 2, Device: 3})
+}
+
+func openWith(t *testing.T, free throttle.Free) (*throttle.Throttle, *clock, *redistest.Server) {
+	t.Helper()
 	c := &clock{}
 	c.ms.Store(1_800_000_000_000)
 	server := redistest.Start(t)
-	return throttle.New(server.Client(), []byte(code.NewToken()), c.now, throttle.Free{Account: 4, Address: 8, Pair: 2, Device: 3}), c, server
+	return throttle.New(server.Client(), []byte(code.NewToken()), c.now, free), c, server
 }
 
 func take(t *testing.T, th *throttle.Throttle, a throttle.Attempt) (*throttle.Taken, time.Duration) {
@@ -40,7 +45,7 @@ func take(t *testing.T, th *throttle.Throttle, a throttle.Attempt) (*throttle.Ta
 
 func TestWaitingDoublesFromHalfAMinuteToAnHour(t *testing.T) {
 	t.Parallel()
-	th, c, _ := open(t)
+	th, c, _ := openWith(t, throttle.Free{Account: 100, Address: 100, Pair: 2, Device: 3})
 	a := throttle.Attempt{Account: "anna", Address: "192.0.2.1"}
 	take(t, th, a)
 	for n, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour, time.Hour} {
