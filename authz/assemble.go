@@ -212,7 +212,11 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 func (s *server) serveHTTP(context.Context) error {
-	s.http = newHTTP(routes(s.signIn(), s.readiness), s.o.Log)
+	signIn, err := s.signIn()
+	if err != nil {
+		return err
+	}
+	s.http = newHTTP(routes(signIn, s.readiness), s.o.Log)
 	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
 	s.counts.watch(s.o.Registry, s.readiness)
 	return nil

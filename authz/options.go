@@ -37,8 +37,12 @@ type Options struct {
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.
 	PseudonymKey secret.Value
-	// Users are who can sign in; nil serves no /auth/.
+	// Users are who can sign in; nil serves no /auth/. If they are login.Accounts,
+	// and there is a PseudonymKey, people have second factors, passkeys, keys and
+	// pages too.
 	Users login.UserStore
+	// Mailer carries the links of resets and notices to people; nil carries none.
+	Mailer login.Mailer
 	// Hasher checks passwords; nil takes login's default costs.
 	Hasher *login.Hasher
 

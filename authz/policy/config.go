@@ -70,10 +70,26 @@ type Session struct {
 	MaxAgeSeconds  int64   `json:"max_age_seconds,omitempty"`
 }
 
-// SignIn holds what a new session gets.
+// SignIn holds what a new session gets, and how people sign in.
 type SignIn struct {
 	IdleSeconds     int64 `json:"idle_seconds,omitempty"`     // default 1800
 	AbsoluteSeconds int64 `json:"absolute_seconds,omitempty"` // default 43200
+
+	Site          string   `json:"site,omitempty"`           // the site's name, as pages show it
+	Origins       []string `json:"origins,omitempty"`        // to which people may be sent; the first is the passkeys'
+	PasskeyDomain string   `json:"passkey_domain,omitempty"` // default: the first origin's host
+	Password      Password `json:"password,omitzero"`
+	SignUp        bool     `json:"sign_up,omitempty"`
+	ThemeFile     string   `json:"theme_file,omitempty"` // a style sheet, as authz sees it
+}
+
+// Password holds the rules of new passwords.
+type Password struct {
+	MinLength    int64    `json:"min_length,omitempty"` // code points, 8 (default) to 64
+	ContextWords []string `json:"context_words,omitempty"`
+	// CompromisedList is a file or folder in the layout of Have I Been Pwned, as
+	// authz sees it.
+	CompromisedList string `json:"compromised_list,omitempty"`
 }
 
 // Algorithm of a limit.

@@ -13,6 +13,8 @@ type Set struct {
 	rules    []rule
 	fallback *Compiled // of DefaultPolicy; nil refuses
 	signIn   Lifetimes
+	// howToSignIn is the rest of it, as it was written.
+	howToSignIn SignIn
 }
 
 // Lifetimes are what sign-in grants to a new session.
@@ -67,6 +69,9 @@ func (s *Set) Version() string { return s.version }
 
 // SignIn is what a new session gets.
 func (s *Set) SignIn() Lifetimes { return s.signIn }
+
+// HowToSignIn is how people sign in. Its lists are not to be changed.
+func (s *Set) HowToSignIn() SignIn { return s.howToSignIn }
 
 // Len is the number of policies.
 func (s *Set) Len() int { return len(s.policies) }

@@ -63,7 +63,11 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		"filter policy":   {c.Filter.Policies["base"], want},
 		"authz policy":    {c.Authz.Policies["base"], wantAuthz},
 		"route":           {c.Routes[0], wantRoute},
-		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{IdleSeconds: 900, AbsoluteSeconds: 86400}},
+		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{
+			IdleSeconds: 900, AbsoluteSeconds: 86400, Site: "Example", Origins: []string{"https://app.example.com", "https://www.example.com"},
+			PasskeyDomain: "example.com", SignUp: true, ThemeFile: "/etc/gatehouse/theme.css",
+			Password: authzpolicy.Password{MinLength: 15, ContextWords: []string{"example"}, CompromisedList: "/var/lib/gatehouse/passwords.txt"},
+		}},
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},
 		"second upstream": {c.Upstreams[1], Upstream{Name: "away", URL: "https://away.example.com:443", Host: "away.example.com", Port: 443, TLS: true}},

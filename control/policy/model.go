@@ -38,7 +38,19 @@ type rawRedis struct {
 	poolSize                   value[int64]
 }
 
-type rawSignIn struct{ idle, absolute value[time.Duration] }
+type rawSignIn struct {
+	idle, absolute      value[time.Duration]
+	site, domain, theme value[string]
+	origins             value[[]value[string]]
+	signUp              value[bool]
+	password            value[rawPassword]
+}
+
+type rawPassword struct {
+	minLength value[int64]
+	words     value[[]value[string]]
+	list      value[string]
+}
 
 type rawAuth struct{ policy value[string] }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -173,8 +174,18 @@ func (k *compiler) signIn() {
 	raw := k.raw.signIn.v
 	k.out.Authz.SignIn = authzpolicy.SignIn{
 		IdleSeconds: int64(raw.idle.v.Seconds()), AbsoluteSeconds: int64(raw.absolute.v.Seconds()),
+		Site: raw.site.v, Origins: texts(raw.origins), PasskeyDomain: raw.domain.v, SignUp: raw.signUp.v, ThemeFile: raw.theme.v,
+		Password: authzpolicy.Password{
+			MinLength: raw.password.v.minLength.v, ContextWords: texts(raw.password.v.words), CompromisedList: raw.password.v.list.v,
+		},
 	}
 	t := trace{"sign_in": k.raw.signIn.at}
+	put(t, "sign_in.passkey_domain", raw.domain)
+	put(t, "sign_in.origins", raw.origins)
+	for i, origin := range raw.origins.v {
+		put(t, fmt.Sprintf("sign_in.origins[%d]", i), origin)
+	}
+	put(t, "sign_in.password.context_words", raw.password.v.words)
 	put(t, "sign_in.idle", raw.idle)
 	put(t, "sign_in.absolute", raw.absolute)
 	_, err := authzpolicy.Compile(authzpolicy.Config{Version: "v", SignIn: k.out.Authz.SignIn})

@@ -12,7 +12,7 @@ func fileKind() kind[rawFile] {
 		required(key("upstreams", "the applications by name: app: {url: http://127.0.0.1:9000}", dictionary(upstreamKind()),
 			func(f *rawFile) *value[[]named[rawUpstream]] { return &f.upstreams })),
 		key("redis", "where sessions, limits and events are kept", redisKind(), func(f *rawFile) *value[rawRedis] { return &f.redis }),
-		key("sign_in", "how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
+		key("sign_in", "how people sign in, and how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
 		key("auth", "the sign-in endpoints under /auth/", authKind(), func(f *rawFile) *value[rawAuth] { return &f.auth }),
 		key("control", "control itself: its API and console", controlKind(), func(f *rawFile) *value[rawControl] { return &f.control }),
 		required(key("policies", "the policies by name", dictionary(policyKind()), func(f *rawFile) *value[[]named[rawPolicy]] { return &f.policies })),
@@ -56,6 +56,20 @@ func signInKind() kind[rawSignIn] {
 	return object(
 		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
 		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
+		key("site", "the site's name, as the pages of sign-in and authenticators show it", text(), func(s *rawSignIn) *value[string] { return &s.site }),
+		key("origins", "where people may be sent after sign-in: https://app.example.com; passkeys are the first one's", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
+		key("passkey_domain", "the domain of passkeys (RP ID); the first origin's host unless told", text(), func(s *rawSignIn) *value[string] { return &s.domain }),
+		key("password", "the rules of new passwords", passwordKind(), func(s *rawSignIn) *value[rawPassword] { return &s.password }),
+		key("sign_up", "whether strangers may make an account; false unless told", boolean(), func(s *rawSignIn) *value[bool] { return &s.signUp }),
+		key("theme_file", "a style sheet for the pages of sign-in, as authz sees it", text(), func(s *rawSignIn) *value[string] { return &s.theme }),
+	)
+}
+
+func passwordKind() kind[rawPassword] {
+	return object(
+		key("min_length", "characters of a new password, 8 to 64: 8 unless told, 15 is recommended", integer(8, 64), func(p *rawPassword) *value[int64] { return &p.minLength }),
+		key("context_words", "what no password may be: names of the organisation, the product, the site", list(text()), func(p *rawPassword) *value[[]value[string]] { return &p.words }),
+		key("compromised_list", "file or folder of known passwords in the layout of Have I Been Pwned, as authz sees it", text(), func(p *rawPassword) *value[string] { return &p.list }),
 	)
 }
 
