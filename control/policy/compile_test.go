@@ -59,11 +59,11 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Methods: []string{"GET", "PUT"}, Upstream: "app", Policy: "child", Line: c.Routes[0].Line,
 	}
 	for what, pair := range map[string][2]any{
-		"envoy":           {c.Envoy, wantEnvoy},
-		"filter policy":   {c.Filter.Policies["base"], want},
-		"authz policy":    {c.Authz.Policies["base"], wantAuthz},
-		"route":           {c.Routes[0], wantRoute},
-		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{
+		"envoy":         {c.Envoy, wantEnvoy},
+		"filter policy": {c.Filter.Policies["base"], want},
+		"authz policy":  {c.Authz.Policies["base"], wantAuthz},
+		"route":         {c.Routes[0], wantRoute},
+		"sign-in": {c.Authz.SignIn, authzpolicy.SignIn{
 			IdleSeconds: 900, AbsoluteSeconds: 86400, Site: "Example", Origins: []string{"https://app.example.com", "https://www.example.com"},
 			PasskeyDomain: "example.com", SignUp: true, ThemeFile: "/etc/gatehouse/theme.css",
 			Password: authzpolicy.Password{MinLength: 15, ContextWords: []string{"example"}, CompromisedList: "/var/lib/gatehouse/passwords.txt"},
