@@ -143,3 +143,15 @@ func (h *Hasher) run(ctx context.Context, password string, with hash, length int
 	defer h.memory.Release(need)
 	return h.derive([]byte(password), with.salt, with.params, length), nil
 }
+
+// NoPassword is the hash of a password that nobody knows: of a user who has to
+// choose one by a reset. It costs what every other one does.
+func NoPassword() string {
+	return hash{params: defaultParams, salt: random(newSaltBytes), key: random(newKeyBytes)}.String()
+}
+
+// CheckHash says what is wrong with a hash from elsewhere. ErrHash.
+func CheckHash(phc string) error {
+	_, err := parseHash(phc)
+	return err
+}
