@@ -191,7 +191,7 @@ func (s *server) serveGRPC(context.Context) error {
 	s.grpc = newGRPC(s.o.Log, s.counts.panics)
 	limiter := limit.New(s.redis, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
-		Policy: s.policy, Sessions: s.sessions, Consents: consent.New(s.redis), Limits: limiter,
+		Policy: s.policy, Sessions: s.sessions, Keys: s.keys(), Consents: consent.New(s.redis), Limits: limiter,
 		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,

@@ -42,6 +42,19 @@ func (s *server) signIn() (http.Handler, error) {
 	})
 }
 
+// keys finds the holders of API keys; nil if there can be none.
+func (s *server) keys() extauthz.Keys {
+	accounts, ok := s.o.Users.(login.Accounts)
+	if !ok {
+		return nil
+	}
+	now := s.o.Now
+	if now == nil {
+		now = time.Now
+	}
+	return login.NewKeyring(accounts, now)
+}
+
 // signInSettings follow the policy as lifetimes do.
 func (s *server) signInSettings() login.Settings {
 	set := s.policy.Current()

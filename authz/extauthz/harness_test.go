@@ -122,7 +122,9 @@ type harness struct {
 	file      string
 }
 
-func newHarness(t testing.TB) *harness {
+func newHarness(t testing.TB) *harness { t.Helper(); return newHarnessWith(t, testPolicy) }
+
+func newHarnessWith(t testing.TB, text string) *harness {
 	t.Helper()
 	h := &harness{
 		sessions: &fakeSessions{answer: session.Session{User: session.User{ID: "user-1"}}},
@@ -131,7 +133,7 @@ func newHarness(t testing.TB) *harness {
 		file:     filepath.Join(t.TempDir(), "policy.json"),
 	}
 	h.limits = &localLimits{Local: limit.NewLocal(1000, h.clock.Now)}
-	h.write(t, testPolicy)
+	h.write(t, text)
 	log := slog.New(slog.DiscardHandler)
 	source, err := policy.NewSource(t.Context(), policy.SourceOptions{File: h.file, Log: log, Now: h.clock.Now})
 	if err != nil {

@@ -37,6 +37,7 @@ type Consents interface {
 type Options struct {
 	Policy   *policy.Source
 	Sessions Sessions
+	Keys     Keys // nil: API keys open nothing
 	Consents Consents
 	Limits   Limits
 	// Local counts for limits that say on_redis_error: local.

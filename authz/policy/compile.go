@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/authz/limit"
+	"gatehouse/authz/login/apikey"
 	"gatehouse/filter/match"
 )
 
@@ -209,8 +210,12 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 	report, off := c.mode(where+".mode", config.Mode)
 	demand := SessionDemand{
 		Require: config.Require, Report: report,
-		MaxIdle: c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
-		MaxAge:  c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+		MaxIdle:     c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
+		MaxAge:      c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+		APIKeyScope: config.APIKeyScope,
+	}
+	if _, err := apikey.Scopes(config.APIKeyScope); err != nil || strings.ContainsAny(config.APIKeyScope, " ,") {
+		c.found.add(where+".api_key_scope", fmt.Sprintf("is %.80q", config.APIKeyScope), "write one word without quotes, of at most 64 characters")
 	}
 	switch config.Require {
 	case "":

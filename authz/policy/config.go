@@ -68,6 +68,8 @@ type Session struct {
 	Require        Require `json:"require,omitempty"`
 	MaxIdleSeconds int64   `json:"max_idle_seconds,omitempty"`
 	MaxAgeSeconds  int64   `json:"max_age_seconds,omitempty"`
+	// APIKeyScope lets API keys of that scope stand for a session.
+	APIKeyScope string `json:"api_key_scope,omitempty"`
 }
 
 // SignIn holds what a new session gets, and how people sign in.

@@ -37,6 +37,9 @@ type SessionDemand struct {
 	Require         Require
 	Report          bool // decide and record, but let through
 	MaxIdle, MaxAge time.Duration
+	// APIKeyScope is the scope with which an API key stands for a session; empty:
+	// none does.
+	APIKeyScope string
 }
 
 // Looks says whether a token in the request is to be looked up at all.

@@ -47,7 +47,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		},
 	}
 	wantAuthz := authzpolicy.Policy{
-		Session: authzpolicy.Session{Mode: "enforce", Require: "optional", MaxIdleSeconds: 600, MaxAgeSeconds: 28800},
+		Session: authzpolicy.Session{Mode: "enforce", Require: "optional", MaxIdleSeconds: 600, MaxAgeSeconds: 28800, APIKeyScope: "read"},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},
 		Limits: []authzpolicy.Limit{{
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,

@@ -92,6 +92,7 @@ type rawCSRF struct {
 type rawSession struct {
 	mode, require   value[string]
 	maxIdle, maxAge value[time.Duration]
+	apiKeyScope     value[string]
 }
 
 type rawLimit struct {

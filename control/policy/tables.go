@@ -163,6 +163,7 @@ func sessionKind() kind[rawSession] {
 		key("require", "none, optional or required", require, func(s *rawSession) *value[string] { return &s.require }),
 		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
 		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
+		key("api_key_scope", "API keys with this scope stand for a session; without it none does", text(), func(s *rawSession) *value[string] { return &s.apiKeyScope }),
 	)
 	return kind[rawSession]{
 		schema: schema{"oneOf": []schema{require.schema, full.schema}},
