@@ -40,8 +40,10 @@ const (
 // Free is how many failures each counter lets pass before the first wait.
 type Free struct{ Account, Address, Pair, Device int }
 
-// DefaultFree is for people who mistype, and for offices behind one address.
-func DefaultFree() Free { return Free{Account: 10, Address: 50, Pair: 5, Device: 10} }
+// DefaultFree is for people who mistype, and for offices behind one address. It
+// is above what the built-in alerts count, so that a guesser is told of before
+// they are slowed down.
+func DefaultFree() Free { return Free{Account: 12, Address: 50, Pair: 8, Device: 12} }
 
 // ErrUnavailable says that Redis could not be asked, or not in time.
 var ErrUnavailable = errors.New("attempts cannot be counted")
