@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,10 +25,7 @@ import (
 )
 
 // letters is a Mailer that keeps what it was given.
-type letters struct {
-	mu   sync.Mutex
-	sent chan string
-}
+type letters struct{ sent chan string }
 
 func (l *letters) Mail(_ context.Context, to, subject, text string) error {
 	l.sent <- to + "\n" + subject + "\n" + text
@@ -90,7 +86,7 @@ func (s *site) handler() http.Handler {
 		Authenticator: NewAuthenticator(s.ledger, newHasher(cheap, 1024, s.counted.derive)), Sessions: s.sessions, Events: s.events, Pseudonyms: pseudonyms,
 		Lifetimes: func() (time.Duration, time.Duration) { return time.Hour, 10 * time.Hour },
 		ClientIP:  func(r *http.Request) string { return "192.0.2.7" },
-		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log:       slog.New(slog.DiscardHandler),
 		Accounts:  s.ledger, Redis: s.redis.Client(), Key: []byte(code.NewToken()), Settings: func() Settings { return *s.settings.Load() },
 		Mailer: s.mail, Now: s.now, Free: throttle.Free{Account: 8, Address: 1000, Pair: 6, Device: 6},
 	})

@@ -73,9 +73,8 @@ type Attempt struct {
 // Taken is an attempt that was let through, counted as failed until it is known
 // better.
 type Taken struct {
-	t    *Throttle
-	a    Attempt
-	keys map[string][]string // by slot
+	t *Throttle
+	a Attempt
 }
 
 // Take counts an attempt. Above zero, wait is how long the next one has to, and
