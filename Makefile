@@ -202,6 +202,10 @@ bench-filter-memory: build tools ## what the filter holds after two million requ
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit
 
+.PHONY: bench-signin
+bench-signin: ## whether the time of a failed sign-in tells an unknown, a wrong and a locked one apart (Mann-Whitney)
+	@go test ./authz/login -run '^$$' -bench FailuresCannotBeToldApart -benchtime 200x -v
+
 .PHONY: bench-upload
 bench-upload: $(STAMPS)/uploadcorpus ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http (CORPUS: a labelled folder instead)
 	@go run ./e2e/benchupload $(CORPUS)

@@ -233,7 +233,7 @@ func (s *server) serveGRPC(context.Context) error {
 	}
 	limiter := limit.New(s.redis, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
-		Policy: s.policy, Sessions: s.sessions, Consents: consent.New(s.redis), Limits: limiter, Assertions: s.assertions,
+		Policy: s.policy, Sessions: s.sessions, Keys: s.keys(), Consents: consent.New(s.redis), Limits: limiter, Assertions: s.assertions,
 		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
@@ -255,7 +255,11 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 func (s *server) serveHTTP(context.Context) error {
-	s.http = newHTTP(routes(s.signIn(), s.jwks(), s.readiness), s.o.Log)
+	signIn, err := s.signIn()
+	if err != nil {
+		return err
+	}
+	s.http = newHTTP(routes(signIn, s.jwks(), s.readiness), s.o.Log)
 	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
 	s.counts.watch(s.o.Registry, s.readiness)
 	return nil

@@ -46,8 +46,12 @@ type Options struct {
 	AssertionKey secret.Value
 	// AssertionIssuer is the "iss" of assertions; empty means "gatehouse".
 	AssertionIssuer string
-	// Users are who can sign in; nil serves no /auth/.
+	// Users are who can sign in; nil serves no /auth/. If they are login.Accounts,
+	// and there is a PseudonymKey, people have second factors, passkeys, keys and
+	// pages too.
 	Users login.UserStore
+	// Mailer carries the links of resets and notices to people; nil carries none.
+	Mailer login.Mailer
 	// Hasher checks passwords; nil takes login's default costs.
 	Hasher *login.Hasher
 

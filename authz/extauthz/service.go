@@ -38,6 +38,7 @@ type Consents interface {
 type Options struct {
 	Policy   *policy.Source
 	Sessions Sessions
+	Keys     Keys // nil: API keys open nothing
 	Consents Consents
 	Limits   Limits
 	// Assertions vouch to the upstream for the user; nil vouches for nobody.

@@ -3,7 +3,9 @@ package extauthz
 import (
 	"context"
 	"errors"
+	"strings"
 
+	"gatehouse/authz/login/apikey"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
@@ -69,6 +71,8 @@ func (s *Service) identify(ctx context.Context, demand policy.SessionDemand, c *
 		return errAmbiguous
 	case c.token == "":
 		return errNoToken
+	case strings.HasPrefix(c.token, apikey.Prefix):
+		return s.identifyKey(ctx, demand, c.token, j)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/login/apikey"
 	"gatehouse/authz/session"
 )
 
@@ -80,8 +81,8 @@ func (c *credentials) cookies(fields []string, found *[]string) []string {
 func (c *credentials) authorization(value string, found *[]string) {
 	scheme, token, ok := strings.Cut(strings.TrimLeft(value, " "), " ")
 	token = strings.Trim(token, " ")
-	if !ok || !strings.EqualFold(scheme, "bearer") || !strings.HasPrefix(token, session.TokenPrefix) {
-		c.bearer = c.bearer || strings.Contains(value, session.TokenPrefix)
+	if !ok || !strings.EqualFold(scheme, "bearer") || !gatehouseToken(token, session.TokenPrefix) {
+		c.bearer = c.bearer || strings.Contains(value, session.TokenPrefix) || strings.Contains(value, apikey.Prefix)
 		return
 	}
 	c.bearer = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 )
 
 // Reason says why an attempt failed: for the event and the log, never for the
@@ -17,6 +18,12 @@ const (
 	ReasonUnknownUser       Reason = "unknown_user"
 	ReasonWrongPassword     Reason = "wrong_password"
 	ReasonDisabled          Reason = "user_disabled"
+	// ReasonSecondFactor: the password is right, and not enough.
+	ReasonSecondFactor Reason = "second_factor_required"
+	ReasonWrongCode    Reason = "wrong_code"
+	ReasonNoCeremony   Reason = "ceremony_unknown_or_over"
+	ReasonWrongPasskey Reason = "wrong_passkey"
+	ReasonThrottled    Reason = "throttled"
 )
 
 // Failure says that somebody did not prove who they are.
@@ -42,15 +49,26 @@ func NewAuthenticator(users UserStore, hasher *Hasher) *Authenticator {
 	return &Authenticator{users: users, hasher: hasher}
 }
 
-// Authenticate returns the user of that name if the password is theirs. The
-// error is a *Failure, or has ErrUnavailable in its chain (also ErrBusy).
+// Authenticate returns the user of that name if the password is theirs and all
+// that they need: whoever has a second factor fails here. The error is a
+// *Failure, or has ErrUnavailable in its chain (also ErrBusy).
 func (a *Authenticator) Authenticate(ctx context.Context, name, password string) (User, error) {
+	user, err := a.Password(ctx, name, password)
+	if err == nil && user.SecondFactor {
+		return User{}, &Failure{Reason: ReasonSecondFactor, UserID: user.ID}
+	}
+	return user, err
+}
+
+// Password is Authenticate for callers that go on to ask for the second factor
+// of a user who has one.
+func (a *Authenticator) Password(ctx context.Context, name, password string) (User, error) {
 	name, ok := NormalizeName(name)
 	if !ok {
 		return User{}, &Failure{Reason: ReasonMalformedName}
 	}
 	// Telling lengths apart tells nothing about users: none has such a password.
-	if len(password) < MinPassword || len(password) > MaxPassword {
+	if _, ok := canonical(password); !ok {
 		return User{}, &Failure{Reason: ReasonMalformedPassword}
 	}
 	user, err := a.users.UserByName(ctx, name)
@@ -70,7 +88,31 @@ func (a *Authenticator) Authenticate(ctx context.Context, name, password string)
 		// Only now: the hash has cost what it costs for everybody.
 		return User{}, &Failure{Reason: ReasonDisabled, UserID: user.ID}
 	}
+	if check.Outdated {
+		a.rehash(ctx, user, password)
+	}
 	return user, nil
+}
+
+// rehasher is a store that can keep a new hash; see Accounts.
+type rehasher interface {
+	ReplacePasswordHash(ctx context.Context, userID, old, hash string) (bool, error)
+}
+
+// rehash brings a hash to the costs of today. Nobody is kept out because it
+// fails: the next sign-in tries again.
+func (a *Authenticator) rehash(ctx context.Context, user User, password string) {
+	keeper, ok := a.users.(rehasher)
+	if !ok {
+		return
+	}
+	hash, err := a.hasher.Hash(ctx, password)
+	if err == nil {
+		_, err = keeper.ReplacePasswordHash(ctx, user.ID, user.PasswordHash, hash)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "a password hash could not be brought to the costs of today", "error", err)
+	}
 }
 
 func (a *Authenticator) unknown(ctx context.Context, password string) error {

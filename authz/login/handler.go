@@ -5,9 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"gatehouse/authz/event"
+	"gatehouse/authz/login/page"
+	"gatehouse/authz/login/throttle"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
@@ -15,7 +20,7 @@ import (
 // Recorder takes events; *event.Writer does.
 type Recorder interface{ Append(event.Event) }
 
-// Options of the Handler; all are required but Log.
+// Options of the Handler.
 type Options struct {
 	Authenticator *Authenticator
 	Sessions      *session.Manager
@@ -23,36 +28,103 @@ type Options struct {
 	Pseudonyms    *event.Pseudonymizer
 	// Lifetimes returns what a new session gets; it may change with the policy.
 	Lifetimes func() (idle, absolute time.Duration)
-	// ClientIP returns the address of the person behind a request, for events.
+	// ClientIP returns the address of the person behind a request, for events and
+	// for counting attempts.
 	ClientIP func(*http.Request) string
 	Log      *slog.Logger // nil means slog.Default()
+
+	// Accounts keeps people's credentials. Without it there are passwords and
+	// sessions, and no pages, no second factors, no throttle; whoever has a second
+	// factor cannot sign in. The fields below are for it.
+	Accounts Accounts
+	Redis    redis.UniversalClient // counts attempts, keeps what one step leaves for the next
+	// Key makes signatures and seals secrets: at least MinKey bytes, the same at
+	// every replica and for ever. With another one authenticator apps and recovery
+	// codes are of no use.
+	Key      []byte
+	Settings func() Settings
+	Mailer   Mailer        // nil: nobody gets mail, and a reset is for operators to start
+	Free     throttle.Free // zero means throttle.DefaultFree
+	Now      func() time.Time
 }
 
 // within bounds what one request may take: the wait for a hash and Redis.
 const within = 5 * time.Second
 
-type handler struct{ Options }
+type handler struct {
+	Options
 
-// Handler serves
+	keys     keys
+	throttle *throttle.Throttle // nil without Accounts
+	pendings pendings
+	pages    *page.Set
+	lists    *lists
+}
+
+// Handler is New for passwords and sessions alone: Accounts must be nil.
+func Handler(o Options) http.Handler {
+	o.Accounts = nil
+	h := &handler{Options: o, lists: &lists{}}
+	h.defaults()
+	return h.bounded(h.routes())
+}
+
+func (h *handler) defaults() {
+	if h.Log == nil {
+		h.Log = slog.Default()
+	}
+	if h.Now == nil {
+		h.Now = time.Now
+	}
+	if h.Settings == nil {
+		h.Settings = func() Settings { return Settings{} }
+	}
+	if h.Free == (throttle.Free{}) {
+		h.Free = throttle.DefaultFree()
+	}
+}
+
+// New serves, besides what Handler does, the pages and forms of doc.go's table.
+// The error is that of a key that is too short.
+func New(o Options) (http.Handler, error) {
+	if o.Accounts == nil {
+		return Handler(o), nil
+	}
+	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}}
+	h.defaults()
+	var err error
+	if h.keys, err = deriveKeys(o.Key); err != nil {
+		return nil, err
+	}
+	if h.pages, err = page.New(); err != nil {
+		return nil, err
+	}
+	h.throttle = throttle.New(o.Redis, h.keys.throttle, h.Now, h.Free)
+	mux := h.routes()
+	h.fullRoutes(mux)
+	return h.bounded(mux), nil
+}
+
+// routes are
 //
 //	POST   /auth/login          {"username","password","token"} or a form with username, password, next
 //	POST   /auth/logout         ends the session, takes the cookie away
 //	GET    /auth/sessions       the person's own sessions
 //	DELETE /auth/sessions/{id}  ends one of them
 //
-// A sign-in that came as a form is answered with 303 to next, which must be a
-// local path, or with a page of status 401; JSON is answered with JSON. With
-// "token": true the token is also in the answer, for use as a bearer token.
-func Handler(o Options) http.Handler {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	h := handler{o}
+// A sign-in that came as a form is answered with 303 to next, or with a page of
+// status 401; JSON is answered with JSON. With "token": true the token is also in
+// the answer, for use as a bearer token.
+func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/login", h.login)
 	mux.HandleFunc("POST /auth/logout", h.logout)
 	mux.HandleFunc("GET /auth/sessions", h.sessions)
 	mux.HandleFunc("DELETE /auth/sessions/{id}", h.endSession)
+	return mux
+}
+
+func (h *handler) bounded(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
@@ -60,39 +132,68 @@ func Handler(o Options) http.Handler {
 	})
 }
 
-func (h handler) login(w http.ResponseWriter, r *http.Request) {
-	c, err := readCredentials(w, r)
+func (h *handler) login(w http.ResponseWriter, r *http.Request) {
+	c, err := h.readCredentials(w, r)
 	if err != nil {
 		h.refuseInput(w, r, c, err)
 		return
 	}
-	user, err := h.Authenticator.Authenticate(r.Context(), c.Username, c.Password)
+	try, ok := h.begin(w, r, c, NameKey(strings.TrimSpace(c.Username)))
+	if !ok {
+		return
+	}
+	user, err := h.Authenticator.Password(r.Context(), c.Username, c.Password)
 	var failure *Failure
-	if errors.As(err, &failure) {
-		h.reportFailure(r, c.Username, failure)
+	switch {
+	case errors.As(err, &failure):
+		h.reportFailure(r, c.Username, "password", failure)
 		h.refuse(w, r, c, verdict.AuthenticationFailed)
-		return
-	}
-	if err != nil {
+	case err != nil:
+		try.undecided(r.Context())
 		h.unavailable(w, r, c, err)
-		return
+	case user.SecondFactor && h.Accounts == nil:
+		h.reportFailure(r, c.Username, "password", &Failure{Reason: ReasonSecondFactor, UserID: user.ID})
+		h.refuse(w, r, c, verdict.AuthenticationFailed)
+	case user.SecondFactor:
+		try.success(r.Context())
+		h.askSecond(w, r, c, user)
+	default:
+		try.success(r.Context())
+		h.complete(w, r, c, user, proof{rule: "password", amr: []string{"pwd"}})
 	}
+}
+
+// proof is how somebody has proved who they are.
+type proof struct {
+	rule string   // of the event
+	amr  []string // RFC 8176
+}
+
+// complete begins the session of a user who has proved all that they must. The
+// token is always a new one (ASVS 5.0 7.2.4), and the session that the request
+// came with ends. It is where every way to sign in ends.
+func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials, user User, p proof) {
 	idle, absolute := h.Lifetimes()
 	token, s, err := h.Sessions.Create(r.Context(), session.User{ID: user.ID, Name: user.Name}, session.Grant{
-		Idle: idle, Absolute: absolute, AMR: []string{"pwd"}, Device: device(r.UserAgent()),
+		Idle: idle, Absolute: absolute, AMR: p.amr, Device: device(r.UserAgent()),
 	})
 	if err != nil {
 		h.unavailable(w, r, c, err)
 		return
 	}
-	h.reportSuccess(r, s)
+	h.reportSuccess(r, s, p.rule)
 	h.endPrevious(r)
-	welcome(w, c, token, s)
+	if h.throttle != nil {
+		account := NameKey(user.Name)
+		http.SetCookie(w, h.throttle.NewDevice(account, h.throttle.Device(r, account)))
+		http.SetCookie(w, hostCookie(formCookie, "", -1)) // forms of before are not forms of now
+	}
+	h.welcome(w, c, token, s)
 }
 
 // endPrevious ends the session that the request came with: after a sign-in only
 // the new token is good (ASVS 5.0, 7.2.4).
-func (h handler) endPrevious(r *http.Request) {
+func (h *handler) endPrevious(r *http.Request) {
 	old := tokenOf(r)
 	if old == "" {
 		return
@@ -105,7 +206,7 @@ func (h handler) endPrevious(r *http.Request) {
 	}
 }
 
-func welcome(w http.ResponseWriter, c credentials, token string, s session.Session) {
+func (h *handler) welcome(w http.ResponseWriter, c credentials, token string, s session.Session) {
 	http.SetCookie(w, cookie(token))
 	if c.form {
 		noStore(w)
@@ -119,14 +220,15 @@ func welcome(w http.ResponseWriter, c credentials, token string, s session.Sessi
 		ExpiresAt time.Time `json:"expires_at"`
 		IdleLimit int64     `json:"idle_seconds"`
 		Token     string    `json:"token,omitempty"`
-	}{User: s.User.Name, SessionID: s.ID, ExpiresAt: s.Expires.UTC(), IdleLimit: int64(s.Idle / time.Second)}
+		Next      string    `json:"next,omitempty"`
+	}{Next: c.jsonNext, User: s.User.Name, SessionID: s.ID, ExpiresAt: s.Expires.UTC(), IdleLimit: int64(s.Idle / time.Second)}
 	if c.Token {
 		answer.Token = token
 	}
 	writeJSON(w, answer)
 }
 
-func (h handler) logout(w http.ResponseWriter, r *http.Request) {
+func (h *handler) logout(w http.ResponseWriter, r *http.Request) {
 	if foreign(r) {
 		writeProblem(w, r, verdict.Forbidden)
 		return
@@ -155,19 +257,23 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers a form with a page, everything else with a problem document.
-func (h handler) refuse(w http.ResponseWriter, r *http.Request, c credentials, p verdict.Problem) {
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, c credentials, p verdict.Problem) {
 	switch {
 	case !c.form:
 		writeProblem(w, r, p)
 	case p == verdict.AuthenticationFailed:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
+		if c.page && h.pages != nil {
+			h.signInPage(w, r, p.Status(), c.next, "The name or the password is not right.")
+			return
+		}
 		writePage(w, p.Status(), "Sign-in failed", "The name or the password is not right.")
 	default:
 		writePage(w, p.Status(), "Sign-in is not possible", "Please try again in a moment.")
 	}
 }
 
-func (h handler) refuseInput(w http.ResponseWriter, r *http.Request, c credentials, err error) {
+func (h *handler) refuseInput(w http.ResponseWriter, r *http.Request, c credentials, err error) {
 	h.Log.InfoContext(r.Context(), "a sign-in was refused unread", "reason", err, "request_id", requestID(r))
 	switch {
 	case errors.Is(err, errForeign):
@@ -181,7 +287,7 @@ func (h handler) refuseInput(w http.ResponseWriter, r *http.Request, c credentia
 	}
 }
 
-func (h handler) unavailable(w http.ResponseWriter, r *http.Request, c credentials, err error) {
+func (h *handler) unavailable(w http.ResponseWriter, r *http.Request, c credentials, err error) {
 	h.Log.ErrorContext(r.Context(), "sign-in or sign-out is not possible", "error", err, "request_id", requestID(r))
 	h.refuse(w, r, c, verdict.CheckUnavailable)
 }

@@ -598,7 +598,7 @@ func FuzzReadCredentials(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "https://app.example.com/auth/login", strings.NewReader(text))
 		r.Header.Set("Content-Type", contentType)
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		c, err := readCredentials(httptest.NewRecorder(), r)
+		c, err := (&handler{Options: Options{Settings: func() Settings { return Settings{} }}}).readCredentials(httptest.NewRecorder(), r)
 		if err == nil && c.form && !localPath(c.next) {
 			t.Errorf("the form leads to %q", c.next)
 		}

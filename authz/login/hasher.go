@@ -7,20 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/semaphore"
+
+	passwords "gatehouse/authz/login/password"
 )
 
-// Bounds of a password in bytes of UTF-8 (NIST SP 800-63B-4 section 3.1.1.2 asks
-// for a minimum of 8 and to allow at least 64). Nothing is cut off.
+// Bounds of a password: at least so many code points after NFKC, and at most so
+// many bytes of UTF-8 (NIST SP 800-63B-4 section 3.1.1.2 asks for a minimum of 8
+// and to allow at least 64 characters). Nothing is cut off.
 const (
-	MinPassword = 8
-	MaxPassword = 1024
+	MinPassword = passwords.LeastMinLength
+	MaxPassword = passwords.MaxBytes
 )
 
-// ErrPassword says that a password is too short or too long.
-var ErrPassword = fmt.Errorf("a password has %d to %d bytes", MinPassword, MaxPassword)
+// ErrPassword says that a password is too short or too long, or no text.
+var ErrPassword = fmt.Errorf("a password has at least %d characters and at most %d bytes of UTF-8", MinPassword, MaxPassword)
+
+// canonical is the form in which a password is hashed.
+func canonical(text string) (string, bool) {
+	normal, ok := passwords.Normalize(text)
+	return normal, ok && utf8.RuneCountInString(normal) >= MinPassword
+}
 
 // ErrBusy says that too many sign-ins are being checked at this moment.
 var ErrBusy = errors.New("too many passwords are being checked")
@@ -77,7 +87,8 @@ func HashPassword(password string) (string, error) {
 
 // Hash returns the PHC string of password. The error is ErrPassword or ErrBusy.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if len(password) < MinPassword || len(password) > MaxPassword {
+	password, ok := canonical(password)
+	if !ok {
 		return "", ErrPassword
 	}
 	made := hash{params: h.params, salt: random(newSaltBytes)}
@@ -99,6 +110,9 @@ type Check struct {
 
 // Verify checks password against a PHC string. The error is ErrHash or ErrBusy.
 func (h *Hasher) Verify(ctx context.Context, password, phc string) (Check, error) {
+	if normal, ok := canonical(password); ok {
+		password = normal
+	}
 	stored, err := parseHash(phc)
 	if err != nil {
 		return Check{}, err
@@ -128,4 +142,16 @@ func (h *Hasher) run(ctx context.Context, password string, with hash, length int
 	}
 	defer h.memory.Release(need)
 	return h.derive([]byte(password), with.salt, with.params, length), nil
+}
+
+// NoPassword is the hash of a password that nobody knows: of a user who has to
+// choose one by a reset. It costs what every other one does.
+func NoPassword() string {
+	return hash{params: defaultParams, salt: random(newSaltBytes), key: random(newKeyBytes)}.String()
+}
+
+// CheckHash says what is wrong with a hash from elsewhere. ErrHash.
+func CheckHash(phc string) error {
+	_, err := parseHash(phc)
+	return err
 }

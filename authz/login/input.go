@@ -20,8 +20,10 @@ type credentials struct {
 	// Token asks for the token in the answer, for clients that are no browsers.
 	Token bool `json:"token"`
 
-	form bool   // came as a browser's form
-	next string // form only: where to go afterwards
+	form     bool   // came as a browser's form
+	page     bool   // of our own page, which says what went wrong
+	next     string // form only: where to go afterwards
+	jsonNext string // the same for a script
 }
 
 var (
@@ -31,7 +33,7 @@ var (
 	errForeign   = errors.New("the form is not known to come from this site")
 )
 
-func readCredentials(w http.ResponseWriter, r *http.Request) (credentials, error) {
+func (h *handler) readCredentials(w http.ResponseWriter, r *http.Request) (credentials, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return credentials{}, errMediaType
@@ -51,7 +53,7 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (credentials, error
 	case err != nil:
 		return credentials{form: form}, errMalformed
 	case form:
-		return parseForm(string(body))
+		return h.parseForm(r, string(body))
 	}
 	return parseJSON(body)
 }
@@ -71,18 +73,32 @@ func parseJSON(body []byte) (credentials, error) {
 	return c, nil
 }
 
-// parseForm takes the fields username, password and next, each once at most.
-func parseForm(body string) (credentials, error) {
+// parseForm takes the fields username, password, next, csrf and page, each once
+// at most. csrf is our own page's; where it is sent it must be right. An
+// application's form is known by sameSite alone.
+func (h *handler) parseForm(r *http.Request, body string) (credentials, error) {
 	c := credentials{form: true}
 	values, err := url.ParseQuery(body)
-	if err != nil || len(values["username"]) > 1 || len(values["password"]) > 1 || len(values["next"]) > 1 {
+	if err != nil || !once(values) {
 		return c, errMalformed
 	}
-	c.Username, c.Password, c.next = values.Get("username"), values.Get("password"), "/"
-	if next := values.Get("next"); localPath(next) {
-		c.next = next
+	c.Username, c.Password = values.Get("username"), values.Get("password")
+	c.next, c.page = h.Settings().destination(values.Get("next")), values.Get("page") == "1"
+	if c.page && !h.keys.formTokenIs(values.Get("csrf"), browser(r)) {
+		return c, errForeign
 	}
 	return c, nil
+}
+
+// once says whether each field comes once at most: which of two counts would be
+// for the reader to guess.
+func once(values url.Values) bool {
+	for _, all := range values {
+		if len(all) > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // sameSite says whether the browser attests that a form was posted by a page of

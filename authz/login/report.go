@@ -7,7 +7,7 @@ import (
 	"gatehouse/authz/session"
 )
 
-func (h handler) event(r *http.Request, t event.Type) event.Event {
+func (h *handler) event(r *http.Request, t event.Type) event.Event {
 	return event.Event{
 		Type: t, Severity: event.Info, Outcome: event.Success, Feature: "session",
 		RequestID: requestID(r), Method: r.Method, Host: r.Host, Path: r.URL.Path,
@@ -28,10 +28,10 @@ func personal(ip, userAgent string) map[string]string {
 	return fields
 }
 
-func (h handler) reportFailure(r *http.Request, name string, failure *Failure) {
+func (h *handler) reportFailure(r *http.Request, name, rule string, failure *Failure) {
 	e := h.event(r, event.AuthenticationAttempt)
 	e.Severity, e.Outcome = event.Warning, event.Failure
-	e.Rule, e.Reason = "password", string(failure.Reason)
+	e.Rule, e.Reason = rule, string(failure.Reason)
 	e.Subject = h.Pseudonyms.Subject(failure.UserID)
 	switch normal, ok := NormalizeName(name); {
 	case !ok:
@@ -46,24 +46,63 @@ func (h handler) reportFailure(r *http.Request, name string, failure *Failure) {
 		"subject", e.Subject, "client", e.Client, "request_id", e.RequestID)
 }
 
-func (h handler) reportSuccess(r *http.Request, s session.Session) {
+func (h *handler) reportSuccess(r *http.Request, s session.Session, rule string) {
 	e := h.event(r, event.AuthenticationAttempt)
-	e.Rule, e.Subject = "password", h.Pseudonyms.Subject(s.User.ID)
+	e.Rule, e.Subject = rule, h.Pseudonyms.Subject(s.User.ID)
 	e.Personal[event.PersonalName] = s.User.Name
 	h.Events.Append(e)
 	h.Events.Append(h.sessionEvent(r, event.SessionCreated, s))
 }
 
-func (h handler) reportRevoked(r *http.Request, s session.Session, reason string) {
+func (h *handler) reportRevoked(r *http.Request, s session.Session, reason string) {
 	e := h.sessionEvent(r, event.SessionRevoked, s)
 	e.Reason = reason
 	h.Events.Append(e)
 }
 
-func (h handler) sessionEvent(r *http.Request, t event.Type, s session.Session) event.Event {
+func (h *handler) sessionEvent(r *http.Request, t event.Type, s session.Session) event.Event {
 	e := h.event(r, t)
 	e.Subject = h.Pseudonyms.Subject(s.User.ID)
 	e.Personal[event.PersonalName] = s.User.Name
 	e.Detail = map[string]string{"session": s.ID}
 	return e
+}
+
+// reportChange tells of another credential: for the log, for alerts, and for
+// whoever notifies the person (ASVS 5.0 6.3.7).
+func (h *handler) reportChange(r *http.Request, user User, what string) {
+	e := h.event(r, event.UserChanged)
+	e.Feature, e.Rule, e.Subject = "sign_in", what, h.Pseudonyms.Subject(user.ID)
+	e.Personal[event.PersonalName] = user.Name
+	h.Events.Append(e)
+	h.notify(r, user, what)
+}
+
+// notices are what a person is told by mail.
+var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
+	"password_changed":      "The password of your account was changed.",
+	"password_reset":        "The password of your account was set anew, by a link that was sent to this address or handed over by an operator.",
+	"totp_added":            "An authenticator app was set up for your account.",
+	"totp_removed":          "The authenticator app of your account was switched off.",
+	"passkey_added":         "A passkey was added to your account.",
+	"passkey_removed":       "A passkey was removed from your account.",
+	"recovery_codes_made":   "New recovery codes were made for your account. The old ones are of no use.",
+	"recovery_code_used":    "A recovery code was used to sign in to your account.",
+	"api_key_added":         "A key for programs was made for your account.",
+	"api_key_removed":       "A key for programs was removed from your account.",
+	"all_sessions_ended":    "All devices were signed out of your account.",
+	"passkey_clone_refused": "A passkey of your account was refused: its counter went backwards, as that of a copy does.",
+}
+
+// notify sends mail if it can. A mail that is not sent changes nothing: the
+// event is the record.
+func (h *handler) notify(r *http.Request, user User, what string) {
+	text, ok := notices[what]
+	if !ok || h.Mailer == nil || user.Email == "" {
+		return
+	}
+	text += "\n\nIf that was not you, reset your password and tell those who run the site.\n"
+	if err := h.Mailer.Mail(r.Context(), user.Email, "A change to your account", text); err != nil {
+		h.Log.WarnContext(r.Context(), "a notice was not sent", "notice", what, "error", err, "request_id", requestID(r))
+	}
 }

@@ -20,7 +20,7 @@ type listed struct {
 }
 
 // sessions lists the person's own sessions, without anything that opens one.
-func (h handler) sessions(w http.ResponseWriter, r *http.Request) {
+func (h *handler) sessions(w http.ResponseWriter, r *http.Request) {
 	current, ok := h.identify(w, r)
 	if !ok {
 		return
@@ -43,7 +43,7 @@ func (h handler) sessions(w http.ResponseWriter, r *http.Request) {
 	}{current.User.Name, list})
 }
 
-func (h handler) endSession(w http.ResponseWriter, r *http.Request) {
+func (h *handler) endSession(w http.ResponseWriter, r *http.Request) {
 	if foreign(r) {
 		writeProblem(w, r, verdict.Forbidden)
 		return
@@ -70,7 +70,7 @@ func (h handler) endSession(w http.ResponseWriter, r *http.Request) {
 }
 
 // identify finds the session of the request, or answers.
-func (h handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
+func (h *handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
 	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
 	switch {
 	case err == nil:

@@ -15,6 +15,10 @@ type User struct {
 	PasswordHash string // as HashPassword writes it
 	Disabled     bool
 	Roles        []string
+	Email        string // where mail reaches them; empty: none is known
+	// SecondFactor says that the password alone does not sign them in: they have
+	// an authenticator app or a passkey.
+	SecondFactor bool
 }
 
 // UserStore finds users. Its error is ErrNoUser if there is none of that name;

@@ -3,11 +3,14 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"gatehouse/authz/limit"
+	"gatehouse/authz/login/apikey"
 	"gatehouse/filter/match"
 )
 
@@ -57,7 +60,7 @@ func Compile(config Config) (*Set, error) {
 	}
 	c.set.rules = c.rules(config.Rules)
 	c.set.fallback = c.named("default_policy", config.DefaultPolicy)
-	c.set.signIn = c.signIn(config.SignIn)
+	c.set.signIn, c.set.howToSignIn = c.signIn(config.SignIn), config.SignIn
 	c.set.federation = c.federation(config.SignIn)
 	c.set.page = c.page("sign_in.page", config.SignIn.Page)
 	if len(c.found) > 0 {
@@ -124,6 +127,7 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 	if life.Absolute < life.Idle {
 		c.found.add("sign_in.absolute_seconds", "is shorter than idle_seconds", "make it at least as long")
 	}
+	c.howToSignIn(config)
 	return life
 }
 
@@ -138,6 +142,51 @@ func (c *compiler) page(where, path string) string {
 		return ""
 	}
 	return path
+}
+
+// Bounds of a list in sign_in, and of a least length of passwords.
+const (
+	maxSignInList  = 64
+	leastMinLength = 8
+	mostMinLength  = 64 // nothing of that length may be refused (ASVS 5.0 6.2.9)
+)
+
+func (c *compiler) howToSignIn(config SignIn) {
+	for i, origin := range config.Origins {
+		if !isOrigin(origin) {
+			c.found.add(fmt.Sprintf("sign_in.origins[%d]", i), fmt.Sprintf("is no origin: %q", origin),
+				"write it as browsers do, such as https://app.example.com, without a path and in lower case")
+		}
+	}
+	if n := config.Password.MinLength; n != 0 && (n < leastMinLength || n > mostMinLength) {
+		c.found.add("sign_in.password.min_length", fmt.Sprintf("is %d", n), fmt.Sprintf("write %d to %d", leastMinLength, mostMinLength))
+	}
+	if d := config.PasskeyDomain; d != "" && (len(config.Origins) == 0 || !withinDomain(config.Origins[0], d)) {
+		c.found.add("sign_in.passkey_domain", fmt.Sprintf("is %q", d), "write the host of the first of the origins, or a domain that it is in")
+	}
+	for where, list := range map[string][]string{"sign_in.origins": config.Origins, "sign_in.password.context_words": config.Password.ContextWords} {
+		if len(list) > maxSignInList {
+			c.found.add(where, fmt.Sprintf("has %d entries", len(list)), fmt.Sprintf("write at most %d", maxSignInList))
+		}
+	}
+}
+
+// isOrigin says whether text is a serialised origin (RFC 6454 section 6.2) as
+// browsers compare it: http only where nothing leaves the machine.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != text || text != strings.ToLower(text) ||
+		strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(",;'\"*", r) }) {
+		return false
+	}
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	return u.Scheme == "https" || u.Scheme == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+func withinDomain(origin, domain string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Hostname() == domain || strings.HasSuffix(u.Hostname(), "."+domain))
 }
 
 func (c *compiler) seconds(where string, n int64) time.Duration {
@@ -176,8 +225,12 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 	report, off := c.mode(where+".mode", config.Mode)
 	demand := SessionDemand{
 		Require: config.Require, Report: report,
-		MaxIdle: c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
-		MaxAge:  c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+		MaxIdle:     c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
+		MaxAge:      c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+		APIKeyScope: config.APIKeyScope,
+	}
+	if _, err := apikey.Scopes(config.APIKeyScope); err != nil || strings.ContainsAny(config.APIKeyScope, " ,") {
+		c.found.add(where+".api_key_scope", fmt.Sprintf("is %.80q", config.APIKeyScope), "write one word without quotes, of at most 64 characters")
 	}
 	demand.StepUp = c.stepUp(where, config, demand.Require)
 	if demand.Audience = config.Audience; demand.Audience != "" {

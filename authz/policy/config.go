@@ -79,18 +79,34 @@ type Session struct {
 	// Audience is who is to believe the assertion of who is signed in ("aud", RFC
 	// 7519 section 4.1.3); empty means the route's upstream.
 	Audience string `json:"audience,omitempty"`
+	// APIKeyScope lets API keys of that scope stand for a session.
+	APIKeyScope string `json:"api_key_scope,omitempty"`
 }
 
-// SignIn holds what a new session gets, and where people get one.
+// SignIn holds what a new session gets, and how people sign in.
 type SignIn struct {
 	IdleSeconds     int64 `json:"idle_seconds,omitempty"`     // default 1800
 	AbsoluteSeconds int64 `json:"absolute_seconds,omitempty"` // default 43200
 	// Page is where people sign in, a path on every host that asks for a session:
 	// their browsers are sent there instead of being refused. Empty sends nobody.
 	Page string `json:"page,omitempty"`
-	// Origins are those to which people come back from Providers.
-	Origins   []string   `json:"origins,omitempty"`
-	Providers []Provider `json:"providers,omitempty"`
+
+	Site          string     `json:"site,omitempty"`           // the site's name, as pages show it
+	Origins       []string   `json:"origins,omitempty"`        // to which people may be sent; the first is the passkeys'
+	PasskeyDomain string     `json:"passkey_domain,omitempty"` // default: the first origin's host
+	Password      Password   `json:"password,omitzero"`
+	SignUp        bool       `json:"sign_up,omitempty"`
+	ThemeFile     string     `json:"theme_file,omitempty"` // a style sheet, as authz sees it
+	Providers     []Provider `json:"providers,omitempty"`
+}
+
+// Password holds the rules of new passwords.
+type Password struct {
+	MinLength    int64    `json:"min_length,omitempty"` // code points, 8 (default) to 64
+	ContextWords []string `json:"context_words,omitempty"`
+	// CompromisedList is a file or folder in the layout of Have I Been Pwned, as
+	// authz sees it.
+	CompromisedList string `json:"compromised_list,omitempty"`
 }
 
 // Provider is an OpenID provider that signs people in; see openid.Settings. Its

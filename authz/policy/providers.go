@@ -47,11 +47,6 @@ func (c *compiler) federation(config SignIn) Federation {
 			MaxStale: c.seconds(where+".max_stale_seconds", p.MaxStaleSeconds),
 		})
 	}
-	for i, origin := range config.Origins {
-		if !openid.GoodOrigin(origin) {
-			c.found.add(fmt.Sprintf("sign_in.origins[%d]", i), fmt.Sprintf("is %.60q", origin), "write https://host, as a browser does")
-		}
-	}
 	if len(config.Providers) > 0 && len(config.Origins) == 0 {
 		c.found.add("sign_in", "has providers, but no origins to which people come back from them",
 			"write the addresses that people use: origins: [https://app.example.com]")

@@ -13,9 +13,10 @@ type Set struct {
 	rules    []rule
 	fallback *Compiled // of DefaultPolicy; nil refuses
 	signIn   Lifetimes
-	page     string
-
-	federation Federation
+	// howToSignIn is the rest of it, as it was written.
+	howToSignIn SignIn
+	page        string
+	federation  Federation
 }
 
 // Lifetimes are what sign-in grants to a new session.
@@ -38,8 +39,11 @@ type SessionDemand struct {
 	Require         Require
 	Report          bool // decide and record, but let through
 	MaxIdle, MaxAge time.Duration
-	StepUp          StepUp
-	Audience        string // of the assertion; empty means the route's upstream
+	// APIKeyScope is the scope with which an API key stands for a session; empty:
+	// none does.
+	APIKeyScope string
+	StepUp      StepUp
+	Audience    string // of the assertion; empty means the route's upstream
 }
 
 // StepUp is what a session must have beyond being valid; the zero value is
@@ -93,6 +97,9 @@ func (s *Set) Federation() Federation { return s.federation }
 // SignInPage is the path to which people's browsers are sent who need a
 // session; empty sends nobody.
 func (s *Set) SignInPage() string { return s.page }
+
+// HowToSignIn is how people sign in. Its lists are not to be changed.
+func (s *Set) HowToSignIn() SignIn { return s.howToSignIn }
 
 // Len is the number of policies.
 func (s *Set) Len() int { return len(s.policies) }

@@ -76,9 +76,9 @@ func TestUsersAreManagedWithoutAPasswordInAnArgument(t *testing.T) {
 	if out := user("", ExitWrong, "add", "Anna", "--generate"); !strings.Contains(out, "gatehouse user password") {
 		t.Errorf("a second anna: %s", out)
 	}
-	user("a better one, this is\r\n", ExitDone, "password", "anna", "--password-stdin")
+	user("a better one, this is\r\n", ExitDone, "password", "anna", "--password-stdin", "--keep-sessions")
 	expectPassword(t, url, "anna", "a better one, this is")
-	user("", ExitDone, "disable", "anna")
+	user("", ExitDone, "disable", "anna", "--keep-sessions")
 
 	out := user("", ExitDone, "list", "--output", "json")
 	var rows []userRow
@@ -93,7 +93,7 @@ func TestUsersAreManagedWithoutAPasswordInAnArgument(t *testing.T) {
 	}
 	user("", ExitDone, "enable", "anna")
 	user("", ExitWrong, "enable", "nobody")
-	user("short\n", ExitWrong, "password", "anna", "--password-stdin")
+	user("short\n", ExitWrong, "password", "anna", "--password-stdin", "--keep-sessions")
 	user("", ExitUsage, "password", "anna")
 	user("", ExitUsage, "add", "carl", "--generate", "--password-stdin")
 	user("", ExitUsage, "add", "carl", "a-password")

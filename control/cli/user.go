@@ -37,15 +37,16 @@ func newUserCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	addStoreFlag(cmd.PersistentFlags(), &u.store, defaultStore(), "the users")
-	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserPassword(app, &u),
-		newUserSwitch(app, &u, "disable", "Let a user sign in no longer", true),
-		newUserSwitch(app, &u, "enable", "Let a user sign in again", false))
+	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserShow(app, &u), newUserPassword(app, &u), newUserReset(app, &u),
+		newUserDisable(app, &u), newUserEnable(app, &u), newUserSetRoles(app, &u), newUserSetEmail(app, &u), newUserDelete(app, &u),
+		newUserImport(app, &u))
 	return cmd
 }
 
 type userFlags struct {
 	store           string
 	stdin, generate bool
+	sessions        sessionFlags
 }
 
 // with opens the store for as long as run takes.
@@ -87,24 +88,18 @@ func newUserAdd(app *App, u *userFlags) *cobra.Command {
 func newUserPassword(app *App, u *userFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "password NAME (--password-stdin | --generate)",
-		Short: "Give a user another password; sessions that are open stay open",
+		Short: "Give a user another password, as for the first of all; for people, use reset, and they choose it themselves",
 		Args:  cobra.ExactArgs(1),
 	}
 	u.addPassword(cmd)
+	u.sessions.add(cmd)
 	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
-		return u.setting(app, args[0], func(hash string) error { return s.SetPassword(ctx, args[0], hash) })
-	})
-	return cmd
-}
-
-func newUserSwitch(app *App, u *userFlags, name, short string, disabled bool) *cobra.Command {
-	cmd := &cobra.Command{Use: name + " NAME", Short: short, Args: cobra.ExactArgs(1)}
-	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
-		if err := s.SetDisabled(ctx, args[0], disabled); err != nil {
+		if err := u.sessions.check(app); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(app.Stdout, "%sd %s\n", name, args[0])
-		return err
+		return u.setting(app, args[0], func(hash string) error {
+			return errors.Join(s.SetPassword(ctx, args[0], hash), u.sessions.end(ctx, app, s, args[0]))
+		})
 	})
 	return cmd
 }

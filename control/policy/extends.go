@@ -115,6 +115,7 @@ func inheritSession(own, parent value[rawSession]) value[rawSession] {
 	s, p := &own.v, parent.v
 	s.mode, s.require = s.mode.or(p.mode), s.require.or(p.require)
 	s.maxIdle, s.maxAge, s.audience = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge), s.audience.or(p.audience)
+	s.apiKeyScope = s.apiKeyScope.or(p.apiKeyScope)
 	if s.require.v != string(authzpolicy.SessionRequired) {
 		return own // what only a required session can have is not asked for any more
 	}

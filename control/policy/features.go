@@ -209,6 +209,7 @@ func session(raw value[rawSession], t trace) authzpolicy.Session {
 		Require:        authzpolicy.Require(put(t, "session.require", raw.v.require)),
 		MaxIdleSeconds: int64(put(t, "session.max_idle", raw.v.maxIdle) / time.Second),
 		MaxAgeSeconds:  int64(put(t, "session.max_age", raw.v.maxAge) / time.Second),
+		APIKeyScope:    put(t, "session.api_key_scope", raw.v.apiKeyScope),
 
 		MaxAuthAgeSeconds: int64(put(t, "session.max_auth_age", raw.v.maxAuthAge) / time.Second),
 		SecondFactor:      put(t, "session.second_factor", raw.v.secondFactor),

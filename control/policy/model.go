@@ -80,6 +80,7 @@ type rawSession struct {
 	maxIdle, maxAge, maxAuthAge value[time.Duration]
 	secondFactor                value[bool]
 	roles, scopes               value[[]value[string]]
+	apiKeyScope                 value[string]
 }
 
 type rawLimit struct {

@@ -10,10 +10,18 @@ import (
 )
 
 type rawSignIn struct {
-	idle, absolute value[time.Duration]
-	page           value[string]
-	origins        value[[]value[string]]
-	providers      value[[]value[rawProvider]]
+	idle, absolute            value[time.Duration]
+	page, site, domain, theme value[string]
+	origins                   value[[]value[string]]
+	signUp                    value[bool]
+	password                  value[rawPassword]
+	providers                 value[[]value[rawProvider]]
+}
+
+type rawPassword struct {
+	minLength value[int64]
+	words     value[[]value[string]]
+	list      value[string]
 }
 
 type rawProvider struct {
@@ -28,8 +36,21 @@ func signInKind() kind[rawSignIn] {
 		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
 		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
 		key("page", "the path to which browsers are sent that need a session, on every host: /auth/sign-in", text(), func(s *rawSignIn) *value[string] { return &s.page }),
-		key("origins", "where people come back to from their provider: [https://app.example.com]", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
+		key("site", "the site's name, as the pages of sign-in and authenticators show it", text(), func(s *rawSignIn) *value[string] { return &s.site }),
+		key("origins", "where people may be sent after sign-in, and come back to from their provider: [https://app.example.com]; passkeys are the first one's", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
+		key("passkey_domain", "the domain of passkeys (RP ID); the first origin's host unless told", text(), func(s *rawSignIn) *value[string] { return &s.domain }),
+		key("password", "the rules of new passwords", passwordKind(), func(s *rawSignIn) *value[rawPassword] { return &s.password }),
+		key("sign_up", "whether strangers may make an account; false unless told", boolean(), func(s *rawSignIn) *value[bool] { return &s.signUp }),
+		key("theme_file", "a style sheet for the pages of sign-in, as authz sees it", text(), func(s *rawSignIn) *value[string] { return &s.theme }),
 		key("providers", "who else signs people in (OpenID Connect)", list(providerKind()), func(s *rawSignIn) *value[[]value[rawProvider]] { return &s.providers }),
+	)
+}
+
+func passwordKind() kind[rawPassword] {
+	return object(
+		key("min_length", "characters of a new password, 8 to 64: 8 unless told, 15 is recommended", integer(8, 64), func(p *rawPassword) *value[int64] { return &p.minLength }),
+		key("context_words", "what no password may be: names of the organisation, the product, the site", list(text()), func(p *rawPassword) *value[[]value[string]] { return &p.words }),
+		key("compromised_list", "file or folder of known passwords in the layout of Have I Been Pwned, as authz sees it", text(), func(p *rawPassword) *value[string] { return &p.list }),
 	)
 }
 
@@ -55,7 +76,15 @@ func (k *compiler) signIn() {
 		IdleSeconds:     int64(put(t, "sign_in.idle", raw.idle) / time.Second),
 		AbsoluteSeconds: int64(put(t, "sign_in.absolute", raw.absolute) / time.Second),
 		Page:            put(t, "sign_in.page", raw.page),
+		Site:            raw.site.v,
 		Origins:         putList(t, "sign_in.origins", raw.origins),
+		PasskeyDomain:   put(t, "sign_in.passkey_domain", raw.domain),
+		SignUp:          raw.signUp.v,
+		ThemeFile:       raw.theme.v,
+		Password: authzpolicy.Password{
+			MinLength: put(t, "sign_in.password.min_length", raw.password.v.minLength), CompromisedList: raw.password.v.list.v,
+			ContextWords: putList(t, "sign_in.password.context_words", raw.password.v.words),
+		},
 	}
 	if raw.providers.set {
 		t["sign_in.providers"] = raw.providers.at

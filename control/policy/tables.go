@@ -16,7 +16,7 @@ func fileKind() kind[rawFile] {
 		required(key("upstreams", "the applications by name: app: {url: http://127.0.0.1:9000}", dictionary(upstreamKind()),
 			func(f *rawFile) *value[[]named[rawUpstream]] { return &f.upstreams })),
 		key("redis", "where sessions, limits and events are kept", redisKind(), func(f *rawFile) *value[rawRedis] { return &f.redis }),
-		key("sign_in", "how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
+		key("sign_in", "how people sign in, and how long a new session lives", signInKind(), func(f *rawFile) *value[rawSignIn] { return &f.signIn }),
 		key("auth", "the sign-in endpoints under /auth/", authKind(), func(f *rawFile) *value[rawAuth] { return &f.auth }),
 		key("control", "control itself: its API and console", controlKind(), func(f *rawFile) *value[rawControl] { return &f.control }),
 		required(key("policies", "the policies by name", dictionary(policyKind()), func(f *rawFile) *value[[]named[rawPolicy]] { return &f.policies })),
@@ -151,6 +151,7 @@ func sessionKind() kind[rawSession] {
 		key("roles", "the person must have one of these roles", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.roles }),
 		key("scopes", "the session or API key must have all of these scopes", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.scopes }),
 		key("audience", "whom x-gatehouse-assertion is for; the upstream's name unless told", text(), func(s *rawSession) *value[string] { return &s.audience }),
+		key("api_key_scope", "API keys with this scope stand for a session; without it none does", text(), func(s *rawSession) *value[string] { return &s.apiKeyScope }),
 	)
 	return kind[rawSession]{
 		schema: schema{"oneOf": []schema{require.schema, full.schema}},

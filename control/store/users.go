@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"gatehouse/authz/event"
 	"gatehouse/authz/login"
 )
@@ -28,11 +25,10 @@ var _ login.UserStore = (*Store)(nil)
 
 // nameKey is what two spellings of one name have in common: compatible
 // characters are the same (NFKC), and so is letter case.
-func nameKey(name string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name)))
-}
+func nameKey(name string) string { return login.NameKey(name) }
 
-const selectUser = `SELECT id, name, password_hash, disabled, roles, created_ms, updated_ms FROM users`
+const selectUser = `SELECT id, name, password_hash, disabled, roles, email, created_ms, updated_ms,
+	EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = users.id AND c.active AND c.kind IN ('totp', 'passkey')) FROM users`
 
 // UserByName implements login.UserStore.
 func (s *Store) UserByName(ctx context.Context, name string) (login.User, error) {
@@ -64,7 +60,7 @@ func scanUser(row interface{ Scan(...any) error }) (User, error) {
 	var u User
 	var roles string
 	var created, updated int64
-	err := row.Scan(&u.ID, &u.Name, &u.PasswordHash, &u.Disabled, &roles, &created, &updated)
+	err := row.Scan(&u.ID, &u.Name, &u.PasswordHash, &u.Disabled, &roles, &u.Email, &created, &updated, &u.SecondFactor)
 	if err != nil {
 		return User{}, fmt.Errorf("read a user: %w", err)
 	}

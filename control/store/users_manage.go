@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -45,6 +46,23 @@ func (s *Store) RenameUser(ctx context.Context, id, name string) error {
 		}
 		return one(result, login.ErrNoUser)
 	})
+}
+
+// SetRoles replaces a user's roles. login.ErrNoUser if there is no such user.
+func (s *Store) SetRoles(ctx context.Context, name string, roles []string) error {
+	if roles == nil {
+		roles = []string{}
+	}
+	text, err := json.Marshal(roles)
+	if err != nil {
+		return fmt.Errorf("write the roles: %w", err)
+	}
+	return s.update(ctx, name, `roles`, string(text))
+}
+
+// SetEmail says where mail reaches a user. login.ErrNoUser if there is none.
+func (s *Store) SetEmail(ctx context.Context, name, email string) error {
+	return s.update(ctx, name, `email`, email)
 }
 
 // DeleteUser removes a user with name and credentials, and says whether there

@@ -22,7 +22,7 @@ func (c *Connector) Collect(ctx context.Context, p connector.Person, fn func(con
 		return err
 	}
 	for _, collect := range []func(context.Context, held, func(connector.Record) error) error{
-		c.collectUser, c.collectSessions, identitiesOf(p), c.collectConsents, c.collectRequests, c.collectEvents,
+		c.collectUser, c.collectCredentials, c.collectSessions, identitiesOf(p), c.collectConsents, c.collectRequests, c.collectEvents,
 	} {
 		if err := collect(ctx, h, fn); err != nil {
 			return err
@@ -41,9 +41,30 @@ func (c *Connector) collectUser(ctx context.Context, h held, fn func(connector.R
 		return err
 	}
 	return fn(record(Users, u.ID, map[string]any{
-		"id": u.ID, "name": u.Name, "roles": u.Roles, "disabled": u.Disabled, "created": u.Created, "updated": u.Updated,
+		"id": u.ID, "name": u.Name, "email": u.Email, "roles": u.Roles, "disabled": u.Disabled, "created": u.Created, "updated": u.Updated,
 		"restricted": h.Restricted,
 	}))
+}
+
+// collectCredentials says what there is and how it was used; what is hashed or
+// sealed is of use to nobody but a thief, as above.
+func (c *Connector) collectCredentials(ctx context.Context, h held, fn func(connector.Record) error) error {
+	if h.userID == "" {
+		return nil
+	}
+	list, err := c.o.Store.Credentials(ctx, h.userID)
+	if err != nil {
+		return err
+	}
+	for _, one := range list {
+		err := fn(record(Credentials, one.ID, map[string]any{
+			"id": one.ID, "kind": string(one.Kind), "label": one.Label, "created": one.Created, "used": one.Used, "expires": one.Expires,
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Connector) collectSessions(ctx context.Context, h held, fn func(connector.Record) error) error {

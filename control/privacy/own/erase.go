@@ -74,6 +74,11 @@ func (c *Connector) Verify(ctx context.Context, p connector.Person) (remaining i
 		remaining++
 	}
 	if h.userID != "" {
+		credentials, err := c.o.Store.Credentials(ctx, h.userID)
+		if err != nil {
+			return 0, err
+		}
+		remaining += int64(len(credentials))
 		sessions, err := c.o.Sessions.List(ctx, h.userID)
 		if err != nil {
 			return 0, err
@@ -122,10 +127,10 @@ func (c *Connector) Plan(ctx context.Context, p connector.Person, kind connector
 		counts[Identities] = 1
 		add(Identities, connector.Restrict, "the person is marked")
 	case connector.Erasure:
-		for _, collection := range []string{Sessions, Users, Limits, Identities} {
+		for _, collection := range []string{Sessions, Credentials, Users, Limits, Identities} {
 			add(collection, connector.Delete, "")
 		}
-		plan.Steps[2].Count = -1 // counters are not data that are handed over
+		plan.Steps[3].Count = -1 // counters are not data that are handed over
 		counts[Keys] = 1
 		add(Keys, connector.Delete, "what is sealed can be read by nobody then")
 		for _, collection := range []string{Events, Consents, Requests} {
@@ -135,4 +140,6 @@ func (c *Connector) Plan(ctx context.Context, p connector.Person, kind connector
 	return plan, nil
 }
 
-func collections() []string { return []string{Users, Sessions, Identities, Consents, Requests, Events} }
+func collections() []string {
+	return []string{Users, Credentials, Sessions, Identities, Consents, Requests, Events}
+}

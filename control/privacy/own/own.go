@@ -31,14 +31,17 @@ const Name = "gatehouse"
 
 // The collections, as records and changes name them.
 const (
-	Users      = "gatehouse_users"
-	Sessions   = "gatehouse_sessions"
-	Identities = "gatehouse_identities"
-	Consents   = "gatehouse_consents"
-	Requests   = "gatehouse_requests"
-	Events     = "gatehouse_events"
-	Limits     = "gatehouse_limits"
-	Keys       = "gatehouse_keys"
+	Users    = "gatehouse_users"
+	Sessions = "gatehouse_sessions"
+	// Credentials are apps, passkeys, keys and recovery codes. A user's go with
+	// the user.
+	Credentials = "gatehouse_credentials"
+	Identities  = "gatehouse_identities"
+	Consents    = "gatehouse_consents"
+	Requests    = "gatehouse_requests"
+	Events      = "gatehouse_events"
+	Limits      = "gatehouse_limits"
+	Keys        = "gatehouse_keys"
 )
 
 // SessionManager ends and lists sessions; *session.Manager does.

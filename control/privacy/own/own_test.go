@@ -17,6 +17,7 @@ import (
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/authz/limit"
+	"gatehouse/authz/login"
 	"gatehouse/authz/secret"
 	"gatehouse/authz/session"
 	"gatehouse/control/audit/seal"
@@ -98,8 +99,10 @@ func (f *fixture) person(name string) connector.Person {
 		consent.New(f.redis).Put(ctx, []consent.Entry{{Seq: 1, UserID: u.ID, Purpose: "news", Given: true}}),
 	)
 	e := event.Event{ID: event.NewID(), Time: now, Type: event.ConsentGiven, Subject: p.Pseudonym}
+	key := login.Credential{ID: "key-of-" + u.ID, UserID: u.ID, Kind: login.KindAPIKey, Lookup: "hash-of-" + name, Label: "build server", Active: true}
+	err3 := f.store.AddCredentials(ctx, key)
 	_, err2 := f.store.AddConsent(ctx, store.Consent{ID: e.ID, SubjectID: p.ID, Purpose: "news", State: store.ConsentGiven, Time: now}, e)
-	if err := errors.Join(err, err2); err != nil {
+	if err := errors.Join(err, err2, err3); err != nil {
 		f.t.Fatal(err)
 	}
 	e.Personal, e.Sealed = map[string]string{"ip": "203.0.113.7"}, "s1.x"
@@ -133,16 +136,16 @@ func TestAllThatGatehouseHasIsHandedOverButNoPassword(t *testing.T) {
 		ann := f.person("ann")
 		f.person("bob")
 		counts, text := f.collected(ann)
-		want := map[string]int{own.Users: 1, own.Sessions: 1, own.Identities: 2, own.Consents: 1, own.Events: 1}
+		want := map[string]int{own.Users: 1, own.Credentials: 1, own.Sessions: 1, own.Identities: 2, own.Consents: 1, own.Events: 1}
 		if !reflect.DeepEqual(counts, want) {
 			f.t.Errorf("%v, want %v", counts, want)
 		}
-		for _, part := range []string{"name=ann", "device=Firefox", "value=ann@example.com", "purpose=news", "ip=203.0.113.7"} {
+		for _, part := range []string{"name=ann", "device=Firefox", "value=ann@example.com", "purpose=news", "label=build server", "ip=203.0.113.7"} {
 			if !strings.Contains(text, part) {
 				f.t.Errorf("%q is not in\n%s", part, text)
 			}
 		}
-		if strings.Contains(text, "argon2id") || strings.Contains(text, "bob") || strings.Contains(text, "s1.x") {
+		if strings.Contains(text, "argon2id") || strings.Contains(text, "bob") || strings.Contains(text, "s1.x") || strings.Contains(text, "hash-of-ann") {
 			f.t.Errorf("too much is in\n%s", text)
 		}
 		stop := errors.New("enough")
@@ -158,7 +161,7 @@ func TestAnErasureLeavesNothingAndTouchesNobodyElse(t *testing.T) {
 		ctx := f.t.Context()
 		ann, bob := f.person("ann"), f.person("bob")
 		before, beforeText := f.collected(bob)
-		if n, err := f.Verify(ctx, ann); err != nil || n != 1+1+2+1+1+1 { // user, session, counters, identity, two keys
+		if n, err := f.Verify(ctx, ann); err != nil || n != 1+1+1+2+1+1+1 { // user, key, session, counters, identity, two keys
 			f.t.Errorf("before: %d remain, %v", n, err)
 		}
 		for n := range 2 { // again is no error

@@ -1,0 +1,189 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/authz/session"
+	"gatehouse/filter/verdict"
+)
+
+// recently is for how long after a sign-in credentials may be changed (ASVS 5.0
+// 7.5.1): later, one signs in again.
+const recently = 10 * time.Minute
+
+// account is somebody who is signed in.
+type account struct {
+	session session.Session
+	user    User
+}
+
+// bound is what the CSRF tokens of their pages belong to.
+func (a account) bound() string { return "session:" + a.session.ID }
+
+// proved says whether the session's proof is all that the user's factors ask for.
+func (a account) proved() bool {
+	return !a.user.SecondFactor || slices.Contains(a.session.AMR, "mfa")
+}
+
+// signedIn finds who the request's session belongs to, or answers. A cookie
+// only: pages are for browsers.
+func (h *handler) signedIn(w http.ResponseWriter, r *http.Request) (account, bool) {
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	var user User
+	if err == nil {
+		user, err = h.Accounts.Account(r.Context(), s.User.ID)
+	}
+	switch {
+	case err == nil && !user.Disabled:
+		return account{s, user}, true
+	case err == nil, errors.Is(err, session.ErrInvalid), errors.Is(err, ErrNoUser):
+		h.toSignIn(w, r)
+	default:
+		h.unavailable(w, r, credentials{form: true}, err)
+	}
+	return account{}, false
+}
+
+// recent is signedIn for who has proved all that they must, a short while ago.
+func (h *handler) recent(w http.ResponseWriter, r *http.Request) (account, bool) {
+	a, ok := h.signedIn(w, r)
+	if !ok {
+		return a, false
+	}
+	if !a.proved() || h.Now().Sub(a.session.AuthTime) > recently {
+		h.toSignIn(w, r)
+		return a, false
+	}
+	return a, true
+}
+
+func (h *handler) toSignIn(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		writeProblem(w, r, verdict.AuthenticationFailed)
+		return
+	}
+	seeOther(w, "/auth/sign-in?next=/auth/account")
+}
+
+// accountPage is GET /auth/account.
+func (h *handler) accountPage(w http.ResponseWriter, r *http.Request) {
+	if a, ok := h.signedIn(w, r); ok {
+		h.showAccount(w, r, http.StatusOK, a, "", "")
+	}
+}
+
+func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int, a account, problem, notice string) {
+	sessions, err1 := h.Sessions.List(r.Context(), a.user.ID)
+	all, err2 := h.Accounts.Credentials(r.Context(), a.user.ID)
+	if err := errors.Join(err1, err2); err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	body := struct {
+		Name                string
+		Sessions            []listed
+		Apps, Keys, APIKeys []Credential
+		Recovery, MinLength int
+		HasFactor, Passkeys bool
+	}{Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0}
+	for _, s := range sessions {
+		body.Sessions = append(body.Sessions, listedOf(s, a.session.ID))
+	}
+	for _, c := range all {
+		switch {
+		case !c.Active:
+		case c.Kind == KindTOTP:
+			body.Apps = append(body.Apps, c)
+		case c.Kind == KindPasskey:
+			body.Keys = append(body.Keys, c)
+		case c.Kind == KindAPIKey:
+			body.APIKeys = append(body.APIKeys, c)
+		case c.Kind == KindRecovery:
+			body.Recovery++
+		}
+	}
+	v := h.view("Your account", h.keys.formToken(a.bound()))
+	v.Error, v.Notice, v.Body = problem, notice, body
+	h.show(w, r, status, "account", v)
+}
+
+func listedOf(s session.Session, current string) listed {
+	return listed{
+		ID: s.ID, Current: s.ID == current, Device: s.Device,
+		CreatedAt: s.Created.UTC(), LastSeenAt: s.LastSeen.UTC(), ExpiresAt: s.ExpiresAt().UTC(),
+	}
+}
+
+// endOne, endOthers and endAll are the buttons of the devices. They need no
+// recent sign-in: who fears for their account must not be kept waiting.
+func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
+	h.ending(w, r, func(a account, s session.Session, id string) bool { return s.ID == id })
+}
+
+func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
+	h.ending(w, r, func(a account, s session.Session, _ string) bool { return s.ID != a.session.ID })
+}
+
+func (h *handler) ending(w http.ResponseWriter, r *http.Request, which func(account, session.Session, string) bool) {
+	a, ok := h.signedIn(w, r)
+	if !ok {
+		return
+	}
+	values, err := h.readForm(w, r, a.bound())
+	if err != nil {
+		h.refuseInput(w, r, credentials{form: true}, err)
+		return
+	}
+	if err := h.endThose(r, a, func(s session.Session) bool { return which(a, s, values.Get("id")) }); err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	seeOther(w, "/auth/account")
+}
+
+func (h *handler) endThose(r *http.Request, a account, which func(session.Session) bool) error {
+	all, err := h.Sessions.List(r.Context(), a.user.ID)
+	if err != nil {
+		return fmt.Errorf("list the sessions of a user: %w", err)
+	}
+	for _, s := range all {
+		if !which(s) {
+			continue
+		}
+		ended, err := h.Sessions.RevokeID(r.Context(), a.user.ID, s.ID)
+		if err != nil && !errors.Is(err, session.ErrInvalid) {
+			return fmt.Errorf("end a session: %w", err)
+		}
+		if err == nil {
+			h.reportRevoked(r, ended, "ended from the account page")
+		}
+	}
+	return nil
+}
+
+func (h *handler) endAll(w http.ResponseWriter, r *http.Request) {
+	a, ok := h.signedIn(w, r)
+	if !ok {
+		return
+	}
+	if _, err := h.readForm(w, r, a.bound()); err != nil {
+		h.refuseInput(w, r, credentials{form: true}, err)
+		return
+	}
+	ended, err := h.Sessions.RevokeAll(r.Context(), a.user.ID)
+	if err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	for _, s := range ended {
+		h.reportRevoked(r, s, "signed out everywhere")
+	}
+	h.reportChange(r, a.user, "all_sessions_ended")
+	http.SetCookie(w, cookie(""))
+	seeOther(w, "/auth/sign-in")
+}

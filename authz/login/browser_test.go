@@ -1,0 +1,172 @@
+package login
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+)
+
+// tab is a Chromium at the site.
+type tab struct {
+	*site
+	ctx        context.Context //nolint:containedctx // chromedp keeps the tab there
+	complaints chan string
+}
+
+// chromium begins one and fails the test where there is none. Passkeys need
+// https or localhost, and so the site is at localhost here.
+func chromium(t *testing.T) *tab {
+	t.Helper()
+	s := bareSite(t)
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", s.handler())
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`<!doctype html><title>Start</title><p id="start">Start</p>`))
+	})
+	s.server = httptest.NewServer(mux)
+	t.Cleanup(s.server.Close)
+	_, port, err := net.SplitHostPort(s.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = "http://localhost:" + port
+	s.settings.Store(&Settings{Site: "Shop", Origins: []string{s.url}})
+
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	page, closeTab := chromedp.NewContext(allocated)
+	t.Cleanup(closeTab)
+	b := &tab{site: s, complaints: make(chan string, 100)}
+	err = chromedp.Listen(page, func(e any) {
+		if e, ok := e.(*cdplog.EventEntryAdded); ok && e.Entry.Source == cdplog.EntrySourceSecurity {
+			b.complaints <- e.Entry.Text
+		}
+	})
+	if err != nil {
+		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
+	}
+	ctx, cancel := context.WithTimeout(page, time.Minute)
+	t.Cleanup(cancel)
+	b.ctx = ctx
+	return b
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) at() string {
+	b.t.Helper()
+	path, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.pathname"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return path
+}
+
+func (b *tab) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }
+
+// authenticator plugs a virtual one in, whose user touches it at once.
+func (b *tab) authenticator(synced bool) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+			Options: &webauthn.VirtualAuthenticatorOptions{
+				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+				DefaultBackupEligibility: synced, DefaultBackupState: synced,
+			},
+		})
+		return err
+	}))
+}
+
+func (b *tab) signInWithPassword() {
+	b.t.Helper()
+	b.open("/auth/sign-in?next=/auth/account")
+	b.do(
+		chromedp.WaitVisible(chromedp.CSS("#username")),
+		chromedp.SendKeys(chromedp.CSS("#username"), "alice"), chromedp.SendKeys(chromedp.CSS("#password"), password),
+		chromedp.Submit(chromedp.CSS("#password")),
+	)
+}
+
+func TestAPasskeyIsAddedAndSignsInFirstAndSecondInChromium(t *testing.T) {
+	t.Parallel()
+	b := chromium(t)
+	b.authenticator(true)
+	b.signInWithPassword()
+	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey=register] button")), chromedp.Click(chromedp.CSS("[data-passkey=register] button")),
+		chromedp.WaitVisible(chromedp.CSS("#secrets")))
+	kept, err := b.ledger.Credentials(t.Context(), "u-1")
+	if err != nil || len(kept) != 11 || kept[0].Kind+kept[10].Kind != KindPasskey+KindRecovery || kept[0].Label != "Passkey" {
+		t.Fatalf("%+v %v", kept, err)
+	}
+
+	// The first factor: no name, no password.
+	b.signOut()
+	b.open("/auth/sign-in?next=/auth/account")
+	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey] button")), chromedp.Click(chromedp.CSS("[data-passkey] button")), chromedp.WaitVisible(chromedp.CSS("#h-devices")))
+	b.methods("swk user mfa")
+
+	// The second: after the password, which is not enough now.
+	b.signOut()
+	b.signInWithPassword()
+	b.do(chromedp.WaitVisible(chromedp.CSS("#code")))
+	if at := b.at(); at != "/auth/second-factor" {
+		t.Fatalf("after the password the page is %s", at)
+	}
+	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey] button")), chromedp.Click(chromedp.CSS("[data-passkey] button")), chromedp.WaitVisible(chromedp.CSS("#h-devices")))
+	b.methods("pwd swk mfa")
+
+	// Removed, it is of no use.
+	b.do(chromedp.Click(chromedp.CSS("[aria-labelledby=h-passkeys] li button")), chromedp.WaitVisible(chromedp.CSS("#h-devices")))
+	b.signOut()
+	b.open("/auth/sign-in")
+	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey] button")), chromedp.Click(chromedp.CSS("[data-passkey] button")),
+		chromedp.WaitVisible(chromedp.CSS("[data-passkey] .error")))
+	select {
+	case complaint := <-b.complaints:
+		t.Errorf("the pages break their own policy: %s", complaint)
+	default:
+	}
+}
+
+func (b *tab) signOut() {
+	b.t.Helper()
+	b.open("/auth/account")
+	b.do(chromedp.WaitVisible(chromedp.CSS("form[action='/auth/logout'] button")), chromedp.Click(chromedp.CSS("form[action='/auth/logout'] button")),
+		chromedp.WaitVisible(chromedp.CSS("#start")))
+	b.open("/auth/sign-in")
+	b.do(chromedp.WaitVisible(chromedp.CSS("#username")))
+	if live, err := b.sessions.List(b.t.Context(), "u-1"); err != nil || len(live) != 0 {
+		b.t.Fatalf("after signing out: %v %v", live, err)
+	}
+}
+
+// methods is how the one live session was begun.
+func (b *tab) methods(want string) {
+	b.t.Helper()
+	live, err := b.sessions.List(b.t.Context(), "u-1")
+	if err != nil || len(live) != 1 || strings.Join(live[0].AMR, " ") != want {
+		b.t.Errorf("want %q: %+v %v", want, live, err)
+	}
+}

@@ -1,0 +1,160 @@
+package login
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ledger is Accounts in memory, with the promises of a store.
+type ledger struct {
+	mu    sync.Mutex
+	now   func() time.Time
+	users map[string]User // by NameKey
+	kept  []Credential
+	gone  error // what every call fails with
+}
+
+func (l *ledger) lock() func() { l.mu.Lock(); return l.mu.Unlock }
+
+func (l *ledger) complete(u User) User {
+	for _, c := range l.kept {
+		if c.UserID == u.ID && c.Active && (c.Kind == KindTOTP || c.Kind == KindPasskey) {
+			u.SecondFactor = true
+		}
+	}
+	return u
+}
+
+func (l *ledger) UserByName(_ context.Context, name string) (User, error) {
+	defer l.lock()()
+	if u, ok := l.users[NameKey(name)]; ok && l.gone == nil {
+		return l.complete(u), nil
+	}
+	return User{}, orElse(l.gone, ErrNoUser)
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+func (l *ledger) Account(_ context.Context, id string) (User, error) {
+	defer l.lock()()
+	for _, u := range l.users {
+		if u.ID == id && l.gone == nil {
+			return l.complete(u), nil
+		}
+	}
+	return User{}, orElse(l.gone, ErrNoUser)
+}
+
+func (l *ledger) edit(name string, fn func(*User)) {
+	defer l.lock()()
+	u := l.users[NameKey(name)]
+	fn(&u)
+	l.users[NameKey(name)] = u
+}
+
+func (l *ledger) AddAccount(_ context.Context, name, hash string) (User, error) {
+	defer l.lock()()
+	if _, ok := l.users[NameKey(name)]; ok || l.gone != nil {
+		return User{}, orElse(l.gone, ErrNameTaken)
+	}
+	u := User{ID: fmt.Sprint("id-", len(l.users)+1), Name: name, PasswordHash: hash}
+	l.users[NameKey(name)] = u
+	return u, nil
+}
+
+func (l *ledger) ReplacePasswordHash(_ context.Context, id, old, hash string) (bool, error) {
+	defer l.lock()()
+	for key, u := range l.users {
+		if u.ID == id && u.PasswordHash == old {
+			u.PasswordHash = hash
+			l.users[key] = u
+			return true, l.gone
+		}
+	}
+	return false, l.gone
+}
+
+func (l *ledger) Credentials(_ context.Context, userID string) (list []Credential, err error) {
+	defer l.lock()()
+	for _, c := range l.kept {
+		if c.UserID == userID && c.Kind != KindReset {
+			list = append(list, c)
+		}
+	}
+	return list, l.gone
+}
+
+func (l *ledger) AddCredentials(_ context.Context, added ...Credential) error {
+	defer l.lock()()
+	for _, c := range added {
+		c.Created = l.now()
+		l.kept = append(l.kept, c)
+	}
+	return l.gone
+}
+
+func (l *ledger) Credential(_ context.Context, kind CredentialKind, lookup string) (Credential, error) {
+	defer l.lock()()
+	for _, c := range l.kept {
+		if c.Kind == kind && c.Lookup == lookup && lookup != "" {
+			return c, l.gone
+		}
+	}
+	return Credential{}, orElse(l.gone, ErrNoCredential)
+}
+
+func (l *ledger) UseCredential(_ context.Context, id string, counter int64, data string) (bool, error) {
+	defer l.lock()()
+	for i, c := range l.kept {
+		if c.ID == id && c.Counter < counter {
+			l.kept[i].Counter, l.kept[i].Active, l.kept[i].Used = counter, true, l.now()
+			if data != "" {
+				l.kept[i].Data = data
+			}
+			return true, l.gone
+		}
+	}
+	return false, l.gone
+}
+
+func (l *ledger) TouchCredential(_ context.Context, id string) error {
+	defer l.lock()()
+	for i, c := range l.kept {
+		if c.ID == id {
+			l.kept[i].Used = l.now()
+		}
+	}
+	return l.gone
+}
+
+func (l *ledger) SpendCredential(ctx context.Context, kind CredentialKind, lookup string) (Credential, error) {
+	c, err := l.Credential(ctx, kind, lookup)
+	if err == nil {
+		var n int64
+		if n, err = l.RemoveCredentials(ctx, c.UserID, kind, c.ID); n == 0 && err == nil {
+			err = ErrNoCredential
+		}
+	}
+	return c, err
+}
+
+func (l *ledger) RemoveCredentials(_ context.Context, userID string, kind CredentialKind, id string) (n int64, err error) {
+	defer l.lock()()
+	var kept []Credential
+	for _, c := range l.kept {
+		if c.UserID == userID && c.Kind == kind && (id == "" || c.ID == id) {
+			n++
+			continue
+		}
+		kept = append(kept, c)
+	}
+	l.kept = kept
+	return n, l.gone
+}

@@ -1,0 +1,151 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"gatehouse/authz/login/page"
+	passwords "gatehouse/authz/login/password"
+)
+
+// maxTheme bounds a theme in bytes.
+const maxTheme = 256 << 10
+
+func (h *handler) fullRoutes(mux *http.ServeMux) {
+	for pattern, serve := range map[string]http.HandlerFunc{
+		"GET /auth/sign-in": func(w http.ResponseWriter, r *http.Request) {
+			h.signInPage(w, r, http.StatusOK, h.Settings().destination(r.URL.Query().Get("next")), "")
+		},
+		"GET /auth/second-factor":  h.secondFactor,
+		"POST /auth/second-factor": h.second,
+		"POST /auth/passkey/begin": h.passkeyBegin, "POST /auth/passkey/finish": h.passkeyFinish,
+
+		"GET /auth/account":               h.accountPage,
+		"POST /auth/account/sessions/end": h.endOne, "POST /auth/account/sessions/end-others": h.endOthers, "POST /auth/account/sessions/end-all": h.endAll,
+		"POST /auth/account/password":   h.changePassword,
+		"POST /auth/account/totp/begin": h.totpBegin, "POST /auth/account/totp/confirm": h.totpConfirm,
+		"POST /auth/account/totp/remove":    h.removing(KindTOTP, "totp_removed"),
+		"POST /auth/account/recovery":       h.recovery,
+		"POST /auth/account/passkeys/begin": h.registerBegin, "POST /auth/account/passkeys/finish": h.registerFinish,
+		"POST /auth/account/passkeys/remove": h.removing(KindPasskey, "passkey_removed"),
+		"POST /auth/account/keys/add":        h.keyAdd,
+		"POST /auth/account/keys/remove":     h.removing(KindAPIKey, "api_key_removed"),
+
+		"GET /auth/reset": h.mailed(h.resetPage), "POST /auth/reset": h.mailed(h.resetAsked),
+		"GET " + ResetPath: h.resetSetPage, "POST " + ResetPath: h.resetSet,
+		"GET /auth/sign-up": h.signUpPage, "POST /auth/sign-up": h.signUp,
+		"GET " + page.ThemePath: h.theme,
+	} {
+		mux.HandleFunc(pattern, serve)
+	}
+	mux.Handle("GET "+page.AssetsPath, page.Assets())
+}
+
+// canMail says whether people can have a link sent: somebody must carry it, and
+// where it leads must be configured, since a Host field can be anybody's.
+func (h *handler) canMail() bool { return h.Mailer != nil && len(h.Settings().Origins) > 0 }
+
+func (h *handler) mailed(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !h.canMail() {
+			writePlainProblem(w, r, http.StatusNotFound)
+			return
+		}
+		serve(w, r)
+	}
+}
+
+func (h *handler) resetPage(w http.ResponseWriter, r *http.Request) {
+	h.show(w, r, http.StatusOK, "reset", h.view("Forgotten the password", h.strangersToken(w, r)))
+}
+
+func (h *handler) signInPage(w http.ResponseWriter, r *http.Request, status int, next, problem string) {
+	v := h.view("Sign in", h.strangersToken(w, r))
+	v.Next, v.Error = next, problem
+	v.Body = struct{ Passkeys, Reset, SignUp bool }{len(h.Settings().Origins) > 0, h.canMail(), h.Settings().SignUp}
+	h.show(w, r, status, "sign-in", v)
+}
+
+// secondFactor is GET /auth/second-factor.
+func (h *handler) secondFactor(w http.ResponseWriter, r *http.Request) {
+	_, user, err := h.waitingOf(r, secondToken(r))
+	switch {
+	case errors.Is(err, errNoPending):
+		seeOther(w, "/auth/sign-in")
+	case err != nil:
+		h.unavailable(w, r, credentials{form: true}, err)
+	default:
+		h.secondPage(w, r, http.StatusOK, user, "")
+	}
+}
+
+func (h *handler) secondPage(w http.ResponseWriter, r *http.Request, status int, user User, problem string) {
+	methods, err := h.methods(r.Context(), user.ID)
+	if err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	v := h.view("One more step", h.strangersToken(w, r))
+	v.Error = problem
+	body := struct{ Codes, Passkeys bool }{}
+	for _, m := range methods {
+		body.Codes = body.Codes || m != string(KindPasskey)
+		body.Passkeys = body.Passkeys || m == string(KindPasskey)
+	}
+	v.Body = body
+	h.show(w, r, status, "second-factor", v)
+}
+
+func (h *handler) view(title, csrf string) page.View {
+	return page.View{Title: title, Site: h.site(), Theme: h.Settings().ThemeFile != "", CSRF: csrf}
+}
+
+func (h *handler) site() string {
+	if site := h.Settings().Site; site != "" {
+		return site
+	}
+	return "Gatehouse"
+}
+
+func (h *handler) minLength() int { return max(h.Settings().MinLength, passwords.LeastMinLength) }
+
+func (h *handler) show(w http.ResponseWriter, r *http.Request, status int, name string, v page.View) {
+	if err := h.pages.Write(w, status, name, v, h.Settings().Origins); err != nil {
+		h.unavailable(w, r, credentials{}, err)
+	}
+}
+
+// theme serves the deployment's own style sheet. If it cannot be read the pages
+// look as they do without.
+func (h *handler) theme(w http.ResponseWriter, r *http.Request) {
+	text, err := readTheme(r.Context(), h.Settings().ThemeFile)
+	if err != nil {
+		h.Log.WarnContext(r.Context(), "the theme of the sign-in pages cannot be read", "error", err)
+		writePlainProblem(w, r, http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(text) // #nosec G705 -- a style sheet of the operator's; an error means that the client has gone
+}
+
+func readTheme(_ context.Context, path string) (text []byte, err error) {
+	if path == "" {
+		return nil, os.ErrNotExist
+	}
+	file, err := os.Open(path) // #nosec G304 -- the operator's path
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	text, err = io.ReadAll(io.LimitReader(file, maxTheme+1))
+	if err == nil && len(text) > maxTheme {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxTheme)
+	}
+	return text, err
+}

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/authz/login"
+	"gatehouse/control/alert"
+	"gatehouse/control/store"
+)
+
+// userCommand is a command on the one user that its argument names.
+func userCommand(app *App, u *userFlags, use, short string, run func(ctx context.Context, s *store.Store, name string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error { return run(ctx, s, args[0]) })
+	return cmd
+}
+
+func newUserDisable(app *App, u *userFlags) *cobra.Command {
+	cmd := userCommand(app, u, "disable NAME", "Let a user sign in no longer, and end all their sessions", func(ctx context.Context, s *store.Store, name string) error {
+		if err := u.sessions.check(app); err != nil {
+			return err
+		}
+		if err := s.SetDisabled(ctx, name, true); err != nil {
+			return err
+		}
+		// Twice: a sign-in that was under way may end in between.
+		if err := errors.Join(u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(app.Stdout, "disabled %s\n", name)
+		return err
+	})
+	u.sessions.add(cmd)
+	return cmd
+}
+
+func newUserEnable(app *App, u *userFlags) *cobra.Command {
+	return userCommand(app, u, "enable NAME", "Let a user sign in again", func(ctx context.Context, s *store.Store, name string) error {
+		if err := s.SetDisabled(ctx, name, false); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(app.Stdout, "enabled %s\n", name)
+		return err
+	})
+}
+
+func newUserDelete(app *App, u *userFlags) *cobra.Command {
+	cmd := userCommand(app, u, "delete NAME", "Remove a user with all credentials, and end all their sessions", func(ctx context.Context, s *store.Store, name string) error {
+		if err := u.sessions.check(app); err != nil {
+			return err
+		}
+		user, err := s.UserByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		// First disabled: nobody may sign in between the end of the sessions and that
+		// of the user, and if Redis fails the command can be repeated.
+		if err := s.SetDisabled(ctx, name, true); err != nil {
+			return err
+		}
+		if err := u.sessions.endOf(ctx, app, user.ID); err != nil {
+			return err
+		}
+		if _, err := s.DeleteUser(ctx, user.ID); err != nil {
+			return err
+		}
+		if err := u.sessions.endOf(ctx, app, user.ID); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(app.Stdout, "deleted %s; what other systems and the log hold of them is for `gatehouse subject`\n", name)
+		return err
+	})
+	u.sessions.add(cmd)
+	return cmd
+}
+
+func newUserSetRoles(app *App, u *userFlags) *cobra.Command {
+	var roles []string
+	cmd := userCommand(app, u, "set-roles NAME [--role ROLE]...", "Replace a user's roles; without --role they have none", func(ctx context.Context, s *store.Store, name string) error {
+		slices.Sort(roles)
+		if err := s.SetRoles(ctx, name, slices.Compact(roles)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(app.Stdout, "roles of %s: %s\n", name, strings.Join(roles, ", "))
+		return err
+	})
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
+	return cmd
+}
+
+func newUserSetEmail(app *App, u *userFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "set-email NAME ADDRESS", Short: "Say where mail reaches a user; an empty address forgets it", Args: cobra.ExactArgs(2)}
+	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
+		if err := checkEmail(args[1]); err != nil {
+			return err
+		}
+		return s.SetEmail(ctx, args[0], args[1])
+	})
+	return cmd
+}
+
+// checkEmail takes a bare address, or none.
+func checkEmail(text string) error {
+	if text == "" {
+		return nil
+	}
+	if a, err := alert.ParseMailAddress(text); err != nil || a.Address != text {
+		return wrong("%.80q is no bare mail address: write name@example.com", text)
+	}
+	return nil
+}
+
+func newUserReset(app *App, u *userFlags) *cobra.Command {
+	var origin string
+	cmd := userCommand(app, u, "reset NAME", "Make a link, good once and for a day, with which a user chooses a new password; a second factor stays",
+		func(ctx context.Context, s *store.Store, name string) error {
+			user, err := s.UserByName(ctx, name)
+			if err != nil {
+				return err
+			}
+			if user.Disabled {
+				return wrong("%s is disabled: enable them first", name)
+			}
+			path, err := login.StartReset(ctx, s, user.ID, time.Now(), login.OperatorReset)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(app.Stdout, strings.TrimSuffix(origin, "/")+path)
+			return err
+		})
+	cmd.Flags().StringVar(&origin, "origin", "", "the site's origin, such as https://app.example.com, to print a whole link")
+	return cmd
+}
+
+// userDetails is what show prints: nothing in it opens anything.
+type userDetails struct {
+	userRow
+	Email        string          `json:"email,omitempty"`
+	SecondFactor bool            `json:"second_factor"`
+	Credentials  []credentialRow `json:"credentials"`
+}
+
+type credentialRow struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Label   string    `json:"label,omitempty"`
+	Created time.Time `json:"created"`
+	Used    time.Time `json:"used,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+func newUserShow(app *App, u *userFlags) *cobra.Command {
+	var format *output
+	cmd := userCommand(app, u, "show NAME", "Show a user and what they sign in with", func(ctx context.Context, s *store.Store, name string) error {
+		d, err := details(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		if *format == outputJSON {
+			return writeJSON(app.Stdout, d)
+		}
+		if err := printUsers(app.Stdout, []userRow{d.userRow}); err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "\nKIND\tLABEL\tCREATED\tUSED\tEXPIRES\tID")
+		for _, c := range d.Credentials {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Kind, c.Label, stamp(c.Created), stamp(c.Used), stamp(c.Expires), c.ID)
+		}
+		return w.Flush()
+	})
+	format = addOutputFlag(cmd)
+	return cmd
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
+}
+
+func details(ctx context.Context, s *store.Store, name string) (userDetails, error) {
+	found, err := s.UserByName(ctx, name)
+	if err != nil {
+		return userDetails{}, err
+	}
+	u, err1 := s.UserByID(ctx, found.ID)
+	list, err2 := s.Credentials(ctx, found.ID)
+	if err := errors.Join(err1, err2); err != nil {
+		return userDetails{}, err
+	}
+	d := userDetails{
+		userRow: userRow{u.ID, u.Name, u.Disabled, u.Roles, u.Created, u.Updated},
+		Email:   u.Email, SecondFactor: u.SecondFactor, Credentials: []credentialRow{},
+	}
+	for _, c := range list {
+		if c.Active {
+			d.Credentials = append(d.Credentials, credentialRow{c.ID, string(c.Kind), c.Label, c.Created, c.Used, c.Expires})
+		}
+	}
+	return d, nil
+}
