@@ -44,6 +44,7 @@ type server struct {
 	policy    *policy.Source
 	sessions  *session.Manager
 	folder    *ratelimit.Directory // nil: no RateLimitService
+	windows   *limit.Windows       // of the RateLimitService
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -202,13 +203,26 @@ func (s *server) serveGRPC(context.Context) error {
 	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
 	if s.folder != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
-			ratelimit.New(s.folder.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
+			ratelimit.New(s.rateLimits()))
 	}
 	s.health = health.NewServer()
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.reportHealth()
 	return nil
+}
+
+// rateLimits are what the drop-in for envoyproxy/ratelimit works with.
+func (s *server) rateLimits() ratelimit.Options {
+	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	return ratelimit.Options{
+		Current: s.folder.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
+		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
+		Shadow: s.o.RateLimit.Shadow, Quota: s.o.RateLimit.Quota, Metadata: s.o.RateLimit.Metadata,
+		Local: &ratelimit.Local{
+			Limiter: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
+		},
+	}
 }
 
 func (s *server) serveHTTP(context.Context) error {
@@ -222,7 +236,7 @@ func (s *server) serveHTTP(context.Context) error {
 func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.watcher.run, s.followHealth}
 	if s.folder != nil {
-		loops = append(loops, s.folder.Run)
+		loops = append(loops, s.folder.Run, s.windows.Run)
 	}
 	return loops
 }

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/ratelimit"
 	"gatehouse/authz/secret"
 )
 
@@ -33,6 +35,8 @@ type Options struct {
 	// RateLimitConfig is a folder of envoyproxy/ratelimit's YAML; empty serves
 	// no RateLimitService. With it, authz is ready also without a policy.
 	RateLimitConfig string
+	// RateLimit is how that service answers.
+	RateLimit RateLimitOptions
 
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.
@@ -55,8 +59,21 @@ type Options struct {
 	Started func(net.Addr)
 }
 
+// RateLimitOptions are how the RateLimitService answers; the zero value answers as
+// envoyproxy/ratelimit does by default.
+type RateLimitOptions struct {
+	OnError                 ratelimit.OnError
+	Headers                 ratelimit.Headers
+	Shadow, Quota, Metadata bool // see ratelimit.Options
+}
+
 func (o *Options) validate() error {
 	var errs []error
+	switch o.RateLimit.OnError {
+	case "", ratelimit.OnErrorUnavailable, ratelimit.OnErrorDeny, ratelimit.OnErrorAllow, ratelimit.OnErrorLocal:
+	default:
+		errs = append(errs, fmt.Errorf("--ratelimit-on-redis-error %q: write unavailable, deny, allow or local", o.RateLimit.OnError))
+	}
 	if o.Listen == "" && o.Listener == nil {
 		errs = append(errs, errors.New("authz has no address to listen on: pass --listen 127.0.0.1:9001"))
 	}
