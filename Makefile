@@ -206,6 +206,14 @@ bench-audit: ## the audit log beside tessera's own append, as a ratio, and event
 bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
 	@go run ./e2e/benchupload
 
+.PHONY: bench-limit
+bench-limit: ## the rate limit service beside envoyproxy/ratelimit and an echo, as ratios (needs redis-server)
+	@go run ./e2e/benchlimit
+
+.PHONY: conformance-limit
+conformance-limit: ## the rate limit service's conformance table, against envoyproxy/ratelimit itself
+	@go run ./e2e/benchlimit -conformance
+
 .PHONY: bench-observatory
 bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
 	@go run ./e2e/observatory

@@ -141,15 +141,20 @@ func (f *field) peer(ctx context.Context, binary, name, home, cache string) erro
 	if err := writeLimits(filepath.Join(home, "limits", "config"), ""); err != nil {
 		return err
 	}
+	return f.startPeer(ctx, binary, name, home, "LOCAL_CACHE_SIZE_IN_BYTES="+cache)
+}
+
+// startPeer starts envoyproxy/ratelimit on the configuration in home.
+func (f *field) startPeer(ctx context.Context, binary, name, home string, more ...string) error {
 	store, socket, err := f.store(ctx, home)
 	if err != nil {
 		return err
 	}
-	env := []string{
-		"USE_STATSD=false", "DISABLE_STATS=true", "LOG_LEVEL=error", "REDIS_SOCKET_TYPE=unix", "REDIS_URL=" + socket,
-		"RUNTIME_ROOT=" + home, "RUNTIME_SUBDIRECTORY=limits", "RUNTIME_WATCH_ROOT=false",
-		"HOST=127.0.0.1", "GRPC_HOST=127.0.0.1", "DEBUG_HOST=127.0.0.1", "LOCAL_CACHE_SIZE_IN_BYTES=" + cache,
-	}
+	env := append(more,
+		"USE_STATSD=false", "DISABLE_STATS=true", "LOG_LEVEL=error", "REDIS_SOCKET_TYPE=unix", "REDIS_URL="+socket,
+		"RUNTIME_ROOT="+home, "RUNTIME_SUBDIRECTORY=limits", "RUNTIME_WATCH_ROOT=false",
+		"HOST=127.0.0.1", "GRPC_HOST=127.0.0.1", "DEBUG_HOST=127.0.0.1",
+	)
 	for _, name := range []string{"PORT", "DEBUG_PORT"} {
 		address, err := free(ctx)
 		if err != nil {
@@ -191,7 +196,7 @@ func (f *field) add(ctx context.Context, name string, store *redis.Client, env [
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	for {
-		if err := c.ask(ctx, 0, request(unique, 0)); err == nil {
+		if err := c.ask(ctx, 0, request(unique, 0)); err == nil { // also where the domain is not configured
 			return nil
 		}
 		select {

@@ -32,6 +32,7 @@ type settings struct {
 	callers []int
 	peer    string
 	only    string
+	newest  bool
 }
 
 func main() {
@@ -45,15 +46,22 @@ func main() {
 	flag.DurationVar(&s.turn, "turn", 300*time.Millisecond, "length of one turn")
 	flag.StringVar(&s.peer, "peer", "", "a built envoyproxy/ratelimit (default: build it)")
 	flag.StringVar(&s.only, "only", "", "names of the contenders, with commas between (default: all)")
+	conforming := flag.Bool("conformance", false, "run the conformance table against envoyproxy/ratelimit instead")
+	flag.BoolVar(&s.newest, "newest", false, "with -conformance and -peer: the peer is of July 2026 or later")
 	callers := flag.String("callers", "1,16,64", "numbers of callers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *serve != "" {
+	switch {
+	case *serve != "":
 		err = be(ctx, *serve, *listen, *config, *redis, *profile)
-	} else if s.callers, err = numbers(*callers); err == nil {
-		err = run(ctx, s)
+	case *conforming:
+		err = conform(ctx, s)
+	default:
+		if s.callers, err = numbers(*callers); err == nil {
+			err = run(ctx, s)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchlimit:", err)
