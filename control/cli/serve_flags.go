@@ -18,6 +18,7 @@ type authzFlags struct {
 	listen, metricsListen string
 	policyFile, stateDir  string
 	store, rateLimits     string
+	rateLimit             rateLimitFlags
 	poolSize              int
 }
 
@@ -28,6 +29,7 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:9001", "address of authz, gRPC and HTTP: host:port or unix:///PATH")
 	flags.StringVar(&f.policyFile, "policy-file", "", "compiled policy (JSON) instead of the one that control publishes")
 	flags.StringVar(&f.rateLimits, "ratelimit-config", "", "folder of envoyproxy/ratelimit's YAML; serves its RateLimitService")
+	f.rateLimit.add(flags)
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
 		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
@@ -49,7 +51,7 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 			URL: s.redisURL.Value(), Password: s.redisPassword.Value(),
 			LiveURL: s.redisURL, LivePassword: s.redisPassword, PoolSize: f.poolSize,
 		},
-		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits,
+		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits, RateLimit: f.rateLimit.options(),
 		PseudonymKey: s.pseudonymKey, Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 	closeStore = func() error { return nil }
