@@ -126,7 +126,7 @@ func (l *lease) low(slice int64) bool {
 // take asks for a slice. If the answer is lost, the slice is too: less is admitted
 // then, never more.
 func (w *Windows) take(ctx context.Context, l *lease, slice int64, key string, left time.Duration) {
-	taken, used, err := w.leases.run(ctx, w.batch, key, slice, l.spec.Requests, lifetime(left))
+	taken, used, err := w.leases.run(ctx, w.batch, key, slice, l.spec.Requests, w.lifetime(left))
 	l.mu.Lock()
 	l.taking = false
 	if err == nil {

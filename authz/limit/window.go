@@ -127,12 +127,18 @@ func (w *Windows) question(ctx context.Context, r *Request, c *counted) {
 	case w.hints.has(c.key):
 		c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
 	default:
-		c.kind, c.cmd = create, redis.NewStringCmd(ctx, "set", c.key, r.hits(), "nx", "get", "px", lifetime(c.left))
+		c.kind, c.cmd = create, redis.NewStringCmd(ctx, "set", c.key, r.hits(), "nx", "get", "px", w.lifetime(c.left))
 	}
 }
 
-// lifetime outlasts the window by a second: replicas' estimates of its end differ.
-func lifetime(left time.Duration) int64 { return left.Milliseconds() + 1000 }
+// lifetime outlasts the window by a second, since replicas' estimates of its end
+// differ; and by an hour where a clock is given that does not run as Redis's does.
+func (w *Windows) lifetime(left time.Duration) int64 {
+	if w.clock.fixed != nil {
+		left += time.Hour
+	}
+	return left.Milliseconds() + 1000
+}
 
 // ask sends the commands, and then what wrong guesses have left to do.
 func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cmds []redis.Cmder) error {
@@ -180,7 +186,7 @@ func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder
 		c.used = used
 		if err == nil && used == r.hits() {
 			// It had gone from Redis: the counter is new, and must not stay for ever.
-			return redis.NewIntCmd(ctx, "pexpire", c.key, lifetime(c.left)), nil
+			return redis.NewIntCmd(ctx, "pexpire", c.key, w.lifetime(c.left)), nil
 		}
 		return nil, err
 	}
