@@ -21,7 +21,7 @@ const (
 
 // ErrOpen is in the chain, below ErrUnavailable, while Redis is not asked because it
 // did not answer before.
-var ErrOpen = errors.New("Redis has not answered lately and is asked again shortly")
+var ErrOpen = errors.New("no answer from Redis lately: it is asked again shortly")
 
 type breaker struct {
 	mu       sync.Mutex

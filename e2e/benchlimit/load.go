@@ -188,13 +188,26 @@ func (t table) print(to io.Writer, f *field) error {
 			s := t[at][c.name]
 			n := float64(len(s.waits))
 			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%s\t%.2f\t%s\t%.2f\t%s\t%.2f\t%.2f\t%.0f\t\n", at.kind, at.callers, c.name,
-				median(s.rates), ratio(median(s.rates), base, func(b *score) float64 { return median(b.rates) }),
+				median(s.rates), s.share(base),
 				s.quantile(0.5), ratio(s.quantile(0.5), base, func(b *score) float64 { return b.quantile(0.5) }),
 				s.quantile(0.99), ratio(s.quantile(0.99), base, func(b *score) float64 { return b.quantile(0.99) }),
 				float64(s.sent)/n, float64(s.ran)/n, s.memory)
 		}
 	}
 	return w.Flush()
+}
+
+// share is the median, over the rounds, of what it did beside the echo in the same
+// round: what disturbs the machine for longer than a round disturbs both.
+func (s *score) share(base *score) string {
+	if base == nil {
+		return "-"
+	}
+	shares := make([]float64, len(s.rates))
+	for i, rate := range s.rates {
+		shares[i] = rate / base.rates[i]
+	}
+	return fmt.Sprintf("%.2f", median(shares))
 }
 
 func ratio(of float64, base *score, measure func(*score) float64) string {
