@@ -233,7 +233,7 @@ func (f *field) store(ctx context.Context, home string) (*redis.Client, string, 
 }
 
 func launch(name string, env []string, binary string, args ...string) (process, error) {
-	cmd := exec.Command(binary, args...) // #nosec G204 -- our own programs; stop ends it
+	cmd := exec.Command(binary, args...) // #nosec G204 G702 -- our own programs; stop ends it
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
