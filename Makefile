@@ -222,6 +222,14 @@ bench-upload-envoy: build tools ## uploads through a real Envoy with and without
 bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)
 	@go run ./e2e/bench -what upload-soak $(if $(UPLOADS),-uploads $(UPLOADS))
 
+.PHONY: bench-limit
+bench-limit: ## the rate limit service beside envoyproxy/ratelimit and an echo, as ratios (needs redis-server)
+	@go run ./e2e/benchlimit
+
+.PHONY: conformance-limit
+conformance-limit: ## the rate limit service's conformance table, against envoyproxy/ratelimit itself
+	@go run ./e2e/benchlimit -conformance
+
 .PHONY: bench-observatory
 bench-observatory: build tools $(STAMPS)/observatory ## the demo before MDN's HTTP Observatory and Google's CSP Evaluator (needs node 20 and npm)
 	@go run ./e2e/observatory

@@ -48,6 +48,7 @@ type server struct {
 	policy    *policy.Source
 	sessions  *session.Manager
 	domains   rateLimitSource // nil: no RateLimitService
+	windows   *limit.Windows  // of the RateLimitService
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -244,7 +245,7 @@ func (s *server) serveGRPC(context.Context) error {
 	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
 	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
-			ratelimit.New(s.domains.Current, limiter, s.o.Log, ratelimit.NewMetrics(s.o.Registry)))
+			ratelimit.New(s.rateLimiting()))
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
 	s.health = health.NewServer()
@@ -252,6 +253,19 @@ func (s *server) serveGRPC(context.Context) error {
 	reflection.Register(s.grpc)
 	s.reportHealth()
 	return nil
+}
+
+// rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
+func (s *server) rateLimiting() ratelimit.Options {
+	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	return ratelimit.Options{
+		Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
+		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
+		Shadow: s.o.RateLimit.Shadow, Quota: s.o.RateLimit.Quota, Metadata: s.o.RateLimit.Metadata,
+		Local: &ratelimit.Local{
+			Limiter: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
+		},
+	}
 }
 
 func (s *server) serveHTTP(context.Context) error {
@@ -269,7 +283,7 @@ func (s *server) serveHTTP(context.Context) error {
 func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.watcher.run, s.followHealth}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run)
+		loops = append(loops, s.domains.Run, s.windows.Run)
 	}
 	return loops
 }

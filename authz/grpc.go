@@ -20,6 +20,10 @@ const (
 	maxStreams    = 10_000
 )
 
+// streamWorkers answer requests on stacks that have grown already; when all are
+// busy, a request gets a goroutine of its own.
+const streamWorkers = 32
+
 // newGRPC makes the server with what all services share.
 func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {
 	r := recovery{log: log, panics: panics}
@@ -28,6 +32,7 @@ func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {
 		grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(5*time.Second),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ReadBufferSize(64<<10),
 		grpc.WriteBufferSize(64<<10),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),

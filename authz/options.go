@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -37,6 +38,8 @@ type Options struct {
 	// RateLimitXDS is the same over xDS, in place of the folder; its Log is set by
 	// Run. With it, authz is ready once that has sent a configuration.
 	RateLimitXDS *ratelimit.XDSOptions
+	// RateLimit is how that service answers.
+	RateLimit RateLimitOptions
 
 	// PseudonymKey keys the pseudonyms in events. Without it a random one is
 	// drawn, said out loud: then pseudonyms change with each start.
@@ -68,8 +71,21 @@ type Options struct {
 	Started func(net.Addr)
 }
 
+// RateLimitOptions are how the RateLimitService answers; the zero value answers as
+// envoyproxy/ratelimit does by default.
+type RateLimitOptions struct {
+	OnError                 ratelimit.OnError
+	Headers                 ratelimit.Headers
+	Shadow, Quota, Metadata bool // see ratelimit.Options
+}
+
 func (o *Options) validate() error {
 	var errs []error
+	switch o.RateLimit.OnError {
+	case "", ratelimit.OnErrorUnavailable, ratelimit.OnErrorDeny, ratelimit.OnErrorAllow, ratelimit.OnErrorLocal:
+	default:
+		errs = append(errs, fmt.Errorf("--ratelimit-on-redis-error %q: write unavailable, deny, allow or local", o.RateLimit.OnError))
+	}
 	if o.Listen == "" && o.Listener == nil {
 		errs = append(errs, errors.New("authz has no address to listen on: pass --listen 127.0.0.1:9001"))
 	}

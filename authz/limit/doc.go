@@ -1,5 +1,5 @@
 // Package limit counts requests against limits: on Redis for all replicas
-// together (Limiter), or in this process alone (Local) while Redis is away.
+// together (Limiter, Windows), or in this process alone (Local) while Redis is away.
 //
 // It promises, for each key, with T the limit's window:
 //
@@ -9,13 +9,19 @@
 //     Unix epoch, hence up to twice that across a border;
 //   - gcra: never more than Burst + t*Requests/T admitted in any span t.
 //
-// All limits of one call are decided in one atomic script, in one round trip,
-// by Redis's own clock. A call whose answer was lost may have been counted:
-// open the client without command retries (MaxRetries -1), or a retry counts
-// twice, and with ContextTimeoutEnabled, or a context's deadline is not
-// honoured.
+// All limits of one call of a Limiter are decided in one atomic script, in one round
+// trip, by Redis's own clock. Windows counts fixed windows only, each for itself, in
+// plain commands that callers share round trips for; it knows Redis's clock to within
+// half a round trip, does not ask for what is over its limit, and serves a hot key from
+// a slice of its budget where a Request says so. With N replicas, up to N slices, and a
+// quarter of each that is taken ahead, may be refused though nobody used them.
+//
+// A call whose answer was lost may have been counted: open the client without command
+// retries (MaxRetries -1), or a retry counts twice, and with ContextTimeoutEnabled, or
+// a context's deadline is not honoured. A counter that Redis loses begins anew.
 //
 // It does not decide what happens while Redis cannot be asked: that is the
 // policy's on_redis_error, carried out by the caller. In Redis Cluster the keys
-// of one call must share a slot, which Key alone does not arrange.
+// of one call of a Limiter must share a slot, which Key alone does not arrange; those
+// of Windows need not.
 package limit

@@ -53,6 +53,12 @@ type Request struct {
 	Key  string
 	Spec Spec
 	Hits int64 // 0 means 1
+	// Peek asks without counting. Only Windows knows it, and
+	// only for fixed windows.
+	Peek bool
+	// Lease is how many hits of a fixed window a replica takes from Redis at once to
+	// serve itself; 0 means none. Only Windows knows it.
+	Lease int64
 	// Shadow limits are counted and reported, and never keep a call from being
 	// counted against the others.
 	Shadow bool

@@ -12,6 +12,8 @@ if now == 0 then
   local t = redis.call('TIME')
   now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
+-- A clock that is given does not run as Redis's does, which ends keys: they stay an hour longer, which changes no count.
+local grace = ARGV[1] == '0' and 0 or 3600000
 local each = ARGV[2] == 'each'
 
 -- Sliding window: a list with the time of each admitted hit, oldest first.
@@ -46,7 +48,7 @@ function sliding.save(s)
     redis.call('RPUSH', s.key, unpack(entries))
     left = left - #entries
   end
-  redis.call('PEXPIRE', s.key, math.ceil((at - now + s.window) / 1000))
+  redis.call('PEXPIRE', s.key, math.ceil((at - now + s.window) / 1000) + grace)
   s.used = s.used + s.taken
 end
 
@@ -79,7 +81,7 @@ function fixed.fits(s, hits) return s.used + s.taken + hits <= s.capacity end
 
 function fixed.save(s)
   s.used = s.used + s.taken
-  redis.call('SET', s.key, string.format('%.0f %.0f', s.index, s.used), 'PX', math.ceil(fixed.reset(s) / 1000) + 1)
+  redis.call('SET', s.key, string.format('%.0f %.0f', s.index, s.used), 'PX', math.ceil(fixed.reset(s) / 1000) + 1 + grace)
 end
 
 function fixed.remaining(s) return s.capacity - s.used end
@@ -101,7 +103,7 @@ end
 
 function gcra.save(s)
   s.tat = s.tat + s.taken * s.interval
-  redis.call('SET', s.key, string.format('%.2f', s.tat), 'PX', math.ceil((s.tat - now) / 1000) + 1)
+  redis.call('SET', s.key, string.format('%.2f', s.tat), 'PX', math.ceil((s.tat - now) / 1000) + 1 + grace)
 end
 
 function gcra.remaining(s)

@@ -49,7 +49,13 @@ func NewLocal(budget int, now func() time.Time) *Local {
 }
 
 // Admit does what Limiter.Admit does. The error is ErrSpec.
-func (l *Local) Admit(requests []Request) ([]Result, error) {
+func (l *Local) Admit(requests []Request) ([]Result, error) { return l.run(requests, false) }
+
+// Count counts the call against each limit for itself, and only where it admits the
+// call. The error is ErrSpec.
+func (l *Local) Count(requests []Request) ([]Result, error) { return l.run(requests, true) }
+
+func (l *Local) run(requests []Request, each bool) ([]Result, error) {
 	if err := validate(requests); err != nil {
 		return nil, err
 	}
@@ -64,13 +70,13 @@ func (l *Local) Admit(requests []Request) ([]Result, error) {
 		c := l.counter(key, r.Spec).counter
 		c.forget(now, r.Spec)
 		allowed[i] = c.fits(now, r.Spec, taken[key]+r.hits())
-		if allowed[i] {
+		if allowed[i] && !r.Peek {
 			taken[key] += r.hits()
-		} else if !r.Shadow {
+		} else if !allowed[i] && !r.Shadow {
 			admitted = false
 		}
 	}
-	if admitted {
+	if admitted || each {
 		l.take(now, requests, allowed)
 	}
 	return l.results(now, requests, allowed), nil
@@ -78,7 +84,7 @@ func (l *Local) Admit(requests []Request) ([]Result, error) {
 
 func (l *Local) take(now int64, requests []Request, allowed []bool) {
 	for i, r := range requests {
-		if allowed[i] {
+		if allowed[i] && !r.Peek {
 			l.counter(r.redisKey(), r.Spec).counter.take(now, r.Spec, r.hits())
 		}
 	}

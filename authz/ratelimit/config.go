@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Unit is a window length by its name.
@@ -36,71 +36,19 @@ type Rule struct {
 	Unit      Unit
 	Unlimited bool
 	Shadow    bool     // count and report, but never refuse
+	Quota     bool     // refuse only if every other quota of the request is used up too
 	Replaces  []string // names of limits that do not apply where this one does
+	// Lease is how many hits a replica takes from Redis at once; 0 is none.
+	Lease int64
+	// Metadata is what the service tells Envoy of a rule that admits, if it is asked to.
+	Metadata *structpb.Struct
 }
 
 // Window is the length of the rule's fixed window.
 func (r *Rule) Window() time.Duration { return windows[r.Unit] }
 
-// node is one level of nested descriptors. Keys of children are "key_value", or
-// "key" alone for any value; wildcards end in "*", in the order of the file.
-type node struct {
-	rule      *Rule
-	children  map[string]*node
-	wildcards []string
-}
-
 // Domains is the number of domains that are configured.
 func (c *Config) Domains() int { return len(c.domains) }
-
-// Find returns the rule of a descriptor, or nil if none applies. The descriptor
-// must be as deep as the rule: a rule on a parent does not apply to what has
-// more entries.
-func (c *Config) Find(domain string, d *ratelimitv3.RateLimitDescriptor) *Rule {
-	at, ok := c.domains[domain]
-	if !ok {
-		return nil
-	}
-	if d.GetLimit() != nil {
-		return overridden(d)
-	}
-	for _, entry := range d.GetEntries() {
-		if at = at.child(entry.GetKey(), entry.GetValue()); at == nil {
-			return nil
-		}
-	}
-	return at.rule
-}
-
-// child prefers the exact value, then the first wildcard, then any value.
-func (n *node) child(key, value string) *node {
-	full := composite(key, value)
-	if found := n.children[full]; found != nil {
-		return found
-	}
-	for _, wildcard := range n.wildcards {
-		if strings.HasPrefix(full, strings.TrimSuffix(wildcard, "*")) {
-			return n.children[wildcard]
-		}
-	}
-	return n.children[key]
-}
-
-func composite(key, value string) string {
-	if value == "" {
-		return key
-	}
-	return key + "_" + value
-}
-
-// overridden is the limit that the request itself brings along.
-func overridden(d *ratelimitv3.RateLimitDescriptor) *Rule {
-	unit := Unit(d.GetLimit().GetUnit())
-	if _, ok := windows[unit]; !ok {
-		return nil
-	}
-	return &Rule{Name: "override", Requests: d.GetLimit().GetRequestsPerUnit(), Unit: unit}
-}
 
 // ConfigError is one thing wrong in a file.
 type ConfigError struct {

@@ -2,10 +2,12 @@
 // who already use Envoy's own rate_limits and a directory of
 // envoyproxy/ratelimit's YAML.
 //
-// It promises the verdicts of fixed windows counted in Redis, one round trip a
-// request, and that a configuration which cannot be read changes nothing and is
-// reported with every mistake in it. Keys of the YAML that it does not carry
-// out are mistakes too, never ignored. When Redis cannot be asked it answers
-// with the gRPC status UNAVAILABLE: whether that lets the request pass is
+// It promises envoyproxy/ratelimit's verdicts, remaining counts and reset times (the
+// table is in package conformance), one round trip to Redis a request at most, which it
+// shares with others, and that a configuration which cannot be read changes nothing and
+// is reported with every mistake in it. Keys of the YAML that it does not know are
+// mistakes too, never ignored; detailed_metric and value_to_metric are read, and do not
+// change metrics. When Redis cannot be asked it answers as Options.OnError says, by
+// default with the gRPC status UNAVAILABLE: whether that lets the request pass is
 // Envoy's failure_mode_deny.
 package ratelimit

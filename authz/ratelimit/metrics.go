@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"strings"
+	"sync"
 
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,12 @@ import (
 type Metrics struct {
 	answers *prometheus.CounterVec
 	errors  prometheus.Counter
+	ready   sync.Map // of prometheus.Counter by series
+}
+
+type series struct {
+	domain string
+	code   pb.RateLimitResponse_Code
 }
 
 // NewMetrics registers them; a registerer takes them once.
@@ -33,7 +40,12 @@ func (m *Metrics) answered(config *Config, domain string, code pb.RateLimitRespo
 	if _, known := config.domains[domain]; !known {
 		domain = "unknown"
 	}
-	m.answers.WithLabelValues(domain, strings.ToLower(code.String())).Inc()
+	at := series{domain, code}
+	counter, ok := m.ready.Load(at)
+	if !ok {
+		counter, _ = m.ready.LoadOrStore(at, m.answers.WithLabelValues(domain, strings.ToLower(code.String())))
+	}
+	counter.(prometheus.Counter).Inc()
 }
 
 func (m *Metrics) failed() { m.errors.Inc() }

@@ -122,56 +122,10 @@ func (r *reader) descriptors(parent *node, value ast.Node, where string, depth i
 	}
 }
 
-var descriptorKeys = []string{"key", "value", "rate_limit", "shadow_mode", "descriptors"}
-
-func (r *reader) descriptor(parent *node, item ast.Node, where string, depth int) {
-	child := &node{}
-	var key, value string
-	var shadow bool
-	for name, n := range r.mapping(item, where, descriptorKeys...) {
-		switch name {
-		case "key":
-			key = r.text(n, where+".key")
-		case "value":
-			value = r.text(n, where+".value")
-		case "rate_limit":
-			child.rule = r.rule(n, where+".rate_limit")
-		case "shadow_mode":
-			shadow = r.boolean(n, where+".shadow_mode")
-		case "descriptors":
-			r.descriptors(child, n, where+".descriptors", depth+1)
-		}
-	}
-	if key == "" {
-		r.at(item, where+".key", "is missing or empty", "name the descriptor's key")
-		return
-	}
-	if child.rule != nil {
-		child.rule.Shadow = shadow
-	}
-	if !parent.add(composite(key, value), child, value) {
-		r.at(item, where, "repeats "+strconv.Quote(composite(key, value)), "keep one descriptor for each key and value")
-	}
-}
-
-func (n *node) add(name string, child *node, value string) bool {
-	if n.children == nil {
-		n.children = map[string]*node{}
-	}
-	if _, taken := n.children[name]; taken {
-		return false
-	}
-	n.children[name] = child
-	if strings.HasSuffix(value, "*") {
-		n.wildcards = append(n.wildcards, name)
-	}
-	return true
-}
-
 func (r *reader) rule(value ast.Node, where string) *Rule {
 	rule := &Rule{}
 	var hasUnit, hasCount bool
-	for name, n := range r.mapping(value, where, "unit", "requests_per_unit", "unlimited", "name", "replaces") {
+	for name, n := range r.mapping(value, where, "unit", "requests_per_unit", "unlimited", "name", "replaces", "lease") {
 		switch name {
 		case "unit":
 			hasUnit = true
@@ -185,18 +139,23 @@ func (r *reader) rule(value ast.Node, where string) *Rule {
 			rule.Name = r.text(n, where+".name")
 		case "replaces":
 			rule.Replaces = r.replaces(n, where+".replaces")
+		case "lease":
+			rule.Lease = int64(r.count(n, where+".lease"))
 		}
 	}
 	switch {
-	case rule.Unlimited && (hasUnit || hasCount):
-		r.at(value, where, "is unlimited and has a limit", "remove unlimited, or unit and requests_per_unit")
+	case rule.Unlimited && hasUnit:
+		r.at(value, where, "is unlimited and has a limit", "remove unlimited, or the unit")
 	case !rule.Unlimited && !hasUnit:
 		r.at(value, where+".unit", "is missing", "write second, minute, hour, day, week, month or year")
 	case !rule.Unlimited && !hasCount:
 		r.at(value, where+".requests_per_unit", "is missing", "write how many requests a "+strings.ToLower(rule.Unit.String())+" may have")
 	}
 	for _, name := range rule.Replaces {
-		if name == rule.Name {
+		switch name {
+		case "":
+			r.at(value, where+".replaces", "has an empty name", "name the limit that is replaced")
+		case rule.Name:
 			r.at(value, where+".replaces", "names the limit itself", "name another limit")
 		}
 	}

@@ -82,7 +82,7 @@ func TestARuleIsFoundAsEnvoyproxyRatelimitDoes(t *testing.T) {
 			}
 		})
 	}
-	if config.Find("another", descriptor("database", "users")) != nil {
+	if config.Find("another", descriptor("database", "users")).Rule != nil {
 		t.Error("a rule applies in another domain")
 	}
 }
@@ -94,14 +94,14 @@ func TestALimitInTheRequestGoesBeforeTheFile(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	d.Limit.Unit = typev3.RateLimitUnit_UNKNOWN
-	if got := mustParse(t, mongo).Find("mongo_cps", d); got != nil {
+	if got := mustParse(t, mongo).Find("mongo_cps", d); got.Rule != nil {
 		t.Errorf("an unknown unit gave %+v", got)
 	}
 }
 
-func text(r *Rule) string {
+func text(r Match) string {
 	switch {
-	case r == nil:
+	case r.Rule == nil:
 		return ""
 	case r.Unlimited:
 		return "unlimited"
@@ -136,7 +136,9 @@ func TestEachMistakeIsNamedWithFileLineAndKey(t *testing.T) {
 		{"a limit that is unlimited", in("key: a\n  rate_limit: {unlimited: true, unit: day, requests_per_unit: 1}"), "is unlimited and has a limit"},
 		{"a truth that is none", in("key: a\n  shadow_mode: maybe"), `shadow_mode: is "maybe"`},
 		{"a limit that replaces itself", in("key: a\n  rate_limit: {unit: day, requests_per_unit: 1, name: n, replaces: [{name: n}]}"), "names the limit itself"},
-		{"a key of envoyproxy/ratelimit that is not carried out", in("key: a\n  detailed_metric: true"), "detailed_metric: is not known"},
+		{"a shared threshold without a star", in("key: a\n  value: b\n  share_threshold: true"), "is for values with a *"},
+		{"metadata that is no mapping", in("key: a\n  metadata: [1]"), "is not a mapping that JSON can say"},
+		{"a limit that replaces nothing", in("key: a\n  rate_limit: {unit: day, requests_per_unit: 1, replaces: [{name: ''}]}"), "has an empty name"},
 		{"an alias without anchor", in("key: a\n  rate_limit: *x"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
@@ -30,46 +28,70 @@ const (
 	maxEntries     = 32
 )
 
-// Limits counts a request against each limit; *limit.Limiter does.
+// Limits counts a request against each limit; *limit.Windows and *limit.Limiter do.
 type Limits interface {
 	Count(ctx context.Context, requests []limit.Request) ([]limit.Result, error)
+}
+
+// Options are what a Service works with.
+type Options struct {
+	Current func() *Config // the Config in use
+	Limits  Limits
+	Log     *slog.Logger
+	Metrics *Metrics
+	// OnError is what a request gets while Redis cannot be asked; empty is Unavailable.
+	OnError OnError
+	// Local counts for OnErrorLocal.
+	Local *Local
+	// Headers are what responses carry; the zero value is none, as with
+	// envoyproxy/ratelimit.
+	Headers Headers
+	// Shadow answers OK whatever was found, Quota takes every limit for a quota, and
+	// Metadata tells Envoy the descriptors and the rules' metadata: envoyproxy/ratelimit's
+	// SHADOW_MODE, QUOTA_MODE and RESPONSE_DYNAMIC_METADATA.
+	Shadow, Quota, Metadata bool
 }
 
 // Service implements envoy.service.ratelimit.v3.RateLimitService.
 type Service struct {
 	pb.UnimplementedRateLimitServiceServer
-	current func() *Config
-	limits  Limits
-	log     *slog.Logger
-	metrics *Metrics
+	o Options
 }
 
-// New makes a Service; current returns the Config in use.
-func New(current func() *Config, limits Limits, log *slog.Logger, metrics *Metrics) *Service {
-	return &Service{current: current, limits: limits, log: log, metrics: metrics}
-}
+// New makes a Service.
+func New(o Options) *Service { return &Service{o: o} }
 
 // ShouldRateLimit counts the request against the rule of each descriptor. It is
-// OVER_LIMIT if any of them is. Errors are INVALID_ARGUMENT for a request that
-// makes no sense, and UNAVAILABLE when Redis did not answer.
+// OVER_LIMIT if any of them is, quotas aside: those must all be. Errors are
+// INVALID_ARGUMENT for a request that makes no sense, and what Options.OnError says
+// when Redis did not answer.
 func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) (*pb.RateLimitResponse, error) {
 	if err := validate(in); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	config := s.current()
-	rules := matching(config, in)
-	requests, owners := questions(in, rules)
+	config := s.o.Current()
+	matches := matching(config, in)
+	requests, owners := s.questions(in, matches)
+	results, err := s.count(ctx, requests)
+	if err != nil {
+		s.o.Metrics.failed()
+		s.o.Log.Debug("limits cannot be counted", "error", err)
+		if results, err = s.withoutRedis(requests); err != nil {
+			return nil, err
+		}
+	}
+	out := s.respond(in, matches, results, owners)
+	s.o.Metrics.answered(config, in.GetDomain(), out.GetOverallCode())
+	return out, nil
+}
+
+func (s *Service) count(ctx context.Context, requests []limit.Request) ([]limit.Result, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	results, err := s.limits.Count(ctx, requests)
-	if err != nil {
-		s.metrics.failed()
-		s.log.Debug("limits cannot be counted", "error", err)
-		return nil, status.Error(codes.Unavailable, "limits cannot be counted")
-	}
-	out := respond(rules, results, owners)
-	s.metrics.answered(config, in.GetDomain(), out.GetOverallCode())
-	return out, nil
+	return s.o.Limits.Count(ctx, requests)
 }
 
 func validate(in *pb.RateLimitRequest) error {
@@ -87,60 +109,68 @@ func validate(in *pb.RateLimitRequest) error {
 			return fmt.Errorf("a descriptor has 1 to %d entries", maxEntries)
 		case d.GetIsNegativeHits():
 			return errors.New("negative hits are not supported")
-		case d.GetHitsAddend() != nil && d.GetHitsAddend().GetValue() == 0:
-			return errors.New("hits_addend 0 of a descriptor is not supported")
 		case d.GetHitsAddend().GetValue() > limit.MaxRequests:
 			return errors.New("hits_addend is too large")
+		case d.GetLimit() != nil && overridden(d) == nil:
+			return errors.New("the unit of the descriptor's limit is not known")
 		}
 	}
 	return nil
 }
 
-// matching is the rule of each descriptor, nil where none applies or where the
+// matching is the rule of each descriptor, none where none applies or where the
 // rule of another descriptor replaces it.
-func matching(config *Config, in *pb.RateLimitRequest) []*Rule {
-	rules := make([]*Rule, len(in.GetDescriptors()))
+func matching(config *Config, in *pb.RateLimitRequest) []Match {
+	matches := make([]Match, len(in.GetDescriptors()))
 	var replaced []string
 	for i, d := range in.GetDescriptors() {
-		if rules[i] = config.Find(in.GetDomain(), d); rules[i] != nil {
-			replaced = append(replaced, rules[i].Replaces...)
+		if matches[i] = config.Find(in.GetDomain(), d); matches[i].Rule != nil {
+			replaced = append(replaced, matches[i].Replaces...)
 		}
 	}
-	for i, rule := range rules {
-		if rule != nil && rule.Name != "" && slices.Contains(replaced, rule.Name) {
-			rules[i] = nil
+	for i, m := range matches {
+		if m.Rule != nil && !m.Unlimited && m.Name != "" && slices.Contains(replaced, m.Name) {
+			matches[i] = Match{}
 		}
 	}
-	return rules
+	return matches
 }
 
 // questions are what Redis is asked, and which descriptor each is of.
-func questions(in *pb.RateLimitRequest, rules []*Rule) (requests []limit.Request, owners []int) {
-	for i, rule := range rules {
-		if rule == nil || rule.Unlimited {
+func (s *Service) questions(in *pb.RateLimitRequest, matches []Match) (requests []limit.Request, owners []int) {
+	requests, owners = make([]limit.Request, 0, len(matches)), make([]int, 0, len(matches))
+	for i, m := range matches {
+		if m.Rule == nil || m.Unlimited {
 			continue
 		}
 		d := in.GetDescriptors()[i]
-		requests = append(requests, limit.Request{
-			Key: counter(in.GetDomain(), d, rule),
+		r := limit.Request{
+			Key: counter(in.GetDomain(), d, m),
 			Spec: limit.Spec{
-				Name: cmp.Or(rule.Name, label(d)), Algorithm: limit.FixedWindow,
-				Requests: int64(rule.Requests), Window: rule.Window(),
+				Name: m.Name, Algorithm: limit.FixedWindow, Requests: int64(m.Requests), Window: m.Window(),
 			},
-			Hits:   hits(in, d),
-			Shadow: rule.Shadow,
-		})
-		owners = append(owners, i)
+			Shadow: m.Shadow, Lease: m.Lease,
+		}
+		if r.Spec.Name == "" && s.o.Headers.Standard {
+			r.Spec.Name = label(d)
+		}
+		r.Hits = hits(in, d)
+		r.Peek = r.Hits == 0
+		requests, owners = append(requests, r), append(owners, i)
 	}
 	return requests, owners
 }
 
 // counter names the window's length, so that a unit that is edited starts anew.
-func counter(domain string, d *ratelimitv3.RateLimitDescriptor, rule *Rule) string {
-	parts := make([]string, 0, 2+2*len(d.GetEntries()))
-	parts = append(parts, "rls", domain, rule.Unit.String())
-	for _, entry := range d.GetEntries() {
-		parts = append(parts, entry.GetKey(), entry.GetValue())
+func counter(domain string, d *ratelimitv3.RateLimitDescriptor, m Match) string {
+	var space [16]string
+	parts := append(space[:0], "rls", domain, m.Unit.String())
+	for i, entry := range d.GetEntries() {
+		value := entry.GetValue()
+		if pattern, ok := m.shared[i]; ok {
+			value = pattern
+		}
+		parts = append(parts, entry.GetKey(), value)
 	}
 	return limit.Key(parts...)
 }
@@ -155,6 +185,7 @@ func label(d *ratelimitv3.RateLimitDescriptor) string {
 	return strings.Join(keys, ".")
 }
 
+// hits is 0 for a descriptor that only asks.
 func hits(in *pb.RateLimitRequest, d *ratelimitv3.RateLimitDescriptor) int64 {
 	if d.GetHitsAddend() != nil {
 		return int64(d.GetHitsAddend().GetValue()) // #nosec G115 -- validate bounds it
@@ -162,26 +193,46 @@ func hits(in *pb.RateLimitRequest, d *ratelimitv3.RateLimitDescriptor) int64 {
 	return max(1, int64(in.GetHitsAddend()))
 }
 
-func respond(rules []*Rule, results []limit.Result, owners []int) *pb.RateLimitResponse {
-	out := &pb.RateLimitResponse{
-		OverallCode: pb.RateLimitResponse_OK,
-		Statuses:    make([]*pb.RateLimitResponse_DescriptorStatus, len(rules)),
-	}
-	for i, rule := range rules {
+func (s *Service) respond(
+	in *pb.RateLimitRequest, matches []Match, results []limit.Result, owners []int,
+) *pb.RateLimitResponse {
+	out := &pb.RateLimitResponse{Statuses: make([]*pb.RateLimitResponse_DescriptorStatus, len(matches))}
+	for i, m := range matches {
 		out.Statuses[i] = &pb.RateLimitResponse_DescriptorStatus{Code: pb.RateLimitResponse_OK}
-		if rule != nil && rule.Unlimited {
+		if m.Rule != nil && m.Unlimited {
 			out.Statuses[i].LimitRemaining = math.MaxUint32
 		}
 	}
 	for i, result := range results {
-		at := out.GetStatuses()[owners[i]]
-		describe(at, rules[owners[i]], result)
-		if at.GetCode() == pb.RateLimitResponse_OVER_LIMIT {
-			out.OverallCode = pb.RateLimitResponse_OVER_LIMIT
+		describe(out.GetStatuses()[owners[i]], matches[owners[i]].Rule, result)
+	}
+	out.OverallCode = s.overall(matches, out.GetStatuses())
+	out.ResponseHeadersToAdd = s.o.Headers.fields(matches, out.GetStatuses(), results, s.o.Quota)
+	if s.o.Metadata {
+		out.DynamicMetadata = dynamicMetadata(in, matches, out.GetStatuses())
+	}
+	return out
+}
+
+// overall is OVER_LIMIT if a limit is, or if there are quotas and all of them are.
+func (s *Service) overall(matches []Match, statuses []*pb.RateLimitResponse_DescriptorStatus) pb.RateLimitResponse_Code {
+	quotas, spent, limited := 0, 0, false
+	for i, at := range statuses {
+		quota := s.o.Quota && (matches[i].Rule == nil || !matches[i].Unlimited) || matches[i].Rule != nil && matches[i].Quota && !matches[i].Unlimited
+		exceeded := at.GetCode() == pb.RateLimitResponse_OVER_LIMIT
+		switch {
+		case quota && exceeded:
+			quotas, spent = quotas+1, spent+1
+		case quota:
+			quotas++
+		case exceeded:
+			limited = true
 		}
 	}
-	out.ResponseHeadersToAdd = fields(results)
-	return out
+	if !s.o.Shadow && (limited || quotas > 0 && quotas == spent) {
+		return pb.RateLimitResponse_OVER_LIMIT
+	}
+	return pb.RateLimitResponse_OK
 }
 
 func describe(at *pb.RateLimitResponse_DescriptorStatus, rule *Rule, result limit.Result) {
@@ -189,22 +240,11 @@ func describe(at *pb.RateLimitResponse_DescriptorStatus, rule *Rule, result limi
 		Name: rule.Name, RequestsPerUnit: rule.Requests, Unit: rule.Unit,
 	}
 	at.LimitRemaining = uint32(min(max(result.Remaining, 0), math.MaxUint32)) // #nosec G115 -- bounded here
-	at.DurationUntilReset = durationpb.New(result.Reset)
+	at.DurationUntilReset = &durationpb.Duration{Seconds: wholeSeconds(result.Reset)}
 	if !result.Allowed && !result.Shadow {
 		at.Code = pb.RateLimitResponse_OVER_LIMIT
 	}
 }
 
-func fields(results []limit.Result) []*corev3.HeaderValue {
-	var headers []*corev3.HeaderValue
-	for _, field := range [...]struct{ name, value string }{
-		{limit.PolicyHeader, limit.PolicyField(results)},
-		{limit.StateHeader, limit.StateField(results)},
-		{limit.RetryAfterHeader, limit.RetryAfter(results)},
-	} {
-		if field.value != "" {
-			headers = append(headers, &corev3.HeaderValue{Key: field.name, Value: field.value})
-		}
-	}
-	return headers
-}
+// wholeSeconds rounds up, as envoyproxy/ratelimit does.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

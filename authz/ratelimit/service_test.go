@@ -29,12 +29,15 @@ var noon = time.Date(2026, 11, 24, 12, 0, 10, 0, time.UTC)
 
 func service(t testing.TB, config *Config, limits Limits) *Service {
 	t.Helper()
-	return New(func() *Config { return config }, limits, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	return New(Options{
+		Current: func() *Config { return config }, Limits: limits, Log: slog.New(slog.DiscardHandler),
+		Metrics: NewMetrics(prometheus.NewRegistry()), Headers: Headers{Standard: true},
+	})
 }
 
 func onRedis(t testing.TB, text string) *Service {
 	t.Helper()
-	return service(t, mustParse(t, text), limit.New(redistest.Start(t).Client(), func() time.Time { return noon }))
+	return service(t, mustParse(t, text), limit.NewWindows(redistest.Start(t).Client(), storeWithin, func() time.Time { return noon }))
 }
 
 func ask(domain string, hits uint32, descriptors ...*ratelimitv3.RateLimitDescriptor) *pb.RateLimitRequest {
@@ -168,15 +171,14 @@ func TestALimitThatIsReplacedDoesNotCount(t *testing.T) {
 
 func TestARequestThatMakesNoSenseIsInvalid(t *testing.T) {
 	s := service(t, mustParse(t, rules), nil)
-	zero, negative, deep := descriptor("a", "b"), descriptor("a", "b"), descriptor(make([]string, 2*maxEntries+2)...)
-	zero.HitsAddend, negative.IsNegativeHits = wrapperspb.UInt64(0), true
+	negative, deep := descriptor("a", "b"), descriptor(make([]string, 2*maxEntries+2)...)
+	negative.IsNegativeHits = true
 	for name, in := range map[string]*pb.RateLimitRequest{
 		"no domain":      ask("", 0, descriptor("a", "b")),
 		"no descriptor":  ask("d", 0),
 		"no entry":       ask("d", 0, descriptor()),
 		"too many":       ask("d", 0, slices.Repeat([]*ratelimitv3.RateLimitDescriptor{descriptor("a", "b")}, maxDescriptors+1)...),
 		"too deep":       ask("d", 0, deep),
-		"peeking":        ask("d", 0, zero),
 		"giving back":    ask("d", 0, negative),
 		"nothing at all": {},
 	} {
@@ -187,7 +189,7 @@ func TestARequestThatMakesNoSenseIsInvalid(t *testing.T) {
 }
 
 func TestWithoutRedisTheAnswerIsUnavailableAndQuick(t *testing.T) {
-	s := service(t, mustParse(t, rules), limit.New(redistest.Deaf(t), nil))
+	s := service(t, mustParse(t, rules), limit.NewWindows(redistest.Deaf(t), storeWithin, nil))
 	start := time.Now()
 	_, err := s.ShouldRateLimit(t.Context(), ask("d", 0, descriptor("minute", "a")))
 	if status.Code(err) != codes.Unavailable || time.Since(start) > time.Second {
@@ -238,7 +240,7 @@ func TestManyAtOnceGetExactlyTheLimit(t *testing.T) {
 func TestCountersOfDifferentDescriptorsNeverMeet(t *testing.T) {
 	seen := map[string]string{}
 	for _, d := range [][]string{{"a", "b"}, {"a", "b", "c", "d"}, {"a", "b|c|d"}, {"a|b", ""}, {"a_b", ""}, {"ab", ""}, {"a", "b", "c|d", ""}} {
-		key := counter("d", descriptor(d...), &Rule{Unit: pb.RateLimitResponse_RateLimit_DAY})
+		key := counter("d", descriptor(d...), Match{Rule: &Rule{Unit: pb.RateLimitResponse_RateLimit_DAY}})
 		if other, taken := seen[key]; taken {
 			t.Errorf("%v and %s share %s", d, other, key)
 		}

@@ -23,6 +23,7 @@ type authzFlags struct {
 	listen, metricsListen string
 	policyFile, stateDir  string
 	store, rateLimits     string
+	rateLimit             rateLimitFlags
 	issuer                string
 	xds                   ratelimit.XDSOptions
 	xdsCA                 string
@@ -41,6 +42,7 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringToStringVar(&f.xds.Headers, "ratelimit-xds-header", nil, "header to ask it with: name=value; may be given several times")
 	flags.StringVar(&f.xdsCA, "ratelimit-xds-ca", "", "authorities (PEM) of its certificate; \"system\" takes the system's; empty asks without TLS")
 	flags.StringVar(&f.issuer, "assertion-issuer", "gatehouse", "\"iss\" of x-gatehouse-assertion, as upstreams expect it")
+	f.rateLimit.add(flags)
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
 		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
@@ -62,7 +64,7 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 			URL: s.redisURL.Value(), Password: s.redisPassword.Value(),
 			LiveURL: s.redisURL, LivePassword: s.redisPassword, PoolSize: f.poolSize,
 		},
-		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits,
+		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits, RateLimit: f.rateLimit.options(),
 		PseudonymKey: s.pseudonymKey, AssertionKey: s.assertionKey, AssertionIssuer: f.issuer,
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}

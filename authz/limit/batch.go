@@ -1,0 +1,161 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Bounds of a batcher.
+const (
+	// maxFlying is the number of batches that are under way at once. More would
+	// make each smaller and so dearer: one is being answered while the next is
+	// written.
+	maxFlying = 2
+	maxQueued = 8192
+	maxBatch  = 512
+)
+
+// ErrBusy is in the chain, below ErrUnavailable, when more callers wait for Redis
+// than could be answered in time.
+var ErrBusy = errors.New("too many callers wait for Redis")
+
+// batcher sends what arrives together in one round trip. Nothing waits for
+// company: a command leaves at once if a place is free, and with all that came
+// meanwhile as soon as one becomes free. It is safe for concurrent use.
+type batcher struct {
+	client  redis.UniversalClient
+	within  time.Duration
+	breaker *breaker
+
+	mu     sync.Mutex
+	queue  []*call
+	flying int
+}
+
+// call is what one caller asks.
+type call struct {
+	cmds []redis.Cmder
+	err  error
+	done chan struct{}
+}
+
+func newBatcher(client redis.UniversalClient, within time.Duration) *batcher {
+	return &batcher{client: client, within: within, breaker: newBreaker()}
+}
+
+// do runs the commands and returns nil if Redis was asked; each command then has
+// its own answer or error. The commands are not to be looked at after an error:
+// they may still be under way.
+func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
+	c := &call{cmds: cmds}
+	b.mu.Lock()
+	if len(b.queue) >= maxQueued {
+		b.mu.Unlock()
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrBusy)
+	}
+	if b.flying < maxFlying {
+		b.flying++
+		batch := b.take(c)
+		b.mu.Unlock()
+		b.send(batch)
+		b.next()
+		return c.err
+	}
+	c.done = make(chan struct{})
+	b.queue = append(b.queue, c)
+	b.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// take is the next batch, the last of it being more; the lock is held.
+func (b *batcher) take(more ...*call) []*call {
+	n := min(len(b.queue), maxBatch)
+	batch := append(b.queue[:n:n], more...)
+	b.queue = b.queue[n:]
+	return batch
+}
+
+// next frees the place, or has somebody send what came meanwhile.
+func (b *batcher) next() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		b.flying--
+		return
+	}
+	go b.drain(b.take())
+}
+
+func (b *batcher) drain(batch []*call) {
+	for {
+		b.send(batch)
+		b.mu.Lock()
+		if len(b.queue) == 0 {
+			b.flying--
+			b.mu.Unlock()
+			return
+		}
+		batch = b.take()
+		b.mu.Unlock()
+	}
+}
+
+// send never takes longer than within, whatever the callers' contexts say: one
+// that goes away must not take the others along.
+func (b *batcher) send(batch []*call) {
+	err := b.breaker.enter()
+	if err == nil {
+		err = b.exec(batch)
+		b.breaker.leave(err == nil)
+	}
+	for _, c := range batch {
+		if err != nil {
+			c.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		if c.done != nil {
+			close(c.done)
+		}
+	}
+}
+
+func (b *batcher) exec(batch []*call) error {
+	ctx, cancel := context.WithTimeout(context.Background(), b.within)
+	defer cancel()
+	if len(batch) == 1 && len(batch[0].cmds) == 1 {
+		return asked(b.client.Process(ctx, batch[0].cmds[0]))
+	}
+	pipe := b.client.Pipeline()
+	for _, c := range batch {
+		for _, cmd := range c.cmds {
+			_ = pipe.Process(ctx, cmd) // Exec tells
+		}
+	}
+	cmds, err := pipe.Exec(ctx)
+	for _, cmd := range cmds {
+		if err := asked(cmd.Err()); err != nil {
+			return err
+		}
+	}
+	if len(cmds) == 0 {
+		return err
+	}
+	return nil
+}
+
+// asked tells an answer that is an error, which concerns one caller, from none.
+func asked(err error) error {
+	if _, answered := errors.AsType[redis.Error](err); err == nil || answered {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Windows counts fixed windows at the least cost: one plain command a request and a
+// share of a round trip; none for a counter that is known to be over its limit; and,
+// for a Request with a Lease, none while its slice of the budget lasts. Other
+// algorithms go to a Limiter. It is safe for concurrent use.
+//
+// It promises, for each key and window, that no more than Requests hits are admitted
+// by all replicas together, while Redis keeps its data. Where a window begins is
+// Redis's clock as each replica estimates it, to within a round trip. With N
+// replicas, up to N times Lease hits may be refused although nobody has used them:
+// the slices that others hold. A slice that is idle for a second is given back.
+type Windows struct {
+	batch   *batcher
+	limiter *Limiter
+	clock   *redisClock
+	over    *overLimit
+	hints   *hints
+	leases  *leases
+	members *members
+}
+
+// NewWindows returns a Windows on client, which is to open no more connections than
+// it needs and to retry nothing. A call ends within that time, also when Redis is
+// slow. now is nil in production.
+func NewWindows(client redis.UniversalClient, within time.Duration, now func() time.Time) *Windows {
+	return &Windows{
+		batch: newBatcher(client, within), limiter: New(client, now), clock: newRedisClock(now),
+		over: newOverLimit(), hints: newHints(), leases: newLeases(), members: newMembers(),
+	}
+}
+
+// Count counts the call against each limit for itself, as Limiter.Count does.
+func (w *Windows) Count(ctx context.Context, requests []Request) ([]Result, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	if err := validate(requests); err != nil {
+		return nil, err
+	}
+	for i := range requests {
+		if requests[i].Spec.algorithm() != FixedWindow {
+			return w.limiter.Count(ctx, requests)
+		}
+	}
+	if !w.clock.ready() || w.clock.due() {
+		if err := w.clock.sync(ctx, w.batch); err != nil {
+			return nil, err
+		}
+	}
+	return w.count(ctx, requests)
+}
+
+// counted is one limit of a call on its way.
+type counted struct {
+	key  string
+	used int64
+	left time.Duration // of the window
+	cmd  redis.Cmder   // nil: known without asking
+	kind question
+}
+
+type question int
+
+const (
+	create question = iota // SET ... NX GET: not known to be in Redis
+	add                    // INCRBY
+	peek                   // GET
+)
+
+func (w *Windows) count(ctx context.Context, requests []Request) ([]Result, error) {
+	now := w.clock.micros()
+	all := make([]counted, len(requests))
+	cmds := make([]redis.Cmder, 0, len(requests))
+	results := make([]Result, len(requests))
+	for i := range requests {
+		r, c := &requests[i], &all[i]
+		window := r.Spec.Window.Microseconds()
+		c.key, c.left = windowKey(r.Key, now/window), micros(window-now%window)
+		switch {
+		case w.leased(ctx, r, c, &results[i]):
+			continue
+		case w.over.has(c.key):
+			c.used = r.Spec.Requests + 1
+		default:
+			w.question(ctx, r, c)
+			cmds = append(cmds, c.cmd)
+		}
+	}
+	if len(cmds) > 0 {
+		if err := w.ask(ctx, requests, all, cmds); err != nil {
+			return nil, err
+		}
+	}
+	for i := range requests {
+		if results[i].Window == 0 {
+			results[i] = w.judge(&requests[i], &all[i])
+		}
+	}
+	return results, nil
+}
+
+func windowKey(key string, index int64) string {
+	b := make([]byte, 0, len(keyPrefix)+len(key)+16)
+	b = append(b, keyPrefix...)
+	b = append(b, key...)
+	b = append(b, "}:c"...)
+	return string(strconv.AppendInt(b, index, 36))
+}
+
+// question chooses the command. For a key that is new to Redis it sets the value and
+// its end in one; for one that is there it adds. Which of them it is, is guessed.
+func (w *Windows) question(ctx context.Context, r *Request, c *counted) {
+	switch {
+	case r.Peek:
+		c.kind, c.cmd = peek, redis.NewStringCmd(ctx, "get", c.key)
+	case w.hints.has(c.key):
+		c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
+	default:
+		c.kind, c.cmd = create, redis.NewStringCmd(ctx, "set", c.key, r.hits(), "nx", "get", "px", w.lifetime(c.left))
+	}
+}
+
+// lifetime outlasts the window by a second, since replicas' estimates of its end
+// differ; and by an hour where a clock is given that does not run as Redis's does.
+func (w *Windows) lifetime(left time.Duration) int64 {
+	if w.clock.fixed != nil {
+		left += time.Hour
+	}
+	return left.Milliseconds() + 1000
+}
+
+// ask sends the commands, and then what wrong guesses have left to do.
+func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cmds []redis.Cmder) error {
+	if err := w.batch.do(ctx, cmds...); err != nil {
+		return err
+	}
+	var rest []redis.Cmder
+	for i := range all {
+		c := &all[i]
+		if c.cmd == nil {
+			continue
+		}
+		more, err := w.read(ctx, &requests[i], c)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		if more != nil {
+			rest = append(rest, more)
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	if err := w.batch.do(ctx, rest...); err != nil {
+		return err
+	}
+	for i := range all {
+		c := &all[i]
+		if c.kind != add || c.cmd == nil {
+			continue
+		}
+		n, err := c.cmd.(*redis.IntCmd).Result()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		c.used = n
+	}
+	return nil
+}
+
+// read takes the answer, and returns the command that a wrong guess needs.
+func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder, error) {
+	if c.kind == add {
+		used, err := c.cmd.(*redis.IntCmd).Result()
+		c.used = used
+		if err == nil && used == r.hits() {
+			// It had gone from Redis: the counter is new, and must not stay for ever.
+			return redis.NewIntCmd(ctx, "pexpire", c.key, w.lifetime(c.left)), nil
+		}
+		return nil, err
+	}
+	used, err := c.cmd.(*redis.StringCmd).Int64()
+	absent := errors.Is(err, redis.Nil)
+	switch {
+	case err != nil && !absent:
+		return nil, err
+	case c.kind == peek:
+		c.used = used
+		return nil, nil
+	case absent:
+		c.used = r.hits()
+		w.hints.add(c.key)
+		return nil, nil
+	}
+	w.hints.add(c.key)
+	c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
+	return c.cmd, nil
+}
+
+func (w *Windows) judge(r *Request, c *counted) Result {
+	allowed := c.used <= r.Spec.Requests
+	retry := time.Duration(0)
+	if !allowed {
+		retry = c.left
+		if c.cmd != nil {
+			w.over.add(c.key)
+		}
+	}
+	return r.result(allowed, max(0, r.Spec.Requests-c.used), c.left, retry)
+}

@@ -1,0 +1,372 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/redistest"
+)
+
+// patient is long enough for any machine that tests run on.
+const patient = 20 * time.Second
+
+func hourly(key string, limit, lease int64) Request {
+	return Request{Key: key, Spec: Spec{Algorithm: FixedWindow, Requests: limit, Window: 400 * 24 * time.Hour}, Lease: lease}
+}
+
+func count(t *testing.T, w *Windows, r Request) Result {
+	t.Helper()
+	results, err := w.Count(t.Context(), []Request{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
+}
+
+func TestWindowsCountExactlyAsTheModelDoes(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	for _, lease := range []int64{0, 1, 7} {
+		t.Run(fmt.Sprintf("with leases of %d", lease), func(t *testing.T) {
+			c := newClock()
+			w := NewWindows(client, patient, c.now)
+			random := rand.New(rand.NewPCG(1, uint64(lease))) //nolint:gosec // a test's traffic, the same each time
+			used, admitted := map[int64]int64{}, map[int64]int64{}
+			for range 2000 {
+				c.advance(time.Duration(random.IntN(int(300 * time.Millisecond))))
+				r := Request{
+					Key: fmt.Sprintf("model%d", lease), Hits: 1 + random.Int64N(3), Lease: lease, Peek: random.IntN(10) == 0,
+					Spec: Spec{Algorithm: FixedWindow, Requests: 20, Window: 5 * time.Second},
+				}
+				index := c.now().UnixMicro() / r.Spec.Window.Microseconds()
+				if !r.Peek {
+					used[index] += r.Hits
+				}
+				got := count(t, w, r)
+				if got.Allowed && !r.Peek {
+					admitted[index] += r.Hits
+				}
+				if admitted[index] > r.Spec.Requests {
+					t.Fatalf("%d admitted of 20", admitted[index])
+				}
+				if fits := used[index] <= r.Spec.Requests; got.Allowed != fits && lease == 0 {
+					t.Fatalf("%d used of 20, hits %d, peek %v: %+v", used[index], r.Hits, r.Peek, got)
+				}
+				if lease == 0 && got.Remaining != max(0, 20-used[index]) {
+					t.Fatalf("%d used of 20: %+v", used[index], got)
+				}
+			}
+		})
+	}
+}
+
+func TestReplicasTogetherNeverAdmitMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+	const limit, replicas, callers = 2000, 3, 8
+	client := redistest.Start(t).Client()
+	for _, lease := range []int64{0, 1, 10, 100, 5000} {
+		t.Run(fmt.Sprintf("with leases of %d", lease), func(t *testing.T) {
+			var admitted atomic.Int64
+			var all sync.WaitGroup
+			for range replicas {
+				w := NewWindows(client, patient, nil)
+				for range callers {
+					all.Go(func() {
+						for range 150 {
+							results, err := w.Count(context.Background(), []Request{hourly(fmt.Sprintf("hot%d", lease), limit, lease)})
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							if results[0].Allowed {
+								admitted.Add(1)
+							}
+						}
+					})
+				}
+			}
+			all.Wait()
+			// What is under-used is what the replicas still hold.
+			if got := admitted.Load(); got > limit || got < max(0, limit-replicas*(lease+lease/4+1)) {
+				t.Errorf("%d of %d admitted", got, limit)
+			}
+		})
+	}
+}
+
+func TestASliceThatIsNotUsedGoesBack(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	a, b := NewWindows(client, patient, nil), NewWindows(client, patient, nil)
+	count(t, a, hourly("k", 100, 60))
+	if got := count(t, b, hourly("k", 100, 0)); got.Remaining != 39 {
+		t.Errorf("while a holds 59: %+v", got)
+	}
+	a.sweep(t.Context(), time.Now(), time.Hour)
+	if got := count(t, b, hourly("k", 100, 0)); got.Remaining != 38 {
+		t.Errorf("a slice in use went back: %+v", got)
+	}
+	a.sweep(t.Context(), time.Now().Add(idleAfter), idleAfter)
+	if got := count(t, b, hourly("k", 100, 0)); got.Remaining != 96 {
+		t.Errorf("after a gave back: %+v", got)
+	}
+}
+
+func TestAReplicaThatEndsGivesBackAllItHolds(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	a, b := NewWindows(client, patient, nil), NewWindows(client, patient, nil)
+	count(t, a, hourly("k", 100, 60))
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	a.Run(ctx)
+	if got := count(t, b, hourly("k", 100, 0)); got.Remaining != 98 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAKilledReplicaCostsAtMostItsSlice(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	admitted := 0
+	for range 5 { // each is lost, with what it holds
+		w := NewWindows(client, patient, nil)
+		for range 3 {
+			if count(t, w, hourly("k", 100, 10)).Allowed {
+				admitted++
+			}
+		}
+	}
+	last := NewWindows(client, patient, nil)
+	for range 200 {
+		if count(t, last, hourly("k", 100, 0)).Allowed {
+			admitted++
+		}
+	}
+	if admitted > 100 || admitted < 100-5*10 {
+		t.Errorf("%d of 100 admitted", admitted)
+	}
+}
+
+func TestWhatIsOverItsLimitIsSoWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	w := NewWindows(server.Client(), patient, nil)
+	for range 3 {
+		count(t, w, hourly("k", 1, 0))
+	}
+	server.Stop()
+	got := count(t, w, hourly("k", 1, 0))
+	if got.Allowed || got.Remaining != 0 || got.RetryAfter <= 0 || got.Reset != got.RetryAfter {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestACounterThatRedisLostGetsAnEndAgain(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	w := NewWindows(client, patient, nil)
+	count(t, w, hourly("k", 9, 0))
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	count(t, w, hourly("k", 9, 0))
+	for _, key := range client.Keys(t.Context(), "*").Val() {
+		if ttl := client.PTTL(t.Context(), key).Val(); ttl <= 0 {
+			t.Errorf("%s lives for %s", key, ttl)
+		}
+	}
+}
+
+// gate holds the first command until it is opened, and counts what goes out.
+type gate struct {
+	open  chan struct{}
+	held  chan struct{}
+	once  sync.Once
+	trips atomic.Int64
+}
+
+func (g *gate) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		g.trips.Add(1)
+		g.once.Do(func() { close(g.held); <-g.open })
+		return next(ctx, cmd)
+	}
+}
+
+func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		g.trips.Add(1)
+		return next(ctx, cmds)
+	}
+}
+
+func TestWhatArrivesTogetherSharesARoundTrip(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	w := NewWindows(client, patient, nil)
+	count(t, w, hourly("first", 9, 0)) // the clock is known now
+	g := &gate{open: make(chan struct{}), held: make(chan struct{})}
+	client.AddHook(g)
+	w.batch.mu.Lock()
+	w.batch.flying = maxFlying - 1 // as if the others were busy
+	w.batch.mu.Unlock()
+	var callers sync.WaitGroup
+	ask := func(key string) {
+		callers.Go(func() {
+			if _, err := w.Count(context.Background(), []Request{hourly(key, 9, 0)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ask("held")
+	<-g.held
+	for i := range 50 {
+		ask(fmt.Sprint("k", i))
+	}
+	eventually(t, func() bool {
+		w.batch.mu.Lock()
+		defer w.batch.mu.Unlock()
+		return len(w.batch.queue) == 50
+	})
+	close(g.open)
+	callers.Wait()
+	// The one that was held, the rest, and perhaps a new connection and the clock.
+	if n := g.trips.Load(); n > 5 {
+		t.Errorf("51 callers made %d round trips", n)
+	}
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patient)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it never came to that")
+		}
+	}
+}
+
+func TestARedisThatHangsIsGivenUpInTimeAndThenNotAsked(t *testing.T) {
+	t.Parallel()
+	w := NewWindows(redistest.Deaf(t), 20*time.Millisecond, newClock().now)
+	var err error
+	for range tripAfter {
+		if _, err = w.Count(t.Context(), []Request{hourly("k", 9, 0)}); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOpen) {
+			t.Fatal(err)
+		}
+	}
+	if !w.batch.breaker.isOpen() {
+		t.Error("the breaker is closed")
+	}
+	w.batch.breaker.mu.Lock()
+	w.batch.breaker.probeAt = time.Now().Add(time.Hour)
+	w.batch.breaker.mu.Unlock()
+	if _, err = w.Count(t.Context(), []Request{hourly("k", 9, 0)}); !errors.Is(err, ErrOpen) || !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
+func TestRedisThatComesBackIsUsedAgainAndNothingIsOverAdmitted(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartDurable(t)
+	w := NewWindows(server.Client(), time.Second, nil)
+	const limit = 40
+	admitted := 0
+	try := func() error {
+		results, err := w.Count(t.Context(), []Request{hourly("k", limit, 0)})
+		if err == nil && results[0].Allowed {
+			admitted++
+		}
+		return err
+	}
+	for range 2 {
+		for range 10 {
+			if err := try(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		server.Stop()
+		eventually(t, func() bool { return errors.Is(try(), ErrOpen) })
+		server.Restart()
+		eventually(t, func() bool { return try() == nil })
+		eventually(t, func() bool { _ = try(); return !w.batch.breaker.isOpen() })
+	}
+	for range 2 * limit {
+		_ = try() // over or not is what is counted
+	}
+	if admitted > limit || admitted < 20 {
+		t.Errorf("%d of %d admitted", admitted, limit)
+	}
+}
+
+func TestTheBreakerTakesMoreToCloseThanToStayOpen(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	b := &breaker{now: c.now}
+	fail := func() { b.leave(false) }
+	for range tripAfter - 1 {
+		fail()
+	}
+	b.leave(true) // failures have to be in a row
+	for range tripAfter - 1 {
+		fail()
+	}
+	if b.isOpen() || b.enter() != nil {
+		t.Fatal("it opened early")
+	}
+	fail()
+	if b.enter() == nil {
+		t.Fatal("it is not open")
+	}
+	c.advance(probeFirst)
+	if b.enter() != nil || b.enter() == nil {
+		t.Fatal("not exactly one probe")
+	}
+	fail()
+	c.advance(probeFirst)
+	if b.enter() == nil {
+		t.Fatal("the second wait is not longer")
+	}
+	c.advance(probeFirst)
+	for i := range closeAfter {
+		if err := b.enter(); err != nil || !b.isOpen() {
+			t.Fatalf("probe %d: %v", i, err)
+		}
+		b.leave(true)
+	}
+	if b.isOpen() {
+		t.Error("it is still open")
+	}
+}
+
+func TestMembersAreCounted(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	a, b := NewWindows(client, patient, nil), NewWindows(client, patient, nil)
+	a.members.tell(t.Context(), a.batch)
+	b.members.tell(t.Context(), b.batch)
+	if a.Members() != 1 || b.Members() != 2 {
+		t.Errorf("%d and %d", a.Members(), b.Members())
+	}
+	b.members.leave(t.Context(), b.batch)
+	a.members.told = time.Time{}
+	a.members.tell(t.Context(), a.batch)
+	if a.Members() != 1 {
+		t.Errorf("after one left: %d", a.Members())
+	}
+}
