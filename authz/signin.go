@@ -7,6 +7,7 @@ import (
 	"gatehouse/authz/extauthz"
 	"gatehouse/authz/login"
 	"gatehouse/authz/policy"
+	"gatehouse/authz/session"
 )
 
 // signIn is the handler of /auth/; nil if nobody can sign in here.
@@ -28,6 +29,19 @@ func (s *server) signIn() http.Handler {
 		ClientIP:      func(r *http.Request) string { return clientIP(r, extauthz.ClientHeader) },
 		Log:           s.o.Log,
 	})
+}
+
+// sessionRules follow the policy, as lifetimes do.
+func (s *server) sessionRules() session.Rules {
+	if s.policy == nil {
+		return session.Rules{}
+	}
+	set := s.policy.Current()
+	if set == nil {
+		return session.Rules{}
+	}
+	life := set.SignIn()
+	return session.Rules{Durability: life.Durability, Cap: life.Cap, Bind: life.Bind}
 }
 
 // lifetimes follow the policy; before there is one, its defaults count.

@@ -20,6 +20,7 @@ const (
 	ruleSessionRequired    = "session_required"
 	ruleSessionExpired     = "session_expired"
 	ruleSessionUnavailable = "session_unavailable"
+	ruleSessionReplaced    = "session_replaced" // a token after its rotation: stolen, or kept by mistake
 	ruleConsentMissing     = "consent_missing"
 	ruleConsentGPC         = "consent_gpc"
 	ruleConsentUnavailable = "consent_unavailable"

@@ -80,6 +80,7 @@ func (h handler) login(w http.ResponseWriter, r *http.Request) {
 	idle, absolute := h.Lifetimes()
 	token, s, err := h.Sessions.Create(r.Context(), session.User{ID: user.ID, Name: user.Name}, session.Grant{
 		Idle: idle, Absolute: absolute, AMR: []string{"pwd"}, Device: device(r.UserAgent()),
+		Network: session.Network(h.ClientIP(r)), Client: session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent()),
 	})
 	if err != nil {
 		h.unavailable(w, r, c, err)

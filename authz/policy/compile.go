@@ -119,6 +119,9 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 	if life.Absolute == 0 {
 		life.Absolute = max(defaultAbsolute, life.Idle)
 	}
+	life.Cap = c.cap("sign_in", config.MaxSessions, config.WhenFull)
+	life.Bind = c.bind("sign_in.bind", config.Bind)
+	life.Durability.Replicas = c.replicas("sign_in.confirmed_by", config.ConfirmedBy)
 	if life.Absolute < life.Idle {
 		c.found.add("sign_in.absolute_seconds", "is shorter than idle_seconds", "make it at least as long")
 	}
@@ -163,6 +166,8 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 		Require: config.Require, Report: report,
 		MaxIdle: c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
 		MaxAge:  c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
+		Cap:     c.cap(where, config.MaxSessions, config.WhenFull),
+		Fresh:   c.fresh(where+".cache", config.Cache),
 	}
 	switch config.Require {
 	case "":

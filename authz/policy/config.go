@@ -68,12 +68,27 @@ type Session struct {
 	Require        Require `json:"require,omitempty"`
 	MaxIdleSeconds int64   `json:"max_idle_seconds,omitempty"`
 	MaxAgeSeconds  int64   `json:"max_age_seconds,omitempty"`
+	// MaxSessions admits so many of the user's sessions, chosen by WhenFull; those
+	// beyond live on for other policies.
+	MaxSessions int64  `json:"max_sessions,omitempty"`
+	WhenFull    string `json:"when_full,omitempty"`
+	// Cache off asks Redis about every request.
+	Cache string `json:"cache,omitempty"`
 }
 
 // SignIn holds what a new session gets.
 type SignIn struct {
 	IdleSeconds     int64 `json:"idle_seconds,omitempty"`     // default 1800
 	AbsoluteSeconds int64 `json:"absolute_seconds,omitempty"` // default 43200
+	// MaxSessions is how many a user has at a time (default 100), and WhenFull
+	// what happens beyond: "oldest-out" (default) or "refuse".
+	MaxSessions int64  `json:"max_sessions,omitempty"`
+	WhenFull    string `json:"when_full,omitempty"`
+	// Bind ties new sessions to a "certificate" or "fingerprint".
+	Bind string `json:"bind,omitempty"`
+	// ConfirmedBy is how many replicas of Redis must confirm a new session or a
+	// revocation before it counts (default 0).
+	ConfirmedBy int64 `json:"confirmed_by,omitempty"`
 }
 
 // Algorithm of a limit.

@@ -12,10 +12,14 @@ import (
 // for. WAIT speaks of the connection that it comes on: both go to the key's
 // primary in one pipeline.
 func (m *Manager) write(ctx context.Context, script *redis.Script, key string, args ...any) ([]string, error) {
-	if m.durable.Replicas == 0 {
+	durable := m.rules().Durability
+	if durable.Within == 0 {
+		durable.Within = defaultConfirmation
+	}
+	if durable.Replicas == 0 {
 		return texts(script.Run(ctx, m.redis, []string{key}, args...))
 	}
-	answer, err := m.confirmed(ctx, script, key, args)
+	answer, err := m.confirmed(ctx, durable, script, key, args)
 	cluster, ok := m.redis.(*redis.ClusterClient)
 	if err != nil && ok && strings.HasPrefix(err.Error(), "MOVED ") {
 		// The slot has another primary since, and nothing was written here. Who it
@@ -25,7 +29,7 @@ func (m *Manager) write(ctx context.Context, script *redis.Script, key string, a
 	return answer, err
 }
 
-func (m *Manager) confirmed(ctx context.Context, script *redis.Script, key string, args []any) ([]string, error) {
+func (m *Manager) confirmed(ctx context.Context, durable Durability, script *redis.Script, key string, args []any) ([]string, error) {
 	primary, err := m.primary(ctx, key)
 	if err != nil {
 		return nil, err
@@ -34,7 +38,7 @@ func (m *Manager) confirmed(ctx context.Context, script *redis.Script, key strin
 	// The text of the script and not its hash: in a pipeline there is no second
 	// try, and a new primary may not know it.
 	answer := script.Eval(ctx, pipe, []string{key}, args...)
-	confirmed := redis.NewIntCmd(ctx, "wait", m.durable.Replicas, m.durable.Within.Milliseconds())
+	confirmed := redis.NewIntCmd(ctx, "wait", durable.Replicas, durable.Within.Milliseconds())
 	_ = pipe.Process(ctx, confirmed) // only queues
 	if _, err := pipe.Exec(ctx); err != nil && answer.Err() != nil {
 		return nil, answer.Err()
@@ -43,9 +47,9 @@ func (m *Manager) confirmed(ctx context.Context, script *redis.Script, key strin
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}
-	if n < int64(m.durable.Replicas) {
+	if n < int64(durable.Replicas) {
 		m.counts.undurable()
-		return nil, fmt.Errorf("%w: %d of %d within %s", ErrNotDurable, n, m.durable.Replicas, m.durable.Within)
+		return nil, fmt.Errorf("%w: %d of %d within %s", ErrNotDurable, n, durable.Replicas, durable.Within)
 	}
 	return texts(answer)
 }

@@ -54,10 +54,20 @@ const (
 	MaxReplicas = 5
 )
 
+// Rules hold for all sessions of a Manager and may change while it runs.
+type Rules struct {
+	Durability Durability
+	// Cap is for grants without one of their own.
+	Cap Cap
+	// Bind is for grants that say nothing.
+	Bind Binding
+}
+
 // Settings are what New may be told beyond what it needs; the zero value keeps
 // no cache.
 type Settings struct {
-	Durability Durability
+	// Rules is asked at each write; nil: none.
+	Rules func() Rules
 	// CacheSize bounds the local cache in sessions; 0 keeps none. The cache is
 	// used while Run hears of revocations.
 	CacheSize int
@@ -75,7 +85,7 @@ type Manager struct {
 	hot      redis.Scripter
 	now      func() time.Time
 	random   io.Reader
-	durable  Durability
+	rules    func() Rules
 	log      *slog.Logger
 	counts   *counts
 	cache    *cache
@@ -96,7 +106,7 @@ func New(client redis.UniversalClient, now func() time.Time, random io.Reader) *
 func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reader, s Settings) *Manager {
 	script := func(source string) *redis.Script { return redis.NewScript(commonSource + source) }
 	m := &Manager{
-		redis: client, hot: s.Hot, now: now, random: random, durable: s.Durability, log: s.Log,
+		redis: client, hot: s.Hot, now: now, random: random, rules: s.Rules, log: s.Log,
 		announce: redis.NewScript(announceSource),
 		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
 		revokeAll: script(revokeAllSource), rotate: script(rotateSource),
@@ -107,8 +117,8 @@ func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reade
 	if m.log == nil {
 		m.log = slog.Default()
 	}
-	if m.durable.Within == 0 {
-		m.durable.Within = defaultConfirmation
+	if m.rules == nil {
+		m.rules = func() Rules { return Rules{} }
 	}
 	m.cache = newCache(s.CacheSize)
 	m.counts = newCounts(s.Registerer, m.cache.len)
@@ -133,6 +143,13 @@ func (m *Manager) Create(ctx context.Context, user User, grant Grant) (string, S
 
 // Open is Create, and tells which sessions had to make room.
 func (m *Manager) Open(ctx context.Context, user User, grant Grant) (Opened, error) {
+	rules := m.rules()
+	if grant.Cap == (Cap{}) {
+		grant.Cap = rules.Cap
+	}
+	if grant.Bind == BindNone {
+		grant.Bind = rules.Bind
+	}
 	if err := grant.validate(user); err != nil {
 		return Opened{}, err
 	}
@@ -212,7 +229,7 @@ func (m *Manager) createArgs(at ref, r record, user User, grant Grant, known *ge
 // abandon ends, as well as it can, a session that may have been stored and whose
 // token nobody has.
 func (m *Manager) abandon(ctx context.Context, at ref) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.durable.Within)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
 	_ = m.revoke.Run(ctx, m.redis, []string{at.key()}, m.now().UnixMilli(), 0, at.id).Err()
 }

@@ -47,7 +47,8 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		},
 	}
 	wantAuthz := authzpolicy.Policy{
-		Session: authzpolicy.Session{Mode: "enforce", Require: "optional", MaxIdleSeconds: 600, MaxAgeSeconds: 28800},
+		Session: authzpolicy.Session{Mode: "enforce", Require: "optional", MaxIdleSeconds: 600, MaxAgeSeconds: 28800,
+			MaxSessions: 2, WhenFull: "oldest-out", Cache: "off"},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},
 		Limits: []authzpolicy.Limit{{
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,
@@ -63,7 +64,8 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		"filter policy":   {c.Filter.Policies["base"], want},
 		"authz policy":    {c.Authz.Policies["base"], wantAuthz},
 		"route":           {c.Routes[0], wantRoute},
-		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{IdleSeconds: 900, AbsoluteSeconds: 86400}},
+		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{
+			IdleSeconds: 900, AbsoluteSeconds: 86400, MaxSessions: 20, WhenFull: "refuse", Bind: "fingerprint", ConfirmedBy: 1}},
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},
 		"second upstream": {c.Upstreams[1], Upstream{Name: "away", URL: "https://away.example.com:443", Host: "away.example.com", Port: 443, TLS: true}},

@@ -113,6 +113,7 @@ func inheritSession(own, parent value[rawSession]) value[rawSession] {
 	s, p := &own.v, parent.v
 	s.mode, s.require = s.mode.or(p.mode), s.require.or(p.require)
 	s.maxIdle, s.maxAge = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge)
+	s.maxSessions, s.whenFull, s.cache = s.maxSessions.or(p.maxSessions), s.whenFull.or(p.whenFull), s.cache.or(p.cache)
 	return own
 }
 

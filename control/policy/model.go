@@ -38,7 +38,11 @@ type rawRedis struct {
 	poolSize                   value[int64]
 }
 
-type rawSignIn struct{ idle, absolute value[time.Duration] }
+type rawSignIn struct {
+	idle, absolute           value[time.Duration]
+	maxSessions, confirmedBy value[int64]
+	whenFull, bind           value[string]
+}
 
 type rawAuth struct{ policy value[string] }
 
@@ -80,6 +84,8 @@ type rawCSRF struct {
 type rawSession struct {
 	mode, require   value[string]
 	maxIdle, maxAge value[time.Duration]
+	maxSessions     value[int64]
+	whenFull, cache value[string]
 }
 
 type rawLimit struct {

@@ -173,6 +173,7 @@ func (k *compiler) signIn() {
 	raw := k.raw.signIn.v
 	k.out.Authz.SignIn = authzpolicy.SignIn{
 		IdleSeconds: int64(raw.idle.v.Seconds()), AbsoluteSeconds: int64(raw.absolute.v.Seconds()),
+		MaxSessions: raw.maxSessions.v, WhenFull: raw.whenFull.v, Bind: raw.bind.v, ConfirmedBy: raw.confirmedBy.v,
 	}
 	t := trace{"sign_in": k.raw.signIn.at}
 	put(t, "sign_in.idle", raw.idle)

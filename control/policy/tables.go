@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	authzsession "gatehouse/authz/session"
+)
 
 // The tables of keys. One table gives the strict reading, the advice after a
 // misspelling and the JSON Schema, so that the three cannot disagree.
@@ -56,6 +60,12 @@ func signInKind() kind[rawSignIn] {
 	return object(
 		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
 		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
+		key("max_sessions", "how many a user has at a time; 100 unless told", integer(1, authzsession.MaxCap), func(s *rawSignIn) *value[int64] { return &s.maxSessions }),
+		key("when_full", whenFullDoc, whenFull(), func(s *rawSignIn) *value[string] { return &s.whenFull }),
+		key("bind", "a session is good only from the client it was given to: none, certificate (as Envoy states it), or fingerprint (kind of browser and system)",
+			word("none", string(authzsession.BindCertificate), string(authzsession.BindFingerprint)), func(s *rawSignIn) *value[string] { return &s.bind }),
+		key("confirmed_by", "how many replicas of Redis must have a new session or a revocation before it counts; 0 unless told",
+			integer(0, authzsession.MaxReplicas), func(s *rawSignIn) *value[int64] { return &s.confirmedBy }),
 	)
 }
 
@@ -141,6 +151,10 @@ func csrfKind() kind[rawCSRF] {
 	return orMode(full, func(c *rawCSRF) *value[string] { return &c.mode })
 }
 
+const whenFullDoc = "beyond max_sessions: oldest-out (unless told) or refuse"
+
+func whenFull() kind[string] { return word(string(authzsession.OldestOut), string(authzsession.Refuse)) }
+
 // sessionKind takes "session: required" for "session: {require: required}".
 func sessionKind() kind[rawSession] {
 	require := word("none", "optional", "required")
@@ -149,6 +163,10 @@ func sessionKind() kind[rawSession] {
 		key("require", "none, optional or required", require, func(s *rawSession) *value[string] { return &s.require }),
 		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
 		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
+		key("max_sessions", "how many of the user's sessions get in here", integer(1, authzsession.MaxCap), func(s *rawSession) *value[int64] { return &s.maxSessions }),
+		key("when_full", whenFullDoc, whenFull(), func(s *rawSession) *value[string] { return &s.whenFull }),
+		key("cache", "off asks Redis about every request; on (unless told) may know for up to a second what no revocation has touched", word("on", "off"),
+			func(s *rawSession) *value[string] { return &s.cache }),
 	)
 	return kind[rawSession]{
 		schema: schema{"oneOf": []schema{require.schema, full.schema}},
