@@ -18,6 +18,9 @@ const (
 	maxMessage    = 4 << 20
 	maxHeaderList = 64 << 10
 	maxStreams    = 10_000
+
+	// streamWorkers serve requests; beyond them each gets a goroutine of its own.
+	streamWorkers = 32
 )
 
 // newGRPC makes the server with what all services share.
@@ -28,6 +31,8 @@ func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {
 		grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(5*time.Second),
+		// Goroutines that stay: each new one would grow its stack anew.
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ReadBufferSize(64<<10),
 		grpc.WriteBufferSize(64<<10),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),

@@ -106,7 +106,17 @@ func (m *Manager) Lookup(ctx context.Context, token string, demand Demand) (Sess
 	if done {
 		return s, err
 	}
-	return q.Decode(q.Script.Run(ctx, m.hot, []string{q.Key}, q.Args...).StringSlice())
+	return q.Decode(m.send(ctx, &q).StringSlice())
+}
+
+// send asks by a batch while Run sends them, else alone.
+func (m *Manager) send(ctx context.Context, q *Question) *redis.Cmd {
+	if m.batches != nil && m.running.Load() {
+		if answer, ok := m.batches.ask(ctx, q); ok {
+			return answer
+		}
+	}
+	return q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...)
 }
 
 // judge is lookup.lua's for what the cache holds. It may only be stricter: what

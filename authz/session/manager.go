@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,9 +72,6 @@ type Settings struct {
 	// CacheSize bounds the local cache in sessions; 0 keeps none. The cache is
 	// used while Run hears of revocations.
 	CacheSize int
-	// Hot, if set, carries the lookups in place of the client: a pipeline that
-	// sends together what comes together.
-	Hot redis.Scripter
 	// Registerer takes the metrics; nil: nobody does.
 	Registerer prometheus.Registerer
 	Log        *slog.Logger // nil means slog.Default()
@@ -82,7 +80,8 @@ type Settings struct {
 // Manager creates, finds and ends sessions. It is safe for concurrent use.
 type Manager struct {
 	redis    redis.UniversalClient
-	hot      redis.Scripter
+	batches  *batcher
+	running  atomic.Bool
 	now      func() time.Time
 	random   io.Reader
 	rules    func() Rules
@@ -106,13 +105,10 @@ func New(client redis.UniversalClient, now func() time.Time, random io.Reader) *
 func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reader, s Settings) *Manager {
 	script := func(source string) *redis.Script { return redis.NewScript(commonSource + source) }
 	m := &Manager{
-		redis: client, hot: s.Hot, now: now, random: random, rules: s.Rules, log: s.Log,
+		redis: client, batches: newBatcher(client), now: now, random: random, rules: s.Rules, log: s.Log,
 		announce: redis.NewScript(announceSource),
 		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
 		revokeAll: script(revokeAllSource), rotate: script(rotateSource),
-	}
-	if m.hot == nil {
-		m.hot = client
 	}
 	if m.log == nil {
 		m.log = slog.Default()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,14 @@ type counting struct{ r *replica }
 
 func (c *counting) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (c *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			if cmd.Name() == "evalsha" {
+				c.r.asked.Add(1)
+			}
+		}
+		return next(ctx, cmds)
+	}
 }
 func (c *counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -272,5 +280,38 @@ func TestTheCacheIsBounded(t *testing.T) {
 		if n, most := c.len(), max(size, min(size, 1)*shardCount); n > most {
 			t.Errorf("size %d: it holds %d", size, n)
 		}
+	}
+}
+
+func TestLookupsThatComeTogetherShareABatchAndEachGetsItsOwnAnswer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	r := newReplica(t, server.Client())
+	const users = 300
+	tokens := make([]string, users)
+	for i := range tokens {
+		token, _, err := r.Create(t.Context(), User{ID: fmt.Sprint(i)}, usual)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[i] = token
+	}
+	if err := server.Client().ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i, token := range tokens {
+		all.Go(func() {
+			s, err := r.Lookup(t.Context(), token, Demand{Fresh: true})
+			if err != nil || s.User.ID != fmt.Sprint(i) {
+				t.Errorf("user %d got %+v, %v", i, s.User, err)
+			}
+		})
+	}
+	all.Wait()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Lookup(gone, tokens[0], Demand{Fresh: true}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a caller who has gone: %v", err)
 	}
 }

@@ -10,9 +10,19 @@ const retryEvery = 100 * time.Millisecond
 
 // Run follows revocations until ctx ends, so that lookups need not ask for them
 // and the cache can be used. Without Run all is as true, and costs a read a
-// second.
+// second. It is called once.
 func (m *Manager) Run(ctx context.Context) {
 	var both sync.WaitGroup
+	if m.batches != nil {
+		for range senders {
+			both.Go(func() { m.batches.send(ctx) })
+		}
+		m.running.Store(true)
+		defer func() {
+			m.running.Store(false)
+			close(m.batches.over)
+		}()
+	}
 	both.Go(func() { m.hear(ctx) })
 	both.Go(func() { m.poll(ctx) })
 	both.Wait()
