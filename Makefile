@@ -202,6 +202,14 @@ bench-filter-memory: build tools ## what the filter holds after two million requ
 bench-audit: ## the audit log beside tessera's own append, as a ratio, and event to searchable
 	@go run ./e2e/benchaudit
 
+.PHONY: bench-authz
+bench-authz: ## Check with a session, cached and with a question to Redis each, beside a gRPC server that always says OK
+	@go run ./e2e/benchauthz
+
+.PHONY: bench-session-memory
+bench-session-memory: ## what a million sessions take in Redis, and how long listing and revoking a user's takes
+	@go run ./e2e/benchauthz -memory
+
 .PHONY: bench-upload
 bench-upload: ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http
 	@go run ./e2e/benchupload
