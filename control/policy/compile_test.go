@@ -60,11 +60,11 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Methods: []string{"GET", "PUT"}, Upstream: "app", Policy: "child", Line: c.Routes[0].Line,
 	}
 	for what, pair := range map[string][2]any{
-		"envoy":           {c.Envoy, wantEnvoy},
-		"filter policy":   {c.Filter.Policies["base"], want},
-		"authz policy":    {c.Authz.Policies["base"], wantAuthz},
-		"route":           {c.Routes[0], wantRoute},
-		"sign-in":         {c.Authz.SignIn, authzpolicy.SignIn{
+		"envoy":         {c.Envoy, wantEnvoy},
+		"filter policy": {c.Filter.Policies["base"], want},
+		"authz policy":  {c.Authz.Policies["base"], wantAuthz},
+		"route":         {c.Routes[0], wantRoute},
+		"sign-in": {c.Authz.SignIn, authzpolicy.SignIn{
 			IdleSeconds: 900, AbsoluteSeconds: 86400, MaxSessions: 20, WhenFull: "refuse", Bind: "fingerprint", ConfirmedBy: 1}},
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},

@@ -153,7 +153,9 @@ func csrfKind() kind[rawCSRF] {
 
 const whenFullDoc = "beyond max_sessions: oldest-out (unless told) or refuse"
 
-func whenFull() kind[string] { return word(string(authzsession.OldestOut), string(authzsession.Refuse)) }
+func whenFull() kind[string] {
+	return word(string(authzsession.OldestOut), string(authzsession.Refuse))
+}
 
 // sessionKind takes "session: required" for "session: {require: required}".
 func sessionKind() kind[rawSession] {
