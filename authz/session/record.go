@@ -36,7 +36,7 @@ func (r record) encode() string {
 		bytes int
 	}{{r.created, 6}, {r.seen, 6}, {r.absolute, 6}, {r.idle, 5}, {r.auth, 6}, {r.born, 6}} {
 		var wide [8]byte
-		binary.BigEndian.PutUint64(wide[:], uint64(field.value)) //nolint:gosec // times after 1970 and spans, never negative
+		binary.BigEndian.PutUint64(wide[:], uint64(field.value)) // #nosec G115 -- times after 1970 and spans, never negative
 		b = append(b, wide[8-field.bytes:]...)
 	}
 	b = binary.BigEndian.AppendUint32(b, r.generation)
