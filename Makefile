@@ -206,6 +206,14 @@ bench-audit: ## the audit log beside tessera's own append, as a ratio, and event
 bench-signin: ## whether the time of a failed sign-in tells an unknown, a wrong and a locked one apart (Mann-Whitney)
 	@go test ./authz/login -run '^$$' -bench FailuresCannotBeToldApart -benchtime 200x -v
 
+.PHONY: bench-authz
+bench-authz: ## Check with a session, cached and with a question to Redis each, beside a gRPC server that always says OK
+	@go run ./e2e/benchauthz
+
+.PHONY: bench-session-memory
+bench-session-memory: ## what a million sessions take in Redis, and how long listing and revoking a user's takes
+	@go run ./e2e/benchauthz -memory
+
 .PHONY: bench-upload
 bench-upload: $(STAMPS)/uploadcorpus ## what the upload inspector judges wrong, by category, beside libmagic, mimetype and net/http (CORPUS: a labelled folder instead)
 	@go run ./e2e/benchupload $(CORPUS)

@@ -120,7 +120,9 @@ func (s *server) openRedis(ctx context.Context) error {
 		s.owned = append(s.owned, s.redisBehind)
 	}
 	s.watcher = newWatcher(ctx, s.redisBehind, s.o.Now, s.o.Log)
-	s.sessions = session.New(s.redis, s.o.Now, rand.Reader)
+	s.sessions = session.NewWith(s.redis, s.o.Now, rand.Reader, session.Settings{
+		Rules: s.sessionRules, CacheSize: s.o.sessionCache(), Registerer: s.o.Registry, Log: s.o.Log,
+	})
 	return nil
 }
 
@@ -281,7 +283,7 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.watcher.run, s.followHealth}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth}
 	if s.domains != nil {
 		loops = append(loops, s.domains.Run, s.windows.Run)
 	}

@@ -28,6 +28,10 @@ type Options struct {
 	Redis       RedisOptions
 	RedisClient redis.UniversalClient // instead of Redis; the caller closes it
 
+	// SessionCache bounds the local cache of sessions, in sessions: 0 means
+	// 20,000, less than 0 none.
+	SessionCache int
+
 	// PolicyFile is read instead of Redis's gatehouse:policy.
 	PolicyFile string
 	// StateDir keeps the last good policy; empty keeps none.
@@ -90,4 +94,13 @@ func (o *Options) validate() error {
 		errs = append(errs, errors.New("authz has no address to listen on: pass --listen 127.0.0.1:9001"))
 	}
 	return errors.Join(errs...)
+}
+
+const defaultSessionCache = 20_000
+
+func (o *Options) sessionCache() int {
+	if o.SessionCache == 0 {
+		return defaultSessionCache
+	}
+	return max(o.SessionCache, 0)
 }

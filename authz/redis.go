@@ -16,7 +16,8 @@ import (
 
 // RedisOptions say how to reach Redis.
 type RedisOptions struct {
-	// URL is redis://host:port/db, rediss:// for TLS, or unix:///path.sock?db=n.
+	// URL is redis://host:port/db, rediss:// for TLS, unix:///path.sock?db=n, or
+	// redis-cluster:// and redis-sentinel:// as redisauth.Options.Open reads them.
 	// It is a secret because it may carry a password.
 	URL secret.Value
 	// Password, if set, goes before the URL's.
@@ -39,49 +40,34 @@ const (
 
 // OpenRedis makes a client. It does not connect: Redis may come later.
 func OpenRedis(o RedisOptions) (redis.UniversalClient, error) {
-	options, err := o.parse()
-	if err != nil {
-		return nil, err
-	}
-	options.PoolSize = defaultPoolSize
+	size := defaultPoolSize
 	if o.PoolSize > 0 {
-		options.PoolSize = o.PoolSize
+		size = o.PoolSize
 	}
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisDial, redisWithin, redisWithin
-	options.PoolTimeout = redisWithin
-	return redis.NewClient(options), nil
+	return o.open(redisauth.Tuning{
+		PoolSize: size, Dial: redisDial, Read: redisWithin, Write: redisWithin, WaitForAConn: redisWithin,
+	})
 }
 
 // openBackground makes the client for what no request waits for: events, the
 // policy, and asking whether Redis is there. Apart, so that a burst of events
 // takes no connection from a Check.
 func openBackground(o RedisOptions) (redis.UniversalClient, error) {
-	options, err := o.parse()
-	if err != nil {
-		return nil, err
-	}
-	options.PoolSize = backgroundPoolSize
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = time.Second, 2*time.Second, 2*time.Second
-	return redis.NewClient(options), nil
+	return o.open(redisauth.Tuning{PoolSize: backgroundPoolSize, Dial: time.Second, Read: 2 * time.Second, Write: 2 * time.Second})
 }
 
-func (o RedisOptions) parse() (*redis.Options, error) {
+func (o RedisOptions) open(t redisauth.Tuning) (redis.UniversalClient, error) {
 	if strings.TrimSpace(o.URL.RevealString()) == "" {
 		return nil, errors.New("no Redis is named: pass --redis, or REDIS_URL_FILE with the file that holds its URL")
 	}
-	options, err := redisauth.Options{
+	t.Name = "gatehouse-authz"
+	client, err := redisauth.Options{
 		URL: o.URL, Password: o.Password, LiveURL: o.LiveURL, LivePassword: o.LivePassword,
-	}.Parse()
+	}.Open(t)
 	if err != nil {
 		return nil, err
 	}
-	options.ContextTimeoutEnabled = true
-	// A second try would take the time that the caller no longer has, and a
-	// limit would count twice.
-	options.MaxRetries = -1
-	options.DialerRetries = 1
-	options.ClientName = "gatehouse-authz"
-	return options, nil
+	return client, nil
 }
 
 // redisLog takes what go-redis would write to standard error. Each failure is

@@ -7,6 +7,7 @@ import (
 	"gatehouse/authz/extauthz"
 	"gatehouse/authz/login"
 	"gatehouse/authz/policy"
+	"gatehouse/authz/session"
 )
 
 // signIn is the handler of /auth/; nil if nobody can sign in here.
@@ -74,6 +75,19 @@ func (s *server) signInSettings() login.Settings {
 		Site: how.Site, Origins: how.Origins, PasskeyDomain: how.PasskeyDomain, SignUp: how.SignUp, ThemeFile: how.ThemeFile,
 		MinLength: int(how.Password.MinLength), Words: how.Password.ContextWords, Compromised: how.Password.CompromisedList,
 	}
+}
+
+// sessionRules follow the policy, as lifetimes do.
+func (s *server) sessionRules() session.Rules {
+	if s.policy == nil {
+		return session.Rules{}
+	}
+	set := s.policy.Current()
+	if set == nil {
+		return session.Rules{}
+	}
+	life := set.SignIn()
+	return session.Rules{Durability: life.Durability, Cap: life.Cap, Bind: life.Bind}
 }
 
 // lifetimes follow the policy; before there is one, its defaults count.

@@ -22,24 +22,21 @@ const (
 )
 
 // openRedis makes a client. It does not connect: Redis may come later.
-func openRedis(o RedisOptions, file policy.RedisSettings, log *slog.Logger) (*redis.Client, error) {
+func openRedis(o RedisOptions, file policy.RedisSettings, log *slog.Logger) (redis.UniversalClient, error) {
 	o, err := o.complete(file, log)
 	if err != nil {
 		return nil, err
 	}
-	options, err := redisauth.Options{
+	// Whoever asks tries again in his own time.
+	client, err := redisauth.Options{
 		URL: o.URL, Password: o.Password, LiveURL: o.LiveURL, LivePassword: o.LivePassword,
-	}.Parse()
+	}.Open(redisauth.Tuning{
+		Name: "gatehouse-control", PoolSize: poolSize, Dial: redisDial, Read: redisWithin, Write: redisWithin,
+	})
 	if err != nil {
 		return nil, err
 	}
-	options.PoolSize = poolSize
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisDial, redisWithin, redisWithin
-	options.ContextTimeoutEnabled = true
-	// Whoever asks tries again in his own time.
-	options.MaxRetries, options.DialerRetries = -1, 1
-	options.ClientName = "gatehouse-control"
-	return redis.NewClient(options), nil
+	return client, nil
 }
 
 // complete takes from gatehouse.yaml what flags and environment leave open.

@@ -25,6 +25,7 @@ const (
 	ruleStepUpRequired     = "step_up_required"
 	ruleRoleMissing        = "role_missing"
 	ruleScopeMissing       = "scope_missing"
+	ruleSessionReplaced    = "session_replaced" // a token after its rotation: stolen, or kept by mistake
 	ruleConsentMissing     = "consent_missing"
 	ruleConsentGPC         = "consent_gpc"
 	ruleConsentUnavailable = "consent_unavailable"

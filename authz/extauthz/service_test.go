@@ -71,7 +71,7 @@ func TestTheSessionDecidesAsThePolicyDemands(t *testing.T) {
 func TestThePolicysDemandReachesTheSession(t *testing.T) {
 	h := newHarness(t)
 	h.check(t, ask{policy: "members", headers: cookies(ours)})
-	if h.sessions.demand != (session.Demand{MaxIdle: 10 * time.Minute}) {
+	if h.sessions.demand != (session.Demand{MaxIdle: 10 * time.Minute, Client: session.ClientOf("", "")}) {
 		t.Errorf("got %+v", h.sessions.demand)
 	}
 }

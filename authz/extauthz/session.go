@@ -46,6 +46,8 @@ func refusalOf(err error) outcome {
 	switch {
 	case errors.Is(err, session.ErrExpired):
 		o.rule = ruleSessionExpired
+	case errors.Is(err, session.ErrReplaced):
+		o.rule = ruleSessionReplaced
 	case !errors.Is(err, session.ErrInvalid):
 		o.problem, o.rule = verdict.CheckUnavailable, ruleSessionUnavailable
 	}
@@ -76,7 +78,9 @@ func (s *Service) identify(ctx context.Context, demand policy.SessionDemand, c *
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	found, err := s.o.Sessions.Lookup(ctx, c.token, session.Demand{MaxIdle: demand.MaxIdle, MaxAge: demand.MaxAge})
+	found, err := s.o.Sessions.Lookup(ctx, c.token, session.Demand{
+		MaxIdle: demand.MaxIdle, MaxAge: demand.MaxAge, Cap: demand.Cap, Fresh: demand.Fresh, Client: c.client,
+	})
 	if found.User.ID != "" {
 		j.pseudonym = s.o.Subject(found.User.ID) // whose it was is known of an expired one too
 	}

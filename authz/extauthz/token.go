@@ -15,6 +15,8 @@ const maxCookies = 512
 // credentials are what a request brought along to identify its user.
 type credentials struct {
 	token string
+	// client is who brought it, for sessions that are bound.
+	client session.Client
 	// ambiguous: several that are not the same. Which one a person signed in
 	// with cannot be known, so that none counts.
 	ambiguous bool
@@ -27,7 +29,7 @@ type credentials struct {
 }
 
 func (r *request) credentials() credentials {
-	var c credentials
+	c := credentials{client: session.ClientOf(r.first("x-forwarded-client-cert"), r.first("user-agent"))}
 	var found []string
 	kept := c.cookies(r.all("cookie"), &found)
 	c.cookie = strings.Join(kept, "; ")

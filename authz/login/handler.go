@@ -176,6 +176,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 	idle, absolute := h.Lifetimes()
 	token, s, err := h.Sessions.Create(r.Context(), session.User{ID: user.ID, Name: user.Name}, session.Grant{
 		Idle: idle, Absolute: absolute, AMR: p.amr, Device: device(r.UserAgent()),
+		Network: session.Network(h.ClientIP(r)), Client: session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent()),
 	})
 	if err != nil {
 		h.unavailable(w, r, c, err)

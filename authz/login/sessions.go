@@ -17,6 +17,7 @@ type listed struct {
 	LastSeenAt time.Time `json:"last_seen_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
 	Device     string    `json:"device,omitempty"`
+	Network    string    `json:"network,omitempty"`
 }
 
 // sessions lists the person's own sessions, without anything that opens one.
@@ -33,7 +34,7 @@ func (h *handler) sessions(w http.ResponseWriter, r *http.Request) {
 	list := make([]listed, len(all))
 	for i, s := range all {
 		list[i] = listed{
-			ID: s.ID, Current: s.ID == current.ID, Device: s.Device,
+			ID: s.ID, Current: s.ID == current.ID, Device: s.Device, Network: s.Network,
 			CreatedAt: s.Created.UTC(), LastSeenAt: s.LastSeen.UTC(), ExpiresAt: s.ExpiresAt().UTC(),
 		}
 	}

@@ -124,6 +124,9 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 	if life.Absolute == 0 {
 		life.Absolute = max(defaultAbsolute, life.Idle)
 	}
+	life.Cap = c.cap("sign_in", config.MaxSessions, config.WhenFull)
+	life.Bind = c.bind("sign_in.bind", config.Bind)
+	life.Durability.Replicas = c.replicas("sign_in.confirmed_by", config.ConfirmedBy)
 	if life.Absolute < life.Idle {
 		c.found.add("sign_in.absolute_seconds", "is shorter than idle_seconds", "make it at least as long")
 	}
@@ -228,6 +231,8 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 		MaxIdle:     c.seconds(where+".max_idle_seconds", config.MaxIdleSeconds),
 		MaxAge:      c.seconds(where+".max_age_seconds", config.MaxAgeSeconds),
 		APIKeyScope: config.APIKeyScope,
+		Cap:         c.cap(where, config.MaxSessions, config.WhenFull),
+		Fresh:       c.fresh(where+".cache", config.Cache),
 	}
 	if _, err := apikey.Scopes(config.APIKeyScope); err != nil || strings.ContainsAny(config.APIKeyScope, " ,") {
 		c.found.add(where+".api_key_scope", fmt.Sprintf("is %.80q", config.APIKeyScope), "write one word without quotes, of at most 64 characters")

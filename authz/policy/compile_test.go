@@ -140,6 +140,12 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"an unknown outcome", limits(`{"name":"n","by":["ip"],"requests":1,"window_ms":1,"on_redis_error":"x"}`), "on_redis_error"},
 		{"a limit twice", limits(`{"name":"n","by":["ip"],"requests":1,"window_ms":1},{"name":"n","by":["ip"],"requests":1,"window_ms":1}`), "repeats a limit"},
 		{"a name with a quote", limits(`{"name":"n\"","by":["ip"],"requests":1,"window_ms":1}`), "limits[0].name"},
+		{"a cap beyond the highest", `{"version":"1","policies":{},"sign_in":{"max_sessions":1001}}`, "sign_in.max_sessions"},
+		{"no such overflow", `{"version":"1","policies":{},"sign_in":{"when_full":"newest"}}`, "sign_in.when_full"},
+		{"no such binding", `{"version":"1","policies":{},"sign_in":{"bind":"ip"}}`, "sign_in.bind"},
+		{"too many confirmations", `{"version":"1","policies":{},"sign_in":{"confirmed_by":6}}`, "sign_in.confirmed_by"},
+		{"a policy's cap below none", `{"version":"1","policies":{"a":{"session":{"max_sessions":-1}}},"sign_in":{}}`, "policies.a.session.max_sessions"},
+		{"no such cache", `{"version":"1","policies":{"a":{"session":{"cache":"no"}}},"sign_in":{}}`, "policies.a.session.cache"},
 		{"idle beyond absolute", `{"version":"1","policies":{},"sign_in":{"idle_seconds":10,"absolute_seconds":5}}`, "shorter than idle"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -81,6 +81,12 @@ type Session struct {
 	Audience string `json:"audience,omitempty"`
 	// APIKeyScope lets API keys of that scope stand for a session.
 	APIKeyScope string `json:"api_key_scope,omitempty"`
+	// MaxSessions admits so many of the user's sessions, chosen by WhenFull; those
+	// beyond live on for other policies.
+	MaxSessions int64  `json:"max_sessions,omitempty"`
+	WhenFull    string `json:"when_full,omitempty"`
+	// Cache off asks Redis about every request.
+	Cache string `json:"cache,omitempty"`
 }
 
 // SignIn holds what a new session gets, and how people sign in.
@@ -98,6 +104,16 @@ type SignIn struct {
 	SignUp        bool       `json:"sign_up,omitempty"`
 	ThemeFile     string     `json:"theme_file,omitempty"` // a style sheet, as authz sees it
 	Providers     []Provider `json:"providers,omitempty"`
+
+	// MaxSessions is how many a user has at a time (default 100), and WhenFull
+	// what happens beyond: "oldest-out" (default) or "refuse".
+	MaxSessions int64  `json:"max_sessions,omitempty"`
+	WhenFull    string `json:"when_full,omitempty"`
+	// Bind ties new sessions to a "certificate" or "fingerprint".
+	Bind string `json:"bind,omitempty"`
+	// ConfirmedBy is how many replicas of Redis must confirm a new session or a
+	// revocation before it counts (default 0).
+	ConfirmedBy int64 `json:"confirmed_by,omitempty"`
 }
 
 // Password holds the rules of new passwords.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gatehouse/authz/limit"
+	"gatehouse/authz/session"
 )
 
 // Set is a compiled Config. It never changes after Compile.
@@ -22,6 +23,9 @@ type Set struct {
 // Lifetimes are what sign-in grants to a new session.
 type Lifetimes struct {
 	Idle, Absolute time.Duration
+	Cap            session.Cap
+	Bind           session.Binding
+	Durability     session.Durability
 }
 
 // Compiled is one policy, ready to be enforced.
@@ -39,6 +43,8 @@ type SessionDemand struct {
 	Require         Require
 	Report          bool // decide and record, but let through
 	MaxIdle, MaxAge time.Duration
+	Cap             session.Cap
+	Fresh           bool // ask Redis, whatever a cache knows
 	// APIKeyScope is the scope with which an API key stands for a session; empty:
 	// none does.
 	APIKeyScope string

@@ -113,7 +113,7 @@ func next[T any](t *testing.T, from <-chan T) (v T) {
 
 func requests(c *Config, domain, key string) uint32 {
 	rule := c.Find(domain, &ratelimitv3.RateLimitDescriptor{Entries: []*ratelimitv3.RateLimitDescriptor_Entry{{Key: key, Value: "v"}}})
-	if rule == nil {
+	if rule.Rule == nil {
 		return 0
 	}
 	return rule.Requests
@@ -131,7 +131,7 @@ func TestAConfigurationOverXDSIsTheSameAsInAFile(t *testing.T) {
 		t.Errorf("%d domains, %d and %d", c.Domains(), requests(c, "shop", "ip"), requests(c, "api", "key"))
 	}
 	nested := c.Find("shop", &ratelimitv3.RateLimitDescriptor{Entries: []*ratelimitv3.RateLimitDescriptor_Entry{{Key: "ip", Value: "v"}, {Key: "inner", Value: "x"}}})
-	if nested == nil || !nested.Unlimited {
+	if nested.Rule == nil || !nested.Unlimited {
 		t.Errorf("nested: %+v", nested)
 	}
 	m.set(t, "2", perMinute("shop", "ip", 6))

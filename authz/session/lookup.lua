@@ -1,25 +1,38 @@
 -- Looks a session up, judges it, and notes that it was used.
--- KEYS[1] the session
--- ARGV[1] now, [2] greatest idle time and [3] greatest age that the policy allows (0: any),
--- [4] ms for which an ended session is remembered; all in ms
--- Returns {verdict, field, value, ...}; the fields as they were before this use.
-local fields = redis.call('HGETALL', KEYS[1])
-if #fields == 0 then return {'none'} end
-local s = {}
-for i = 1, #fields, 2 do s[fields[i]] = fields[i + 1] end
-local function answer(verdict) return {verdict, unpack(fields)} end
-if s.end_ then return answer(s.end_) end
-
-local now, max_idle, max_age, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local created, seen, absolute, idle = tonumber(s.c), tonumber(s.l), tonumber(s.x), tonumber(s.i)
-if now >= absolute then return answer('absolute') end
-if now - seen >= idle then return answer('idle') end
--- A use that the policy refuses does not count as one: else the second try would pass.
-if max_age > 0 and now - created >= max_age then return answer('demand_age') end
-if max_idle > 0 and now - seen >= max_idle then return answer('demand_idle') end
-
-if now - seen >= math.min(1000, idle / 20) then
-  redis.call('HSET', KEYS[1], 'l', ARGV[1])
-  redis.call('PEXPIRE', KEYS[1], math.ceil(math.min(absolute - now, idle) + grace))
+-- ARGV [1] now, [2] floor, [3] id, [4] greatest idle time and [5] greatest age that the policy allows (0: any),
+-- [6] ms to remember the ended, [7] and [8] what the client is: certificate, fingerprint (13 bytes, or empty),
+-- [9] how many sessions the policy admits (0: any), [10] "oldest": the newest are admitted, or "refuse": the first
+-- Returns {verdict, id, record, user, name, tenant, device}; the record as it was before this use.
+local r = redis.call('HGET', KEYS[1], ARGV[3])
+if not r then return {'none'} end
+local now, floor, id, memory, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[6]), tonumber(ARGV[9])
+local s, g = open(r), generation()
+local verdict = standing(s, now, g, floor)
+if verdict ~= 'live' then return answer(verdict, id, r) end
+if has(s, BOUND) then
+  local from = has(s, REPLACED) and 49 or 41
+  local bound = string.sub(r, from, from + 12)
+  if bound ~= ARGV[7] and bound ~= ARGV[8] then return answer('bound', id, r) end
 end
-return answer('valid')
+-- A use that the policy refuses does not count as one: else the second try would pass.
+local max_idle, max_age = tonumber(ARGV[4]), tonumber(ARGV[5])
+if max_age > 0 and now - s.created >= max_age then return answer('demand_age', id, r) end
+if max_idle > 0 and now - s.seen >= max_idle then return answer('demand_idle', id, r) end
+if cap > 0 and not has(s, REPLACED) then
+  local before = 0
+  for _, e in ipairs(all()) do
+    local o = e[3]
+    if e[1] ~= id and current(o, now, g, floor) then
+      local newer = o.created > s.created or o.created == s.created and e[1] > id
+      if newer == (ARGV[10] == 'oldest') then before = before + 1 end
+    end
+  end
+  if before >= cap then return answer('demand_cap', id, r) end
+end
+local out = answer('live', id, r)
+if not has(s, REPLACED) and now - s.seen >= math.min(1000, s.idle / 20) then
+  s.seen = now
+  redis.call('HSET', KEYS[1], id, close(s, tail(r)))
+  prolong(math.min(s.absolute - now, s.idle) + memory)
+end
+return out

@@ -3,223 +3,231 @@ package session
 import (
 	"context"
 	_ "embed" // for the scripts
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
 var (
+	//go:embed common.lua
+	commonSource string
 	//go:embed create.lua
 	createSource string
-	//go:embed index.lua
-	indexSource string
 	//go:embed lookup.lua
 	lookupSource string
 	//go:embed revoke.lua
 	revokeSource string
+	//go:embed revoke_all.lua
+	revokeAllSource string
+	//go:embed rotate.lua
+	rotateSource string
+	//go:embed announce.lua
+	announceSource string
 )
 
-// memory is for how long an ended session is remembered.
-const memory = 10 * time.Minute
+const (
+	// memory is for how long an ended session is remembered.
+	memory = 10 * time.Minute
+	// DefaultGrace is for how long a replaced token stays good: requests that
+	// were sent before the answer with the new one arrive within it.
+	DefaultGrace = 10 * time.Second
+	// MaxGrace bounds a grace.
+	MaxGrace = 5 * time.Minute
+)
+
+// Durability says when a new session or a revocation counts as written: when so
+// many replicas of Redis have confirmed it (WAIT). With 0 the primary's word is
+// enough, and what it had not yet sent on is lost with it.
+type Durability struct {
+	Replicas int
+	Within   time.Duration // 0 means 100 ms
+}
+
+const (
+	defaultConfirmation = 100 * time.Millisecond
+	// MaxReplicas bounds Durability.
+	MaxReplicas = 5
+)
+
+// Rules hold for all sessions of a Manager and may change while it runs.
+type Rules struct {
+	Durability Durability
+	// Cap is for grants without one of their own.
+	Cap Cap
+	// Bind is for grants that say nothing.
+	Bind Binding
+}
+
+// Settings are what New may be told beyond what it needs; the zero value keeps
+// no cache.
+type Settings struct {
+	// Rules is asked at each write; nil: none.
+	Rules func() Rules
+	// CacheSize bounds the local cache in sessions; 0 keeps none. The cache is
+	// used while Run hears of revocations.
+	CacheSize int
+	// Registerer takes the metrics; nil: nobody does.
+	Registerer prometheus.Registerer
+	Log        *slog.Logger // nil means slog.Default()
+}
 
 // Manager creates, finds and ends sessions. It is safe for concurrent use.
 type Manager struct {
-	redis  redis.UniversalClient
-	now    func() time.Time
-	random io.Reader
+	redis    redis.UniversalClient
+	batches  *batcher
+	running  atomic.Bool
+	now      func() time.Time
+	random   io.Reader
+	rules    func() Rules
+	log      *slog.Logger
+	counts   *counts
+	cache    *cache
+	revoked  *revocations
+	announce *redis.Script
 
-	create, enter, lookup, revoke *redis.Script
+	create, lookup, revoke, revokeAll, rotate *redis.Script
 }
 
 // New returns a Manager on client. In production now is time.Now, whose
 // difference between replicas must stay well under the idle limits, and random
 // is crypto/rand.Reader.
 func New(client redis.UniversalClient, now func() time.Time, random io.Reader) *Manager {
-	return &Manager{
-		redis: client, now: now, random: random,
-		create: redis.NewScript(createSource),
-		enter:  redis.NewScript(indexSource),
-		lookup: redis.NewScript(lookupSource),
-		revoke: redis.NewScript(revokeSource),
+	return NewWith(client, now, random, Settings{})
+}
+
+// NewWith is New with settings.
+func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reader, s Settings) *Manager {
+	script := func(source string) *redis.Script { return redis.NewScript(commonSource + source) }
+	m := &Manager{
+		redis: client, batches: newBatcher(client), now: now, random: random, rules: s.Rules, log: s.Log,
+		announce: redis.NewScript(announceSource),
+		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
+		revokeAll: script(revokeAllSource), rotate: script(rotateSource),
 	}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	if m.rules == nil {
+		m.rules = func() Rules { return Rules{} }
+	}
+	m.cache = newCache(s.CacheSize)
+	m.counts = newCounts(s.Registerer, m.cache.len)
+	m.revoked = newRevocations(client, m.cache, m.counts)
+	return m
+}
+
+// Opened is a new session.
+type Opened struct {
+	Token   string // exists nowhere but here
+	Session Session
+	// CrowdedOut are the ids of the user's sessions that had to make room.
+	CrowdedOut []string
 }
 
 // Create starts a session with a new token, which exists nowhere but in the
-// answer. The error is ErrGrant or ErrUnavailable.
+// answer. The error is ErrGrant, ErrFull or ErrUnavailable.
 func (m *Manager) Create(ctx context.Context, user User, grant Grant) (string, Session, error) {
-	if err := grant.validate(user); err != nil {
-		return "", Session{}, err
-	}
-	token, err := newToken(m.random)
-	if err != nil {
-		return "", Session{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	key, err := idOf(token)
-	if err != nil {
-		return "", Session{}, err
-	}
-	s := m.start(key, user, grant)
-	if err := m.store(ctx, key, s); err != nil {
-		return "", Session{}, err
-	}
-	return token, s, nil
+	opened, err := m.Open(ctx, user, grant)
+	return opened.Token, opened.Session, err
 }
 
-func (m *Manager) start(key id, user User, grant Grant) Session {
-	now := m.now().Truncate(time.Millisecond)
-	s := Session{
-		ID: key.public(), User: user, Created: now, LastSeen: now, Expires: now.Add(grant.Absolute),
-		Idle: grant.Idle, AuthTime: now, AMR: grant.AMR, Device: grant.Device,
+// Open is Create, and tells which sessions had to make room.
+func (m *Manager) Open(ctx context.Context, user User, grant Grant) (Opened, error) {
+	rules := m.rules()
+	if grant.Cap == (Cap{}) {
+		grant.Cap = rules.Cap
+	}
+	if grant.Bind == BindNone {
+		grant.Bind = rules.Bind
+	}
+	if err := grant.validate(user); err != nil {
+		return Opened{}, err
+	}
+	token, at, err := m.draw(Handle(user.ID))
+	if err != nil {
+		return Opened{}, err
+	}
+	// Read anew: a session that is born before a revocation of all must not
+	// survive it.
+	known, err := m.revoked.reload(ctx)
+	if err != nil {
+		return Opened{}, unavailable("read the revocations", err)
+	}
+	r := m.start(grant, known.seq)
+	answer, err := m.write(ctx, m.create, at.key(), m.createArgs(at, r, user, grant, known)...)
+	if err != nil {
+		m.abandon(ctx, at)
+		return Opened{}, unavailable("create a session", err)
+	}
+	switch {
+	case len(answer) > 0 && answer[0] == "full":
+		return Opened{}, ErrFull
+	case len(answer) == 0 || answer[0] != "created":
+		return Opened{}, fmt.Errorf("%w: Redis would not store the session: %.40q", ErrUnavailable, answer)
+	}
+	out := Opened{Token: token}
+	for _, id := range answer[1:] {
+		out.CrowdedOut = append(out.CrowdedOut, public(id))
+	}
+	if len(out.CrowdedOut) > 0 {
+		m.tell(ctx, at.handle)
+	}
+	f, err := read([]string{at.id, r.encode(), user.ID, user.Name, user.Tenant, grant.Device + "\n" + grant.Network})
+	out.Session = f.Session
+	return out, err
+}
+
+func (m *Manager) draw(handle string) (string, ref, error) {
+	token, err := newToken(m.random, handle)
+	if err != nil {
+		return "", ref{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	at, err := refOf(token)
+	return token, at, err
+}
+
+func (m *Manager) start(grant Grant, born int64) record {
+	now := m.now().UnixMilli()
+	r := record{
+		created: now, seen: now, absolute: now + grant.Absolute.Milliseconds(), idle: grant.Idle.Milliseconds(),
+		auth: now, born: born, bound: bind(grant.Bind, grant.Client), methods: strings.Join(grant.AMR, " "),
 	}
 	if !grant.AuthTime.IsZero() {
-		s.AuthTime = grant.AuthTime.Truncate(time.Millisecond)
+		r.auth = grant.AuthTime.UnixMilli()
 	}
-	return s
+	if r.bound != "" {
+		r.flags = flagBound
+	}
+	return r
 }
 
-// store enters the user's index first: a session that lives without being
-// listed would survive RevokeAll.
-func (m *Manager) store(ctx context.Context, key id, s Session) error {
-	if err := m.index(ctx, key, s); err != nil {
-		return err
+func (m *Manager) createArgs(at ref, r record, user User, grant Grant, known *generations) []any {
+	limit := grant.Cap.Sessions
+	if limit == 0 {
+		limit = DefaultCap
 	}
-	args := append([]any{(s.Idle + memory).Milliseconds()}, s.fields()...)
-	stored, err := m.create.Run(ctx, m.redis, []string{key.key()}, args...).Int()
-	if err != nil {
-		return unavailable("create a session", err)
+	device := grant.Device
+	if grant.Network != "" {
+		device += "\n" + grant.Network
 	}
-	if stored == 0 {
-		return fmt.Errorf("%w: it was revoked while it was created", ErrUnavailable)
+	return []any{
+		r.created, known.floor(user.Tenant), at.id, r.encode(), device, user.ID, user.Name, user.Tenant,
+		limit, grant.Cap.overflow(), memory.Milliseconds(),
 	}
-	return nil
 }
 
-// Lookup finds the session of a token and notes that it was used, unless the
-// demand refuses it. The error has ErrInvalid or ErrUnavailable in its chain;
-// with ErrExpired and ErrRevoked the Session tells whose it was. Malformed
-// tokens are refused without asking Redis.
-func (m *Manager) Lookup(ctx context.Context, token string, demand Demand) (Session, error) {
-	key, err := idOf(token)
-	if err != nil {
-		return Session{}, err
-	}
-	now := m.now().UnixMilli()
-	answer, err := m.lookup.Run(ctx, m.redis, []string{key.key()},
-		now, demand.MaxIdle.Milliseconds(), demand.MaxAge.Milliseconds(), memory.Milliseconds()).StringSlice()
-	if err != nil {
-		return Session{}, unavailable("look a session up", err)
-	}
-	s, err := read(key, answer)
-	if err == nil {
-		s.LastSeen = time.UnixMilli(now)
-	}
-	return s, err
-}
-
-// read turns a script's answer into a session and the error that goes with it.
-func read(key id, answer []string) (Session, error) {
-	if len(answer) == 0 {
-		return Session{}, fmt.Errorf("%w: Redis answered nothing", ErrUnavailable)
-	}
-	verdict, known := verdicts[answer[0]]
-	if !known {
-		return Session{}, fmt.Errorf("%w: Redis answered %.20q", ErrUnavailable, answer[0])
-	}
-	if len(answer) < 2 || errors.Is(verdict, ErrNone) || isMark(answer[1:]) {
-		return Session{}, verdict
-	}
-	s, err := parse(key, answer[1:])
-	if err != nil {
-		return Session{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return s, verdict
-}
-
-// isMark recognises the mark of a session that was revoked before it was
-// stored: nothing is known of it.
-func isMark(pairs []string) bool { return len(pairs) == 2 && pairs[0] == "end_" }
-
-// Revoke ends the session of a token at once and returns what it was. The error
-// has ErrInvalid in its chain if there is no live session, else ErrUnavailable.
-func (m *Manager) Revoke(ctx context.Context, token string) (Session, error) {
-	key, err := idOf(token)
-	if err != nil {
-		return Session{}, err
-	}
-	s, err := m.end(ctx, key, false)
-	if err != nil {
-		return Session{}, err
-	}
-	m.forget(ctx, s.User.ID, key)
-	return s, nil
-}
-
-// RevokeID ends the user's session of that Session.ID.
-func (m *Manager) RevokeID(ctx context.Context, userID, sessionID string) (Session, error) {
-	if len(sessionID) != publicLength {
-		return Session{}, ErrNone
-	}
-	keys, err := m.indexed(ctx, userID)
-	if err != nil {
-		return Session{}, err
-	}
-	for _, key := range keys {
-		if !strings.HasPrefix(string(key), sessionID) {
-			continue
-		}
-		s, err := m.end(ctx, key, true)
-		if err != nil {
-			return Session{}, err
-		}
-		m.forget(ctx, userID, key)
-		return s, nil
-	}
-	return Session{}, ErrNone
-}
-
-// RevokeAll ends all sessions of the user, also one that is being created at
-// this moment, and returns those that were live. After ErrUnavailable some may
-// have ended; call it again.
-func (m *Manager) RevokeAll(ctx context.Context, userID string) ([]Session, error) {
-	keys, err := m.indexed(ctx, userID)
-	if err != nil {
-		return nil, err
-	}
-	var ended []Session
-	for _, key := range keys {
-		s, err := m.end(ctx, key, true)
-		if errors.Is(err, ErrUnavailable) {
-			return ended, err
-		}
-		if err == nil {
-			ended = append(ended, s)
-		}
-	}
-	m.forget(ctx, userID, keys...)
-	return ended, nil
-}
-
-// end revokes one session. mark also keeps one that is not stored yet from
-// being stored.
-func (m *Manager) end(ctx context.Context, key id, mark bool) (Session, error) {
-	flag := 0
-	if mark {
-		flag = 1
-	}
-	answer, err := m.revoke.Run(ctx, m.redis, []string{key.key()},
-		m.now().UnixMilli(), memory.Milliseconds(), flag).StringSlice()
-	if err != nil {
-		return Session{}, unavailable("revoke a session", err)
-	}
-	s, err := read(key, answer)
-	if errors.Is(err, ErrRevoked) {
-		return s, nil
-	}
-	return s, err
+// abandon ends, as well as it can, a session that may have been stored and whose
+// token nobody has.
+func (m *Manager) abandon(ctx context.Context, at ref) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+	defer cancel()
+	_ = m.revoke.Run(ctx, m.redis, []string{at.key()}, m.now().UnixMilli(), 0, at.id).Err()
 }
 
 func unavailable(what string, err error) error {

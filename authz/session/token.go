@@ -16,24 +16,50 @@ const TokenPrefix = "ghs_"
 const (
 	tokenBytes    = 32
 	secretLength  = 43 // base64url of 32 bytes, unpadded (RFC 4648 section 5)
+	handleBytes   = 9
+	handleLength  = 12 // base64url of 9 bytes
 	checkLength   = 6
-	secretEnd     = len(TokenPrefix) + secretLength
+	secretStart   = len(TokenPrefix) + handleLength
+	secretEnd     = secretStart + secretLength
 	checkAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 // TokenLength is the length of every token in bytes.
 const TokenLength = secretEnd + checkLength
 
-// id is the SHA-256 of a token in lower-case hex: all of it that is stored.
-type id string
+// firstTokenLength is that of the tokens of version 1, which had no handle.
+const firstTokenLength = len(TokenPrefix) + secretLength + checkLength
 
-// newToken draws a token from random.
-func newToken(random io.Reader) (string, error) {
+// ref is what a token says without its secret: where its session is stored, and
+// the raw SHA-256 of the token, which is all of it that is stored.
+type ref struct {
+	handle string
+	id     string
+}
+
+// key is the hash of the user's sessions; the handle is its hash tag, so that
+// all of a user shares a slot of a Cluster.
+func (r ref) key() string { return keyOf(r.handle) }
+
+func keyOf(handle string) string { return keyPrefix + handle + "}" }
+
+const keyPrefix = "gh:u:{"
+
+// Handle names a user's slot: the hash tag of the key that holds the user's
+// sessions, for others who want their keys beside it. It is not secret, and not
+// the user's id.
+func Handle(userID string) string {
+	sum := sha256.Sum256([]byte("gatehouse user\x00" + userID))
+	return base64.RawURLEncoding.EncodeToString(sum[:handleBytes])
+}
+
+// newToken draws a token of that handle from random.
+func newToken(random io.Reader, handle string) (string, error) {
 	var secret [tokenBytes]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
 		return "", fmt.Errorf("draw a session token: %w", err)
 	}
-	body := TokenPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
+	body := TokenPrefix + handle + base64.RawURLEncoding.EncodeToString(secret[:])
 	return body + checksum(body), nil
 }
 
@@ -53,32 +79,43 @@ func checksum(body string) string {
 // WellFormed says whether text is a token by its form: prefix, alphabet, length
 // and checksum. Whether a session goes with it is for Lookup to say.
 func WellFormed(text string) bool {
-	if len(text) != TokenLength || !strings.HasPrefix(text, TokenPrefix) {
+	if len(text) != TokenLength && len(text) != firstTokenLength || !strings.HasPrefix(text, TokenPrefix) {
 		return false
 	}
+	end := len(text) - checkLength
+	start := end - secretLength
 	var secret [tokenBytes]byte
 	// Strict: the last character's two spare bits are zero, so that one secret
-	// has one spelling.
-	n, err := base64.RawURLEncoding.Strict().Decode(secret[:], []byte(text[len(TokenPrefix):secretEnd]))
-	return err == nil && n == tokenBytes && text[secretEnd:] == checksum(text[:secretEnd])
+	// has one spelling. Decode passes over line breaks, which the count notices.
+	n, err := base64.RawURLEncoding.Strict().Decode(secret[:], []byte(text[start:end]))
+	if err != nil || n != tokenBytes {
+		return false
+	}
+	n, err = base64.RawURLEncoding.Strict().Decode(secret[:], []byte(text[len(TokenPrefix):start]))
+	return err == nil && n == base64.RawURLEncoding.DecodedLen(start-len(TokenPrefix)) && text[end:] == checksum(text[:end])
 }
 
-func idOf(token string) (id, error) {
+func refOf(token string) (ref, error) {
 	if !WellFormed(token) {
-		return "", ErrMalformed
+		return ref{}, ErrMalformed
+	}
+	if len(token) == firstTokenLength {
+		return ref{}, ErrOutdated
 	}
 	sum := sha256.Sum256([]byte(token))
-	return id(hex.EncodeToString(sum[:])), nil
+	return ref{handle: token[len(TokenPrefix):secretStart], id: string(sum[:])}, nil
 }
 
-func (i id) key() string { return "gh:s:" + string(i) }
-
 // publicLength is the length of Session.ID: 64 bits are plenty within one user.
-const publicLength = 16
+const publicLength = 2 * shortLength
 
-func (i id) public() string { return string(i[:publicLength]) }
+// shortLength of an id's first bytes name a session within its user.
+const shortLength = 8
 
-func userKey(userID string) string {
-	sum := sha256.Sum256([]byte(userID))
-	return "gh:u:" + hex.EncodeToString(sum[:])
+func public(id string) string { return hex.EncodeToString([]byte(id[:shortLength])) }
+
+// short reads a Session.ID back.
+func short(sessionID string) (string, bool) {
+	raw, err := hex.DecodeString(sessionID)
+	return string(raw), err == nil && len(raw) == shortLength && strings.ToLower(sessionID) == sessionID
 }

@@ -10,7 +10,7 @@ import (
 
 func draw(t testing.TB) string {
 	t.Helper()
-	token, err := newToken(rand.Reader)
+	token, err := newToken(rand.Reader, Handle("u-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func TestATokenIsWellFormedAndDrawnAnew(t *testing.T) {
 
 func TestATokenIsWrittenTheSameInEveryVersion(t *testing.T) {
 	t.Parallel()
-	token, err := newToken(bytes.NewReader(make([]byte, tokenBytes)))
+	token, err := newToken(bytes.NewReader(make([]byte, tokenBytes)), Handle("u-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// CRC-32 by Python's zlib.crc32, base 62 by hand: not by this code.
-	const want = "ghs_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA00uS5b"
+	const want = "ghs_pp9ygm-9NkRXAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA3D72Sg"
 	if token != want {
 		t.Errorf("token %q, want %q", token, want)
 	}
@@ -74,27 +74,40 @@ func TestWhatIsNoTokenIsMalformed(t *testing.T) {
 		"space before":        " " + token,
 		"line break":          token + "\n",
 		"padded":              token[:secretEnd] + "=" + token[secretEnd:],
-		"checksum of nothing": TokenPrefix + strings.Repeat("A", secretLength+checkLength),
+		"a line break within": token[:secretStart+1] + "\n" + token[secretStart+2:],
+		"checksum of nothing": TokenPrefix + strings.Repeat("A", handleLength+secretLength+checkLength),
 		// The last character of 43 carries four bits; "B" sets one of the spare two.
 		"spare bits with their own checksum": spare(),
 	} {
 		if WellFormed(text) {
 			t.Errorf("%s: %q passes for a token", name, text)
 		}
-		if _, err := idOf(text); !errors.Is(err, ErrMalformed) || !errors.Is(err, ErrInvalid) {
+		if _, err := refOf(text); !errors.Is(err, ErrMalformed) || !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func spare() string {
-	body := TokenPrefix + strings.Repeat("A", secretLength-1) + "B"
+	body := TokenPrefix + strings.Repeat("A", handleLength+secretLength-1) + "B"
 	return body + checksum(body)
+}
+
+func TestATokenOfVersionOneIsKnownAndOpensNothing(t *testing.T) {
+	t.Parallel()
+	body := TokenPrefix + strings.Repeat("A", secretLength)
+	token := body + checksum(body)
+	if !WellFormed(token) {
+		t.Error("it is not recognised: it would be sent on to upstreams")
+	}
+	if _, err := refOf(token); !errors.Is(err, ErrOutdated) || !errors.Is(err, ErrInvalid) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestNoRandomnessIsAnError(t *testing.T) {
 	t.Parallel()
-	if token, err := newToken(bytes.NewReader(make([]byte, tokenBytes-1))); err == nil {
+	if token, err := newToken(bytes.NewReader(make([]byte, tokenBytes-1)), Handle("u-1")); err == nil {
 		t.Errorf("token %q", token)
 	}
 }
@@ -108,9 +121,12 @@ func FuzzWellFormed(f *testing.F) {
 		if !WellFormed(text) {
 			return
 		}
-		key, err := idOf(text)
-		if err != nil || len(key) != 64 {
-			t.Errorf("%q is well-formed, and its id is %q (%v)", text, key, err)
+		key, err := refOf(text)
+		if errors.Is(err, ErrOutdated) && len(text) == firstTokenLength {
+			return
+		}
+		if err != nil || len(key.id) != 32 {
+			t.Errorf("%q is well-formed, and its id is %q (%v)", text, key.id, err)
 		}
 		if len(text) != TokenLength || checksum(text[:secretEnd]) != text[secretEnd:] {
 			t.Errorf("%q passes for a token", text)

@@ -36,6 +36,7 @@ func (app *App) commands() []*cobra.Command {
 		newServeCommand(app),
 		newAuditCommand(app),
 		newUserCommand(app),
+		newSessionCommand(app),
 		newAlertCommand(app),
 		newCSPCommand(app),
 		newSubjectCommand(app),

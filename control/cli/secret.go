@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz/event"
@@ -125,11 +124,12 @@ func (app *App) reporter(f *scanFlags) (report func(scan.Hit), closing func() er
 	if err != nil {
 		return nil, nil, wrong("%w", err)
 	}
-	options, err := redisauth.Options{URL: url.Value(), Password: password.Value()}.Parse()
+	client, err := redisauth.Options{URL: url.Value(), Password: password.Value()}.Open(redisauth.Tuning{
+		Name: "gatehouse-secret", PoolSize: 2, Dial: 5 * time.Second, Read: 3 * time.Second, Write: 3 * time.Second,
+	})
 	if err != nil {
 		return nil, nil, wrong("%w", err)
 	}
-	client := redis.NewClient(options)
 	writer, err := event.NewWriter(event.Options{Redis: client, Source: "control", Logger: log.Logger, Guard: log.guard})
 	if err != nil {
 		return nil, nil, wrong("%w", err)

@@ -11,11 +11,11 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/assertion"
 	"gatehouse/authz/event"
 	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/redisauth"
 	"gatehouse/control/api"
 	"gatehouse/control/audit"
 	"gatehouse/control/audit/seal"
@@ -123,7 +123,7 @@ func allSame(text []byte) bool {
 }
 
 func fitsURL(v secret.Value) error {
-	if _, err := redis.ParseURL(v.RevealString()); err != nil {
+	if _, err := (redisauth.Options{URL: v}).Parse(); err != nil {
 		return errors.New("is no URL of Redis: write redis://host:port/db or unix:///path.sock")
 	}
 	return nil

@@ -46,7 +46,7 @@ func newUserCommand(app *App) *cobra.Command {
 type userFlags struct {
 	store           string
 	stdin, generate bool
-	sessions        sessionFlags
+	sessions        endSessionFlags
 }
 
 // with opens the store for as long as run takes.

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"gatehouse/authz/secret/redisauth"
 	"gatehouse/authz/session"
 	"gatehouse/control/store"
 )
@@ -18,13 +16,13 @@ import (
 // endWithin is how long the end of somebody's sessions waits for Redis.
 const endWithin = 10 * time.Second
 
-// sessionFlags say where the sessions are that a change of a user ends.
-type sessionFlags struct {
-	redis commonFlags
-	keep  bool
+// endSessionFlags say where the sessions are that a change of a user ends.
+type endSessionFlags struct {
+	sessionFlags
+	keep bool
 }
 
-func (f *sessionFlags) add(cmd *cobra.Command) {
+func (f *endSessionFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.redis.redis, "redis", "", "redis://HOST:PORT/DB or unix:///PATH, where the user's sessions are; without a password (REDIS_PASSWORD_FILE)")
 	cmd.Flags().StringVar(&f.redis.redisURLFile, "redis-url-file", "", "file that holds the URL of Redis")
 	cmd.Flags().BoolVar(&f.keep, "keep-sessions", false, "leave sessions that are open as they are")
@@ -32,7 +30,7 @@ func (f *sessionFlags) add(cmd *cobra.Command) {
 
 // check is done before anything is changed: a user who is disabled and still
 // signed in looks safe and is not.
-func (f *sessionFlags) check(app *App) error {
+func (f *endSessionFlags) check(app *App) error {
 	if f.keep {
 		return nil
 	}
@@ -51,7 +49,7 @@ func (f *sessionFlags) check(app *App) error {
 }
 
 // end ends all sessions of the user of that name, unless they are to stay.
-func (f *sessionFlags) end(ctx context.Context, app *App, s *store.Store, name string) error {
+func (f *endSessionFlags) end(ctx context.Context, app *App, s *store.Store, name string) error {
 	if f.keep {
 		return nil
 	}
@@ -62,13 +60,18 @@ func (f *sessionFlags) end(ctx context.Context, app *App, s *store.Store, name s
 	return f.endOf(ctx, app, u.ID)
 }
 
-func (f *sessionFlags) endOf(ctx context.Context, app *App, userID string) (err error) {
+func (f *endSessionFlags) endOf(ctx context.Context, app *App, userID string) (err error) {
 	if f.keep {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, endWithin)
 	defer cancel()
-	client, err := f.open(app)
+	log, err := app.logger("text", "warn")
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	client, err := f.client(app, log.Logger)
 	if err != nil {
 		return err
 	}
@@ -79,27 +82,4 @@ func (f *sessionFlags) endOf(ctx context.Context, app *App, userID string) (err 
 	}
 	_, err = fmt.Fprintf(app.Stderr, "ended %d sessions\n", len(ended))
 	return err
-}
-
-func (f *sessionFlags) open(app *App) (*redis.Client, error) {
-	log, err := app.logger("text", "warn")
-	if err != nil {
-		return nil, err
-	}
-	url, err := app.redisURL(&f.redis, log.Logger)
-	if err != nil {
-		return nil, err
-	}
-	if url == nil {
-		return nil, misuse("the user's sessions are in Redis: pass --redis, --redis-url-file or REDIS_URL_FILE")
-	}
-	password, err := app.live("REDIS_PASSWORD", log.Logger)
-	if err != nil {
-		return nil, wrong("%w", err)
-	}
-	options, err := redisauth.Options{URL: url.Value(), Password: password.Value()}.Parse()
-	if err != nil {
-		return nil, wrong("%w", err)
-	}
-	return redis.NewClient(options), nil
 }

@@ -52,7 +52,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Session: authzpolicy.Session{
 			Mode: "enforce", Require: "required", MaxIdleSeconds: 600, MaxAgeSeconds: 28800, MaxAuthAgeSeconds: 300,
 			SecondFactor: true, Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
-			APIKeyScope: "read",
+			APIKeyScope: "read", MaxSessions: 2, WhenFull: "oldest-out", Cache: "off",
 		},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},
 		Limits: []authzpolicy.Limit{{
@@ -63,8 +63,8 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 	wantSignIn := authzpolicy.SignIn{
 		IdleSeconds: 900, AbsoluteSeconds: 86400, Page: "/auth/sign-in", Site: "Example",
 		Origins: []string{"https://app.example.com", "https://www.example.com"}, PasskeyDomain: "example.com", SignUp: true,
-		ThemeFile: "/etc/gatehouse/theme.css",
-		Password:  authzpolicy.Password{MinLength: 15, ContextWords: []string{"example"}, CompromisedList: "/var/lib/gatehouse/passwords.txt"},
+		ThemeFile: "/etc/gatehouse/theme.css", MaxSessions: 20, WhenFull: "refuse", Bind: "fingerprint", ConfirmedBy: 1,
+		Password: authzpolicy.Password{MinLength: 15, ContextWords: []string{"example"}, CompromisedList: "/var/lib/gatehouse/passwords.txt"},
 		Providers: []authzpolicy.Provider{{
 			Name: "corporate", Title: "Example Ltd", Issuer: "https://idp.example.com", ClientID: "gatehouse", Public: true,
 			Scopes: []string{"profile", "offline_access"}, RoleClaim: "groups", NewUsers: true, RefreshSeconds: 600, MaxStaleSeconds: 3600,

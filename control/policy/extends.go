@@ -116,6 +116,7 @@ func inheritSession(own, parent value[rawSession]) value[rawSession] {
 	s.mode, s.require = s.mode.or(p.mode), s.require.or(p.require)
 	s.maxIdle, s.maxAge, s.audience = s.maxIdle.or(p.maxIdle), s.maxAge.or(p.maxAge), s.audience.or(p.audience)
 	s.apiKeyScope = s.apiKeyScope.or(p.apiKeyScope)
+	s.maxSessions, s.whenFull, s.cache = s.maxSessions.or(p.maxSessions), s.whenFull.or(p.whenFull), s.cache.or(p.cache)
 	if s.require.v != string(authzpolicy.SessionRequired) {
 		return own // what only a required session can have is not asked for any more
 	}

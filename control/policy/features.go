@@ -209,6 +209,9 @@ func session(raw value[rawSession], t trace) authzpolicy.Session {
 		Require:        authzpolicy.Require(put(t, "session.require", raw.v.require)),
 		MaxIdleSeconds: int64(put(t, "session.max_idle", raw.v.maxIdle) / time.Second),
 		MaxAgeSeconds:  int64(put(t, "session.max_age", raw.v.maxAge) / time.Second),
+		MaxSessions:    put(t, "session.max_sessions", raw.v.maxSessions),
+		WhenFull:       put(t, "session.when_full", raw.v.whenFull),
+		Cache:          put(t, "session.cache", raw.v.cache),
 		APIKeyScope:    put(t, "session.api_key_scope", raw.v.apiKeyScope),
 
 		MaxAuthAgeSeconds: int64(put(t, "session.max_auth_age", raw.v.maxAuthAge) / time.Second),

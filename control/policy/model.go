@@ -81,6 +81,8 @@ type rawSession struct {
 	secondFactor                value[bool]
 	roles, scopes               value[[]value[string]]
 	apiKeyScope                 value[string]
+	maxSessions                 value[int64]
+	whenFull, cache             value[string]
 }
 
 type rawLimit struct {

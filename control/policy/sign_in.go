@@ -7,6 +7,7 @@ import (
 	"time"
 
 	authzpolicy "gatehouse/authz/policy"
+	authzsession "gatehouse/authz/session"
 )
 
 type rawSignIn struct {
@@ -16,6 +17,8 @@ type rawSignIn struct {
 	signUp                    value[bool]
 	password                  value[rawPassword]
 	providers                 value[[]value[rawProvider]]
+	maxSessions, confirmedBy  value[int64]
+	whenFull, bind            value[string]
 }
 
 type rawPassword struct {
@@ -35,6 +38,12 @@ func signInKind() kind[rawSignIn] {
 	return object(
 		key("idle", "a session ends after this time without a request: 30m", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.idle }),
 		key("absolute", "a session ends after this time whatever happens: 12h", seconds(), func(s *rawSignIn) *value[time.Duration] { return &s.absolute }),
+		key("max_sessions", "how many a user has at a time; 100 unless told", integer(1, authzsession.MaxCap), func(s *rawSignIn) *value[int64] { return &s.maxSessions }),
+		key("when_full", whenFullDoc, whenFull(), func(s *rawSignIn) *value[string] { return &s.whenFull }),
+		key("bind", "a session is good only from the client it was given to: none, certificate (as Envoy states it), or fingerprint (kind of browser and system)",
+			word("none", string(authzsession.BindCertificate), string(authzsession.BindFingerprint)), func(s *rawSignIn) *value[string] { return &s.bind }),
+		key("confirmed_by", "how many replicas of Redis must have a new session or a revocation before it counts; 0 unless told",
+			integer(0, authzsession.MaxReplicas), func(s *rawSignIn) *value[int64] { return &s.confirmedBy }),
 		key("page", "the path to which browsers are sent that need a session, on every host: /auth/sign-in", text(), func(s *rawSignIn) *value[string] { return &s.page }),
 		key("site", "the site's name, as the pages of sign-in and authenticators show it", text(), func(s *rawSignIn) *value[string] { return &s.site }),
 		key("origins", "where people may be sent after sign-in, and come back to from their provider: [https://app.example.com]; passkeys are the first one's", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
@@ -76,6 +85,10 @@ func (k *compiler) signIn() {
 		IdleSeconds:     int64(put(t, "sign_in.idle", raw.idle) / time.Second),
 		AbsoluteSeconds: int64(put(t, "sign_in.absolute", raw.absolute) / time.Second),
 		Page:            put(t, "sign_in.page", raw.page),
+		MaxSessions:     raw.maxSessions.v,
+		WhenFull:        raw.whenFull.v,
+		Bind:            raw.bind.v,
+		ConfirmedBy:     raw.confirmedBy.v,
 		Site:            raw.site.v,
 		Origins:         putList(t, "sign_in.origins", raw.origins),
 		PasskeyDomain:   put(t, "sign_in.passkey_domain", raw.domain),

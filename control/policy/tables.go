@@ -3,6 +3,7 @@ package policy
 import (
 	"time"
 
+	authzsession "gatehouse/authz/session"
 	"gatehouse/filter/upload"
 )
 
@@ -138,6 +139,12 @@ func csrfKind() kind[rawCSRF] {
 	return orMode(full, func(c *rawCSRF) *value[string] { return &c.mode })
 }
 
+const whenFullDoc = "beyond max_sessions: oldest-out (unless told) or refuse"
+
+func whenFull() kind[string] {
+	return word(string(authzsession.OldestOut), string(authzsession.Refuse))
+}
+
 // sessionKind takes "session: required" for "session: {require: required}".
 func sessionKind() kind[rawSession] {
 	require := word("none", "optional", "required")
@@ -152,6 +159,10 @@ func sessionKind() kind[rawSession] {
 		key("scopes", "the session or API key must have all of these scopes", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.scopes }),
 		key("audience", "whom x-gatehouse-assertion is for; the upstream's name unless told", text(), func(s *rawSession) *value[string] { return &s.audience }),
 		key("api_key_scope", "API keys with this scope stand for a session; without it none does", text(), func(s *rawSession) *value[string] { return &s.apiKeyScope }),
+		key("max_sessions", "how many of the user's sessions get in here", integer(1, authzsession.MaxCap), func(s *rawSession) *value[int64] { return &s.maxSessions }),
+		key("when_full", whenFullDoc, whenFull(), func(s *rawSession) *value[string] { return &s.whenFull }),
+		key("cache", "off asks Redis about every request; on (unless told) may know for up to a second what no revocation has touched", word("on", "off"),
+			func(s *rawSession) *value[string] { return &s.cache }),
 	)
 	return kind[rawSession]{
 		schema: schema{"oneOf": []schema{require.schema, full.schema}},

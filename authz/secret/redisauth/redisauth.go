@@ -61,7 +61,11 @@ func (o Options) current(first credentials) (user, password string) {
 }
 
 func parse(location secret.Value) (*redis.Options, error) {
-	options, err := redis.ParseURL(trimmed(location))
+	place, err := read(trimmed(location))
+	if err != nil {
+		return nil, err
+	}
+	options, err := redis.ParseURL(place.url)
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL cannot be read: %w: write redis://host:port/db or unix:///path.sock", withoutURL(err))
 	}

@@ -1,0 +1,144 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Question is a lookup as one command of Redis, for a pipeline that asks other
+// things of the same slot at once: run Script on Key with Args, and give what it
+// answers to Decode. Until then nobody knows whether the token is good, though
+// it names a handle: anybody can make a token of anybody's handle. What counts
+// against a user must wait for Decode.
+type Question struct {
+	Script *redis.Script
+	Key    string
+	Args   []any
+
+	m      *Manager
+	at     ref
+	demand Demand
+	now    int64
+	known  *generations
+	ticket ticket
+}
+
+// Handle is the hash tag of Key.
+func (q *Question) Handle() string { return q.at.handle }
+
+// Ask prepares a lookup. Where the cache or the form of the token already
+// answers, done is true and the rest is as of Lookup.
+func (m *Manager) Ask(ctx context.Context, token string, demand Demand) (q Question, s Session, done bool, err error) {
+	at, err := refOf(token)
+	if err != nil {
+		return Question{}, Session{}, true, err
+	}
+	known, err := m.revoked.current(ctx)
+	if err != nil {
+		return Question{}, Session{}, true, unavailable("read the revocations", err)
+	}
+	now := m.now().UnixMilli()
+	cached := !demand.Fresh && demand.Cap.Sessions == 0
+	if cached {
+		if f, ok := m.cache.get(at); ok && f.judge(now, demand, known) == nil {
+			m.counts.hit()
+			return Question{}, f.Session, true, nil
+		}
+	}
+	m.counts.miss()
+	return Question{
+		Script: m.lookup, Key: at.key(), m: m, at: at, demand: demand, now: now, known: known,
+		ticket: m.cache.begin(at, cached),
+		Args: []any{
+			now, known.epoch, at.id, demand.MaxIdle.Milliseconds(), demand.MaxAge.Milliseconds(), memory.Milliseconds(),
+			string(bind(BindCertificate, demand.Client)), string(bind(BindFingerprint, demand.Client)),
+			demand.Cap.Sessions, demand.Cap.overflow(),
+		},
+	}, Session{}, false, nil
+}
+
+// Decode reads the answer of the script.
+func (q *Question) Decode(answer []string, err error) (Session, error) {
+	if err != nil {
+		return Session{}, unavailable("look a session up", err)
+	}
+	f, err := judged(answer)
+	if err != nil {
+		return f.Session, err
+	}
+	if f.record.born < q.known.floor(f.User.Tenant) {
+		return f.Session, ErrRevoked
+	}
+	f.LastSeen, f.record.seen = time.UnixMilli(q.now), q.now
+	q.m.cache.put(q.ticket, f)
+	return f.Session, nil
+}
+
+// judged turns a script's answer into a session and the error that goes with it.
+func judged(answer []string) (found, error) {
+	if len(answer) == 0 {
+		return found{}, fmt.Errorf("%w: Redis answered nothing", ErrUnavailable)
+	}
+	verdict, known := verdicts[answer[0]]
+	if !known {
+		return found{}, fmt.Errorf("%w: Redis answered %.20q", ErrUnavailable, answer[0])
+	}
+	if errors.Is(verdict, ErrNone) {
+		return found{}, verdict
+	}
+	f, err := read(answer[1:])
+	if err != nil {
+		return found{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return f, verdict
+}
+
+// Lookup finds the session of a token and notes that it was used, unless the
+// demand refuses it. The error has ErrInvalid or ErrUnavailable in its chain;
+// with errors other than ErrNone the Session tells whose it was. Malformed
+// tokens are refused without asking Redis.
+func (m *Manager) Lookup(ctx context.Context, token string, demand Demand) (Session, error) {
+	q, s, done, err := m.Ask(ctx, token, demand)
+	if done {
+		return s, err
+	}
+	return q.Decode(m.send(ctx, &q).StringSlice())
+}
+
+// send asks by a batch while Run sends them, else alone.
+func (m *Manager) send(ctx context.Context, q *Question) *redis.Cmd {
+	if m.batches != nil && m.running.Load() {
+		if answer, ok := m.batches.ask(ctx, q); ok {
+			return answer
+		}
+	}
+	return q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...)
+}
+
+// judge is lookup.lua's for what the cache holds. It may only be stricter: what
+// it refuses, Redis is asked.
+func (f *found) judge(now int64, demand Demand, known *generations) error {
+	r := &f.record
+	switch {
+	case r.flags&(flagEnded|flagReplaced) != 0:
+		return ErrRevoked
+	case r.born < known.floor(f.User.Tenant):
+		return ErrRevoked
+	case now >= r.absolute:
+		return ErrExpiredAbsolute
+	case now-r.seen >= r.idle:
+		return ErrExpiredIdle
+	case !r.bound.admits(demand.Client):
+		return ErrBound
+	case demand.MaxAge > 0 && now-r.created >= demand.MaxAge.Milliseconds():
+		return ErrDemandAge
+	case demand.MaxIdle > 0 && now-r.seen >= demand.MaxIdle.Milliseconds():
+		return ErrDemandIdle
+	default:
+		return nil
+	}
+}

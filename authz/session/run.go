@@ -1,0 +1,70 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const retryEvery = 100 * time.Millisecond
+
+// Run follows revocations until ctx ends, so that lookups need not ask for them
+// and the cache can be used. Without Run all is as true, and costs a read a
+// second. It is called once.
+func (m *Manager) Run(ctx context.Context) {
+	var both sync.WaitGroup
+	if m.batches != nil {
+		for range senders {
+			both.Go(func() { m.batches.send(ctx) })
+		}
+		m.running.Store(true)
+		defer func() {
+			m.running.Store(false)
+			close(m.batches.over)
+		}()
+	}
+	both.Go(func() { m.hear(ctx) })
+	both.Go(func() { m.poll(ctx) })
+	both.Wait()
+}
+
+func (m *Manager) hear(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		begun := time.Now()
+		err := m.revoked.listen(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(begun) > silence {
+			failing = false
+		}
+		if !failing {
+			m.log.Warn("revocations are not heard of; the session cache is off until they are", "error", err)
+		}
+		failing = true
+		wait(ctx, retryEvery)
+	}
+}
+
+func (m *Manager) poll(ctx context.Context) {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			_ = m.revoked.compare(ctx) // lookups find it stale, ask themselves, and say why not
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
