@@ -43,5 +43,14 @@ func proxyOnRequestTrailers(id, _ uint32) uint32 { return uint32(vm.stream(id).o
 //go:wasmexport proxy_on_response_headers
 func proxyOnResponseHeaders(id, _, _ uint32) uint32 { return uint32(vm.stream(id).onResponseHeaders()) }
 
+//go:wasmexport proxy_on_grpc_receive
+func proxyOnGRPCReceive(id, token, size uint32) { vm.onScanReceive(id, token, int(size)) }
+
+//go:wasmexport proxy_on_grpc_close
+func proxyOnGRPCClose(id, token, status uint32) { vm.onScanClose(id, token, status) }
+
+//go:wasmexport proxy_on_tick
+func proxyOnTick(id uint32) { vm.onTick(id) }
+
 //go:wasmexport proxy_on_delete
 func proxyOnDelete(id uint32) { vm.remove(id) }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gatehouse/filter/policy"
+	"gatehouse/filter/scan"
 )
 
 // Numbers of proxy-wasm ABI 0.2.
@@ -16,6 +17,9 @@ const (
 
 	actionContinue action = 0
 	actionPause    action = 1
+	// actionWait also keeps bytes back. The host then stops reading at its buffer's
+	// limit instead of answering 413, and shows a body's next bytes alone.
+	actionWait action = 2
 )
 
 // action tells the host whether to go on.
@@ -31,17 +35,23 @@ type machine struct {
 	// last is the stream of the last callback: the next is mostly about it too.
 	last   *stream
 	lastID uint32
+	// scans are the streams that have spoken to the scanner.
+	scans map[uint32]*stream
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
-var vm = machine{plugins: map[uint32]*plugin{}, streams: map[uint32]*stream{}} //nolint:gochecknoglobals // see above
+var vm = machine{plugins: map[uint32]*plugin{}, streams: map[uint32]*stream{}, scans: map[uint32]*stream{}} //nolint:gochecknoglobals // see above
 
 // maxIdle bounds the streams that are kept for the next requests, and so the
 // memory that they hold.
 const maxIdle = 256
 
 // plugin is one configuration.
-type plugin struct{ set *policy.Set }
+type plugin struct {
+	set *policy.Set
+	// target is the cluster of the scan service, as the host wants it named.
+	target []byte
+}
 
 // create makes a plugin, which has no parent, or a stream of one.
 func (m *machine) create(id, parent uint32) {
@@ -55,7 +65,7 @@ func (m *machine) create(id, parent uint32) {
 	} else {
 		s = &stream{}
 	}
-	s.begin(m.plugins[parent])
+	s.begin(id, m.plugins[parent])
 	m.streams[id] = s
 	m.last, m.lastID = s, id
 }
@@ -69,6 +79,7 @@ func (m *machine) remove(id uint32) {
 		return
 	}
 	delete(m.streams, id)
+	delete(m.scans, id)
 	m.last = nil
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)
@@ -107,6 +118,13 @@ func (m *machine) configure(id uint32) bool {
 		}
 		return false
 	}
-	p.set = set
+	p.set, p.target = set, nil
+	if service := set.ScanService(); service != "" {
+		p.target = scan.Target(service)
+		if err := hostTick(scan.TickMillis); err != nil {
+			hostLog(levelCritical, "gatehouse: without a clock scans cannot be timed: "+err.Error())
+			return false
+		}
+	}
 	return true
 }

@@ -26,6 +26,8 @@ const (
 // deleted it, so that a request allocates nothing; nothing of one exchange may
 // be kept in the next.
 type stream struct {
+	id       uint32
+	plugin   *plugin
 	set      *policy.Set
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
@@ -33,6 +35,10 @@ type stream struct {
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
+	seen     bool // the next callback begins with them
+	held     bool // by the inspector's word
+	waiting  bool // by the scanner's
+	link     link
 
 	request, response abi.Map
 	// What the host wrote, which the maps and the exchange are parts of.
@@ -40,7 +46,8 @@ type stream struct {
 	scratch, verdictText                  []byte // packed for the host
 }
 
-func (s *stream) begin(p *plugin) {
+func (s *stream) begin(id uint32, p *plugin) {
+	s.id, s.plugin = id, p
 	if p != nil {
 		s.set = p.set
 	}
@@ -49,7 +56,8 @@ func (s *stream) begin(p *plugin) {
 // reset forgets the exchange; false means that too much memory would be kept.
 func (s *stream) reset() bool {
 	s.exchange.Reset()
-	s.set, s.begun, s.replied, s.inBuffer = nil, false, false, 0
+	s.id, s.plugin, s.set, s.begun, s.replied = 0, nil, nil, false, false
+	s.inBuffer, s.seen, s.held, s.waiting, s.link = 0, false, false, false, link{}
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
 
@@ -66,6 +74,9 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		return s.fail("the stream has no configuration")
 	}
 	request := pipeline.Request{Headers: s.request.Lines(), EndOfStream: endOfStream, Random: &vm.random}
+	if s.plugin != nil && s.plugin.target != nil {
+		request.Scanner = s
+	}
 	if s.set.ReadsMetadata() {
 		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
 		if request.RoutePolicy == "" { // else the virtual host's would not count
@@ -97,48 +108,64 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if s.replied {
 		return actionPause
 	}
-	if !s.begun || !s.exchange.Inspecting() {
+	if !s.begun || !s.exchange.Inspecting() && !s.exchange.Waiting() {
 		return actionContinue
 	}
 	defer s.guard(&do)
-	hold, err := s.judge(size)
-	if err != nil {
+	if err := s.judge(size); err != nil {
 		return s.fail(err.Error())
 	}
 	if endOfStream {
 		s.exchange.End()
-		hold = false
+		s.held = false
 	}
-	if s.exchange.Reply() != nil {
+	switch {
+	case s.exchange.Reply() != nil:
 		return s.reply()
+	case s.exchange.Waiting():
+		return s.keep(size, actionWait)
+	case s.held:
+		return s.keep(size, actionPause)
 	}
-	if hold {
-		s.inBuffer = max(size, s.inBuffer)
-		return actionPause
-	}
-	s.inBuffer = 0
+	s.inBuffer, s.waiting = 0, false
 	return actionContinue
 }
 
+// keep counts what the host keeps back.
+func (s *stream) keep(size int, how action) action {
+	if s.seen {
+		s.inBuffer = max(size, s.inBuffer)
+	} else {
+		s.inBuffer += size
+	}
+	s.seen, s.waiting = how == actionPause, how == actionWait
+	return how
+}
+
 // judge gives the bytes that are new in the host's buffer to the exchange.
-func (s *stream) judge(size int) (hold bool, err error) {
-	// Held bytes stay held until new ones decide.
-	hold = s.inBuffer > 0
-	for at := s.inBuffer; at < size; {
+func (s *stream) judge(size int) error {
+	if s.inBuffer == 0 {
+		s.held = false
+	} // else held bytes stay held until new ones decide
+	at := 0
+	if s.seen {
+		at = s.inBuffer
+	}
+	for at < size {
 		chunk, err := hostBody(at, min(readSize, size-at))
 		if err != nil {
-			return false, err
+			return err
 		}
 		if len(chunk) == 0 {
-			return false, fmt.Errorf("the host gave nothing at %d of %d", at, size)
+			return fmt.Errorf("the host gave nothing at %d of %d", at, size)
 		}
-		hold = s.exchange.Body(chunk)
+		s.held = s.exchange.Body(chunk)
 		if s.exchange.Reply() != nil {
-			return false, nil
+			return nil
 		}
 		at += len(chunk)
 	}
-	return hold, nil
+	return nil
 }
 
 // onRequestTrailers is the end of a body with trailers: no end of stream comes
@@ -152,8 +179,13 @@ func (s *stream) onRequestTrailers() (do action) {
 	}
 	defer s.guard(&do)
 	s.exchange.End()
+	s.held = false
 	if s.exchange.Reply() != nil {
 		return s.reply()
+	}
+	if s.exchange.Waiting() {
+		s.waiting = true
+		return actionPause
 	}
 	return actionContinue
 }

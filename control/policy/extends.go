@@ -125,5 +125,6 @@ func inheritUploads(own, parent value[rawUploads]) value[rawUploads] {
 	u.maxFile, u.maxRequest, u.maxFiles = u.maxFile.or(p.maxFile), u.maxRequest.or(p.maxRequest), u.maxFiles.or(p.maxFiles)
 	u.maxUnpacked, u.maxPixels = u.maxUnpacked.or(p.maxUnpacked), u.maxPixels.or(p.maxPixels)
 	u.onUncertain, u.fields = u.onUncertain.or(p.onUncertain), u.fields.or(p.fields)
+	u.scan = inheritScan(u.scan, p.scan)
 	return own
 }

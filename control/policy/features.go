@@ -72,8 +72,10 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		MaxUnpackedSize: put(t, "uploads.max_unpacked_size", raw.v.maxUnpacked),
 		MaxPixels:       put(t, "uploads.max_pixels", raw.v.maxPixels),
 		OnUncertain:     put(t, "uploads.on_uncertain", raw.v.onUncertain),
+		Scan:            uploadScan(raw.v.scan, t),
 		Fields:          k.uploadFields(raw.v.fields, t),
 	}
+	k.scannable(u, raw.v, t)
 	known := k.knownTypes(raw.v.allow)
 	if u.Mode != filterpolicy.Off && len(known) == len(u.Allow) {
 		_, err := upload.Compile(u.Config())

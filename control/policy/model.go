@@ -97,7 +97,14 @@ type rawUploads struct {
 	maxUnpacked         value[int64]
 	maxPixels           value[int64]
 	onUncertain         value[string]
+	scan                value[rawScan]
 	fields              value[[]value[rawUploadField]]
+}
+
+type rawScan struct {
+	when, hold, onTimeout, onError value[string]
+	maxHold                        value[int64]
+	timeout                        value[time.Duration]
 }
 
 type rawUploadField struct {

@@ -184,8 +184,23 @@ func uploadsKind() kind[rawUploads] {
 		key("max_files", "files in one request", integer(1, 10_000), func(u *rawUploads) *value[int64] { return &u.maxFiles }),
 		key("max_unpacked_size", "of what one file holds, unpacked: 512MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxUnpacked }),
 		key("max_pixels", "width times height of an image", integer(1, 1<<40), func(u *rawUploads) *value[int64] { return &u.maxPixels }),
-		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
+		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject", "scan"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
+		key("scan", "how files are handed to control.scanner", uploadScanKind(), func(u *rawUploads) *value[rawScan] { return &u.scan }),
 		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
+	)
+}
+
+func uploadScanKind() kind[rawScan] {
+	return object(
+		key("when", "uncertain (unless told: files that nobody can see into, with on_uncertain: scan) or always", word("uncertain", "always"),
+			func(s *rawScan) *value[string] { return &s.when }),
+		key("hold", "none (unless told: bytes pass, the end of a file waits) or body: nothing passes before the verdict", word("none", "body"),
+			func(s *rawScan) *value[string] { return &s.hold }),
+		key("max_hold", "of a body that is held: 8MiB", size(), func(s *rawScan) *value[int64] { return &s.maxHold }),
+		key("timeout", "how long the scanner may be silent while it is waited for: 10s", seconds(), func(s *rawScan) *value[time.Duration] { return &s.timeout }),
+		key("on_timeout", "reject (unless told: 503) or accept", word("reject", "accept"), func(s *rawScan) *value[string] { return &s.onTimeout }),
+		key("on_error", "reject (unless told: 503) or accept: no scanner, no control, or too large a file for it", word("reject", "accept"),
+			func(s *rawScan) *value[string] { return &s.onError }),
 	)
 }
 

@@ -17,6 +17,7 @@ import (
 	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
 	"gatehouse/filter/policy"
+	"gatehouse/filter/scan"
 	"gatehouse/filter/upload"
 	"gatehouse/filter/verdict"
 )
@@ -34,6 +35,10 @@ type Exchange struct {
 	random    Random
 	raw       [headers.NonceBytes]byte
 	nonce     string
+	scanner   scan.Opener
+	session   scan.Session
+	scanning  bool // the policy scans, and the session's findings still matter
+	ended     bool // all of the body was judged
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -56,6 +61,7 @@ func (x *Exchange) Begin(set *policy.Set, r Request) {
 	x.set = set
 	x.head.read(r.Headers)
 	x.random = r.Random
+	x.scanner = r.Scanner
 	x.verdict = verdict.Verdict{Decision: verdict.Allow, Version: set.Version()}
 	chosen, err := set.Select(policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -82,9 +88,11 @@ func (x *Exchange) Begin(set *policy.Set, r Request) {
 
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
-	h := x.head
+	x.session.Close()
+	x.session.Start(scan.Settings{}, nil)
+	h, session := x.head, x.session
 	h.forget()
-	*x = Exchange{head: h}
+	*x = Exchange{head: h, session: session}
 }
 
 // Drop lists the request headers that must not go on, in lower case.
@@ -122,7 +130,7 @@ func (x *Exchange) Body(chunk []byte) (hold bool) {
 		x.End()
 		return false
 	}
-	return hold
+	return x.scanned() || hold
 }
 
 // End judges the body as complete: at the end of the stream or at the trailers.
@@ -134,10 +142,12 @@ func (x *Exchange) End() {
 	i := x.inspector
 	refusal := i.Close()
 	x.verdict.Files = i.Files()
-	x.inspector = nil
+	x.inspector, x.ended = nil, true
 	if refusal != nil {
 		x.refuseClosed(refusal)
+		return
 	}
+	x.scanned()
 }
 
 // Verdict is what is known now; it is final once the response begins.
@@ -146,6 +156,7 @@ func (x *Exchange) Verdict() *verdict.Verdict { return &x.verdict }
 // Fail refuses the request because the filter itself failed.
 func (x *Exchange) Fail(reason string) {
 	x.inspector = nil
+	x.stopScanning()
 	x.deny(verdict.FeaturePolicy, "filter_failed", reason, verdict.CheckUnavailable)
 }
 
@@ -218,6 +229,7 @@ func (x *Exchange) beginUpload() {
 		return
 	}
 	inspector, refusal := p.Inspect(upload.Request{
+		Tap:    x.tap(),
 		Method: x.head.method, Path: x.head.path, ContentLength: x.head.contentLength,
 		ContentType: strings.Join(x.head.contentType, ""), ContentEncoding: strings.Join(x.head.contentEncoding, ""),
 		ContentDisposition: x.head.contentDisposition, ContentRange: x.head.contentRange, UploadOffset: x.head.uploadOffset,
@@ -237,6 +249,7 @@ func (x *Exchange) refuse(r *upload.Refusal) {
 }
 
 func (x *Exchange) refuseClosed(r *upload.Refusal) {
+	x.stopScanning()
 	reason := r.Reason
 	if id := r.ID(); id != "" {
 		reason += " (" + id + ")"

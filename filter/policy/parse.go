@@ -144,6 +144,7 @@ func (r *reader) config(v gjson.Result) Config {
 			r.str(&s)(where, v)
 			c.Verdicts = Verdicts(s)
 		},
+		"scan_service":   r.str(&c.ScanService),
 		"default_policy": r.str(&c.DefaultPolicy),
 		"rules": func(where string, v gjson.Result) {
 			r.array(where, v, func(at string, e gjson.Result) { c.Rules = append(c.Rules, r.rule(at, e)) })
@@ -260,12 +261,22 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 		"mode": r.mode(&u.Mode), "allow": r.strings(&u.Allow), "max_file_size": r.integer(&u.MaxFileSize),
 		"max_request_size": r.integer(&u.MaxRequestSize), "max_files": r.integer(&files),
 		"max_unpacked_size": r.integer(&u.MaxUnpackedSize), "max_pixels": r.integer(&u.MaxPixels), "on_uncertain": r.str(&u.OnUncertain),
+		"scan": func(at string, e gjson.Result) { u.Scan = r.scan(at, e) },
 		"fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
 		},
 	})
 	u.MaxFiles = int(min(max(files, -1), 1<<30))
 	return u
+}
+
+func (r *reader) scan(where string, v gjson.Result) *Scan {
+	s := &Scan{}
+	r.fields(where, v, map[string]field{
+		"when": r.str(&s.When), "hold": r.str(&s.Hold), "max_hold": r.integer(&s.MaxHold),
+		"timeout_ms": r.integer(&s.TimeoutMillis), "on_timeout": r.str(&s.OnTimeout), "on_error": r.str(&s.OnError),
+	})
+	return s
 }
 
 func (r *reader) uploadField(where string, v gjson.Result) UploadField {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/filter/scan"
 )
 
 // Config is what a policy says; see filter/policy.Uploads for the keys. Sizes
@@ -20,8 +22,12 @@ type Config struct {
 	MaxPixels int64
 	// OnUncertain says what becomes of a file that nobody can see into, because
 	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
-	// (the default) or OnUncertainReject.
+	// (the default), OnUncertainReject or OnUncertainScan.
 	OnUncertain string
+	// Scan hands files to a virus scanner: each of them if it says Always, else
+	// those that nobody can see into, which OnUncertainScan asks for. Nil scans
+	// nothing, and goes with no OnUncertainScan.
+	Scan *scan.Settings
 	// Fields says otherwise for some fields of a form.
 	Fields []Field
 }
@@ -38,6 +44,7 @@ type Field struct {
 const (
 	OnUncertainAccept = "accept"
 	OnUncertainReject = "reject"
+	OnUncertainScan   = "scan"
 )
 
 // The defaults of a Config.
@@ -61,7 +68,11 @@ type Policy struct {
 	rejectUncertain bool
 	acceptUncertain bool // as it was written, not by default
 	fields          map[string]*Policy
+	scan            *scan.Settings
 }
+
+// Scan is how files are scanned, nil if they are not.
+func (p *Policy) Scan() *scan.Settings { return p.scan }
 
 // ConfigError is one mistake in a Config.
 type ConfigError struct{ Key, Value, Reason string }
@@ -93,9 +104,7 @@ func Compile(c Config) (*Policy, error) {
 			fail(size.key, strconv.FormatInt(size.value, 10), "is negative")
 		}
 	}
-	if c.OnUncertain != "" && c.OnUncertain != OnUncertainAccept && c.OnUncertain != OnUncertainReject {
-		fail("on_uncertain", c.OnUncertain, "is neither accept nor reject")
-	}
+	p.uncertain(c, fail)
 	p.defaults()
 	if p.maxRequest < p.maxFile {
 		fail("max_request_size", strconv.FormatInt(p.maxRequest, 10), "is smaller than max_file_size: no such file could ever arrive")

@@ -23,6 +23,8 @@ type file struct {
 	tail    tail
 	// partial says that this is the first stretch of a file: its end says nothing.
 	partial bool
+	tap     Tap // nil if nobody is to scan it
+	budget  *budget
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -58,6 +60,7 @@ func (f *file) write(b []byte) *Refusal {
 	}
 	f.tail.write(b)
 	if f.decided {
+		f.scanned(b)
 		return f.rest(b)
 	}
 	n := min(headSize-len(f.head), len(b))
@@ -68,6 +71,7 @@ func (f *file) write(b []byte) *Refusal {
 	if r := f.decide(); r != nil {
 		return r
 	}
+	f.scanned(b[n:])
 	return f.rest(b[n:])
 }
 
@@ -87,6 +91,14 @@ func (f *file) end() *Refusal {
 			return r
 		}
 	}
+	if r := f.ended(); r != nil {
+		return r
+	}
+	f.endScan()
+	return nil
+}
+
+func (f *file) ended() *Refusal {
 	if f.partial {
 		return nil
 	}
@@ -141,7 +153,8 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
-	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id}
+	f.budget = &budget{max: f.policy.maxUnpacked}
+	e := env{policy: f.policy, budget: f.budget, kind: k.id}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
 	}
@@ -150,6 +163,8 @@ func (f *file) decide() *Refusal {
 	}
 	head := f.head
 	f.head = nil
+	f.beginScan()
+	f.scanned(head)
 	return f.rest(head)
 }
 

@@ -28,6 +28,7 @@ type Request struct {
 	ContentRange       string // RFC 9110 section 14.4; also of requests, as tus and others use it
 	UploadOffset       string // tus 1.0: where in the file the body begins
 	ContentLength      int64  // -1: unknown
+	Tap                Tap    // gets the files that the policy has scanned; nil scans none
 }
 
 // finalStretch is what is held back at the end of a body of known length.
@@ -42,6 +43,7 @@ type Inspector struct {
 	files    []verdict.File
 	refusal  *Refusal
 	closed   bool
+	tap      Tap
 }
 
 // carrier is a way of carrying files in a body.
@@ -71,7 +73,7 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	if reason != "" {
 		return nil, malformed("Content-Type: " + reason)
 	}
-	i := &Inspector{policy: p, length: r.ContentLength}
+	i := &Inspector{policy: p, length: r.ContentLength, tap: r.Tap}
 	var refusal *Refusal
 	if i.carrier, refusal = p.carrier(i, media, params, r); refusal != nil {
 		return nil, refusal
@@ -114,6 +116,7 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) 
 	if refusal != nil {
 		return nil, refusal
 	}
+	f.tap = r.Tap
 	var later bool
 	if f.partial, later, refusal = p.partial(r); refusal != nil {
 		return nil, refusal
@@ -203,6 +206,7 @@ func (f *form) beginPart(p part) *Refusal {
 		f.inspector.files = append(f.inspector.files, verdict.File{Name: p.filename[:min(len(p.filename), maxName)], Declared: p.declared})
 		return refusal
 	}
+	file.tap = f.inspector.tap
 	f.file = file
 	return nil
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+
+	"gatehouse/filter/scan"
+)
+
+// link is the host's gRPC stream to the scan service.
+type link struct {
+	token uint32
+	open  bool
+}
+
+// heldSmall is what may stay held for the inspector once the scanner has
+// answered: less than any buffer's limit, so that the host goes on reading.
+const heldSmall = 16 << 10
+
+// Open begins the stream; it is the session's scan.Opener.
+func (s *stream) Open() (scan.Link, error) {
+	if s.link.open {
+		return nil, errors.New("the scan service is being asked already")
+	}
+	token, err := hostStream(s.plugin.target, scan.Service, scan.Method)
+	if err != nil {
+		return nil, err
+	}
+	s.link = link{token, true}
+	vm.scans[s.id] = s
+	return &s.link, nil
+}
+
+// Send gives the message to the host, which keeps it until it is sent.
+func (l *link) Send(message []byte) error { return hostSend(l.token, message) }
+
+// Close ends the stream, whatever it carried.
+func (l *link) Close() {
+	if l.open {
+		l.open = false
+		hostEndStream(l.token)
+	}
+}
+
+func (m *machine) onScanReceive(id, token uint32, size int) {
+	s := m.scans[id]
+	if s == nil || !s.link.open || s.link.token != token {
+		return
+	}
+	defer s.guardScan()
+	message, err := hostMessage(size)
+	if err != nil {
+		s.exchange.ScanBroke(err.Error())
+	} else {
+		s.exchange.Scanned(message)
+	}
+	s.resume()
+}
+
+func (m *machine) onScanClose(id, token, status uint32) {
+	s := m.scans[id]
+	if s == nil || !s.link.open || s.link.token != token {
+		return
+	}
+	defer s.guardScan()
+	s.link.open = false
+	s.exchange.ScanBroke("the scan service is gone (gRPC status " + number(status) + ")")
+	s.resume()
+}
+
+func number(n uint32) string {
+	var digits [10]byte
+	at := len(digits)
+	for {
+		at--
+		digits[at] = byte('0' + n%10)
+		if n /= 10; n == 0 {
+			return string(digits[at:])
+		}
+	}
+}
+
+// onTick counts the time of all streams that wait. root is the context that the
+// host has called, and wants back.
+func (m *machine) onTick(root uint32) {
+	for id, s := range m.scans {
+		if !s.exchange.Scanning() {
+			continue
+		}
+		if err := hostTurnTo(id); err != nil {
+			hostLog(levelError, "gatehouse: "+err.Error())
+			continue
+		}
+		s.tick()
+	}
+	if err := hostTurnTo(root); err != nil {
+		hostLog(levelError, "gatehouse: "+err.Error())
+	}
+}
+
+func (s *stream) tick() {
+	defer s.guardScan()
+	s.exchange.Tick()
+	s.resume()
+}
+
+// resume lets go what was kept back for the scanner, or refuses it.
+func (s *stream) resume() {
+	switch {
+	case s.replied:
+	case s.exchange.Reply() != nil:
+		s.reply()
+	case !s.waiting || s.exchange.Waiting():
+	case s.exchange.HoldsBody() || s.held && s.exchange.Inspecting() && s.inBuffer <= heldSmall:
+		s.waiting = false
+	default:
+		s.waiting, s.seen, s.inBuffer = false, false, 0
+		if err := hostContinue(); err != nil {
+			s.fail(err.Error())
+		}
+	}
+}
+
+func (s *stream) guardScan() {
+	var do action
+	s.guard(&do)
+}
