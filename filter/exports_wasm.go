@@ -44,10 +44,10 @@ func proxyOnRequestTrailers(id, _ uint32) uint32 { return uint32(vm.stream(id).o
 func proxyOnResponseHeaders(id, _, _ uint32) uint32 { return uint32(vm.stream(id).onResponseHeaders()) }
 
 //go:wasmexport proxy_on_grpc_receive
-func proxyOnGRPCReceive(id, token, size uint32) { vm.onScanReceive(id, token, int(size)) }
+func proxyOnGRPCReceive(_, token, size uint32) { vm.onScanReceive(token, int(size)) }
 
 //go:wasmexport proxy_on_grpc_close
-func proxyOnGRPCClose(id, token, status uint32) { vm.onScanClose(id, token, status) }
+func proxyOnGRPCClose(_, token, status uint32) { vm.onScanClose(token, status) }
 
 //go:wasmexport proxy_on_tick
 func proxyOnTick(id uint32) { vm.onTick(id) }

@@ -35,7 +35,7 @@ type machine struct {
 	// last is the stream of the last callback: the next is mostly about it too.
 	last   *stream
 	lastID uint32
-	// scans are the streams that have spoken to the scanner.
+	// scans are the streams that speak to the scan service, by the host's token.
 	scans map[uint32]*stream
 }
 
@@ -79,7 +79,6 @@ func (m *machine) remove(id uint32) {
 		return
 	}
 	delete(m.streams, id)
-	delete(m.scans, id)
 	m.last = nil
 	if s.reset() && len(m.idle) < maxIdle {
 		m.idle = append(m.idle, s)

@@ -26,7 +26,7 @@ func (s *stream) Open() (scan.Link, error) {
 		return nil, err
 	}
 	s.link = link{token, true}
-	vm.scans[s.id] = s
+	vm.scans[token] = s
 	return &s.link, nil
 }
 
@@ -37,17 +37,24 @@ func (l *link) Send(message []byte) error { return hostSend(l.token, message) }
 func (l *link) Close() {
 	if l.open {
 		l.open = false
+		delete(vm.scans, l.token)
 		hostEndStream(l.token)
 	}
 }
 
-func (m *machine) onScanReceive(id, token uint32, size int) {
-	s := m.scans[id]
-	if s == nil || !s.link.open || s.link.token != token {
+// onScanReceive is called for the plugin, whose the streams to the scan service
+// are, and not for the request that opened it: the token tells which that is.
+func (m *machine) onScanReceive(token uint32, size int) {
+	s := m.scans[token]
+	if s == nil {
 		return
 	}
 	defer s.guardScan()
-	message, err := hostMessage(size)
+	message, err := hostMessage(size) // while the plugin is the one that is called
+	if turned := hostTurnTo(s.id); turned != nil {
+		hostLog(levelError, "gatehouse: "+turned.Error())
+		return
+	}
 	if err != nil {
 		s.exchange.ScanBroke(err.Error())
 	} else {
@@ -56,13 +63,18 @@ func (m *machine) onScanReceive(id, token uint32, size int) {
 	s.resume()
 }
 
-func (m *machine) onScanClose(id, token, status uint32) {
-	s := m.scans[id]
-	if s == nil || !s.link.open || s.link.token != token {
+func (m *machine) onScanClose(token, status uint32) {
+	s := m.scans[token]
+	if s == nil {
 		return
 	}
 	defer s.guardScan()
+	delete(m.scans, token)
 	s.link.open = false
+	if err := hostTurnTo(s.id); err != nil {
+		hostLog(levelError, "gatehouse: "+err.Error())
+		return
+	}
 	s.exchange.ScanBroke("the scan service is gone (gRPC status " + number(status) + ")")
 	s.resume()
 }
@@ -82,11 +94,8 @@ func number(n uint32) string {
 // onTick counts the time of all streams that wait. root is the context that the
 // host has called, and wants back.
 func (m *machine) onTick(root uint32) {
-	for id, s := range m.scans {
-		if !s.exchange.Scanning() {
-			continue
-		}
-		if err := hostTurnTo(id); err != nil {
+	for _, s := range m.scans {
+		if err := hostTurnTo(s.id); err != nil {
 			hostLog(levelError, "gatehouse: "+err.Error())
 			continue
 		}
