@@ -15,7 +15,7 @@ func scanConfig(scanner string) string {
 	return preamble + "control: {scanner: " + scanner + "}\n" + `
 policies:
   each:
-    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, scan: {when: always, timeout: 2s}}
+    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, scan: {when: always, timeout: 5s}}
   lenient:
     extends: each
     uploads: {scan: {on_timeout: accept, on_error: accept}}
@@ -23,7 +23,7 @@ policies:
     extends: each
     uploads: {max_file_size: 4MiB, scan: {hold: body, max_hold: 6MiB}}
   opaque:
-    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, on_uncertain: scan, scan: {timeout: 2s}}
+    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, on_uncertain: scan, scan: {timeout: 5s}}
   report:
     extends: each
     uploads: {mode: report}

@@ -51,6 +51,8 @@ type plugin struct {
 	set *policy.Set
 	// target is the cluster of the scan service, as the host wants it named.
 	target []byte
+	// gate says that this plugin is only the gate of another one: gate.go.
+	gate bool
 }
 
 // create makes a plugin, which has no parent, or a stream of one.
@@ -109,6 +111,10 @@ func (m *machine) configure(id uint32) bool {
 	if err != nil {
 		hostLog(levelCritical, "gatehouse: "+err.Error())
 		return false
+	}
+	if text == policy.Gate {
+		p.gate = true
+		return true
 	}
 	set, err := policy.Parse([]byte(text))
 	if err != nil {

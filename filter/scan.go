@@ -114,6 +114,9 @@ func (s *stream) tick() {
 
 // resume lets go what was kept back for the scanner, or refuses it.
 func (s *stream) resume() {
+	if !s.replied && s.exchange.Reply() == nil {
+		s.openedGate()
+	}
 	switch {
 	case s.replied:
 	case s.exchange.Reply() != nil:
@@ -122,7 +125,7 @@ func (s *stream) resume() {
 	case s.exchange.HoldsBody() || s.held && s.exchange.Inspecting() && s.inBuffer <= heldSmall:
 		s.waiting = false
 	default:
-		s.waiting, s.seen, s.inBuffer = false, false, 0
+		s.waiting, s.seen, s.inBuffer, s.passed = false, false, 0, true
 		if err := hostContinue(); err != nil {
 			s.fail(err.Error())
 		}

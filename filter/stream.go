@@ -39,6 +39,10 @@ type stream struct {
 	held     bool // by the inspector's word
 	waiting  bool // by the scanner's
 	link     link
+	passed   bool   // something of the request was let go
+	primary  uint32 // of a gate: the stream whose scan it waits for
+	gate     uint32 // of a primary: its gate, once that is open
+	gated    bool   // the gate keeps bytes back
 
 	request, response abi.Map
 	// What the host wrote, which the maps and the exchange are parts of.
@@ -58,11 +62,15 @@ func (s *stream) reset() bool {
 	s.exchange.Reset()
 	s.id, s.plugin, s.set, s.begun, s.replied = 0, nil, nil, false, false
 	s.inBuffer, s.seen, s.held, s.waiting, s.link = 0, false, false, false, link{}
+	s.passed, s.primary, s.gate, s.gated = false, 0, 0, false
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
 
 func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	defer s.guard(&do)
+	if s.plugin != nil && s.plugin.gate {
+		return s.openGate()
+	}
 	packed, err := hostHeaders(requestHeaders, &s.requestText)
 	if err != nil {
 		return s.fail(err.Error())
@@ -98,15 +106,24 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
 		}
 	}
+	if s.exchange.Scans() {
+		if err := hostSetProperty(scanProperty, []byte(number(s.id))); err != nil {
+			return s.fail("name the scan to its gate: " + err.Error())
+		}
+	}
 	if s.exchange.HoldHeaders() {
 		return actionPause
 	}
+	s.passed = true
 	return actionContinue
 }
 
 func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if s.replied {
 		return actionPause
+	}
+	if s.primary != 0 {
+		return s.throughGate(actionWait)
 	}
 	if !s.begun || !s.exchange.Inspecting() && !s.exchange.Waiting() {
 		return actionContinue
@@ -122,12 +139,12 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	switch {
 	case s.exchange.Reply() != nil:
 		return s.reply()
-	case s.exchange.Waiting():
+	case s.exchange.Waiting() && !s.passed:
 		return s.keep(size, actionWait)
 	case s.held:
 		return s.keep(size, actionPause)
 	}
-	s.inBuffer, s.waiting = 0, false
+	s.inBuffer, s.waiting, s.passed = 0, false, true
 	return actionContinue
 }
 
@@ -174,6 +191,9 @@ func (s *stream) onRequestTrailers() (do action) {
 	if s.replied {
 		return actionPause
 	}
+	if s.primary != 0 {
+		return s.throughGate(actionPause)
+	}
 	if !s.begun {
 		return actionContinue
 	}
@@ -183,10 +203,11 @@ func (s *stream) onRequestTrailers() (do action) {
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
-	if s.exchange.Waiting() {
+	if s.exchange.Waiting() && !s.passed {
 		s.waiting = true
 		return actionPause
 	}
+	s.passed = true
 	return actionContinue
 }
 

@@ -23,13 +23,16 @@ func (x *Exchange) tap() upload.Tap {
 // does not keep up.
 func (x *Exchange) Waiting() bool { return x.scanning && x.session.Waiting() }
 
+// Scans tells whether files of this request may be scanned.
+func (x *Exchange) Scans() bool { return x.scanning }
+
 // Scanning tells whether a scanner is being spoken to.
 func (x *Exchange) Scanning() bool { return x.scanning && x.session.Open() }
 
 // HoldsBody tells whether the policy wants the whole body kept back, whatever
 // Body says.
 func (x *Exchange) HoldsBody() bool {
-	return x.scanning && !x.ended && x.session.Begun() && x.policy.Uploads.Scan().Hold && !x.policy.UploadsReport
+	return x.scanning && !x.ended && x.policy.Uploads.Scan().Hold && !x.policy.UploadsReport
 }
 
 // Scanned takes what came back from the scanner. Reply is set if that is bad.

@@ -39,6 +39,11 @@ type Config struct {
 	Policies map[string]Policy `json:"policies"`
 }
 
+// Gate is the whole configuration of the plugin where it stands a second time,
+// as the last filter before the router, to keep back what waits for the virus
+// scanner. It needs the same vm_id and code as the first.
+const Gate = `{"gate":true}`
+
 // Verdicts is all or decisions.
 type Verdicts string
 
