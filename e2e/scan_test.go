@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,15 +16,15 @@ func scanConfig(scanner string) string {
 	return preamble + "control: {scanner: " + scanner + "}\n" + `
 policies:
   each:
-    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, scan: {when: always, timeout: 5s}}
+    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, max_request_size: 70MiB, scan: {when: always, timeout: 3s}}
   lenient:
     extends: each
     uploads: {scan: {on_timeout: accept, on_error: accept}}
   held:
     extends: each
-    uploads: {max_file_size: 4MiB, scan: {hold: body, max_hold: 6MiB}}
+    uploads: {max_file_size: 4MiB, max_request_size: 20MiB, scan: {hold: body, max_hold: 6MiB}}
   opaque:
-    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, on_uncertain: scan, scan: {timeout: 5s}}
+    uploads: {allow: [pdf, 7z], max_file_size: 30MiB, on_uncertain: scan, scan: {timeout: 3s}}
   report:
     extends: each
     uploads: {mode: report}
@@ -84,7 +85,7 @@ func TestFilesAreScannedByClamdWhileTheyStream(t *testing.T) {
 	clamd := pack.StartClamd(t)
 	p := pack.Start(t, pack.Options{Config: scanConfig(clamdAt(clamd.Socket))})
 	for _, transport := range transports {
-		for _, size := range []int64{2000, 300 << 10, 20 << 20} {
+		for _, size := range []int64{2000, 300 << 10, 5 << 20} {
 			t.Run(fmt.Sprintf("%s, %d bytes", transport.name, size), func(t *testing.T) {
 				mark, honest := pack.NewMark(), newForm(pdfFile("honest.pdf", size))
 				expectWhole(t, sendTo(t, p, "/each", transport.client(), honest, transport.length, mark), honest)
@@ -129,4 +130,73 @@ func TestFilesAreScannedByClamdWhileTheyStream(t *testing.T) {
 		expectWhole(t, sendTo(t, p, "/report", pack.HTTP1(), bad, true, mark), bad)
 	})
 	p.Envoy.MustRun(t)
+}
+
+func TestAScannerThatFailsIsWhatThePolicySays(t *testing.T) {
+	clamd := pack.StartClamd(t, "StreamMaxLength 1M")
+	p := pack.Start(t, pack.Options{Config: scanConfig(clamdAt(clamd.Address))})
+	outcome := func(t *testing.T, size int64, status int, rule string) {
+		t.Helper()
+		for _, transport := range transports {
+			mark, f := pack.NewMark(), newForm(pdfFile("a.pdf", size))
+			expectScanned(t, p, sendTo(t, p, "/each", transport.client(), f, transport.length, mark), mark, status)
+		}
+		p.AwaitEvent(t, "the refusal", func(e event.Event) bool { return e.Rule == rule })
+		mark, f := pack.NewMark(), newForm(pdfFile("a.pdf", size))
+		expectWhole(t, sendTo(t, p, "/lenient", pack.HTTP1(), f, true, mark), f)
+		p.AwaitEvent(t, "what the policy let pass", func(e event.Event) bool {
+			return e.Rule == rule && strings.Contains(e.Reason, "the policy lets it pass")
+		})
+	}
+	t.Run("a file larger than it takes", func(t *testing.T) { outcome(t, 3<<20, 413, "scanner_too_large") })
+	t.Run("killed in the midst of a file", func(t *testing.T) {
+		mark := pack.NewMark()
+		killed := newForm(pdfFile("a.pdf", 900<<10))
+		body := &interrupted{Reader: killed.reader(), after: 500 << 10, do: func() { clamd.Kill(t) }}
+		r := pack.Request(t, http.MethodPost, p.URL("/each"), body, pack.Marked(mark), pack.With("Content-Type", "multipart/form-data; boundary="+boundary))
+		expectScanned(t, p, pack.Do(t, pack.HTTP1(), r), mark, 503)
+	})
+	t.Run("gone", func(t *testing.T) { outcome(t, 300<<10, 503, "scanner_unavailable") })
+	clamd.Start(t)
+	t.Run("silent", func(t *testing.T) {
+		clamd.Freeze(t)
+		defer clamd.Thaw(t)
+		mark, f := pack.NewMark(), newForm(pdfFile("a.pdf", 300<<10))
+		expectScanned(t, p, sendTo(t, p, "/each", pack.HTTP1(), f, true, mark), mark, 503)
+		p.AwaitEvent(t, "the time-out", func(e event.Event) bool { return strings.Contains(e.Reason, "GH-SCAN-002") })
+		expectWhole(t, sendTo(t, p, "/lenient", pack.HTTP2(), f, true, pack.NewMark()), f)
+	})
+	t.Run("back again", func(t *testing.T) {
+		f := newForm(pdfFile("a.pdf", 300<<10))
+		expectWhole(t, sendTo(t, p, "/each", pack.HTTP1(), f, true, pack.NewMark()), f)
+	})
+	t.Run("control is silent", func(t *testing.T) {
+		p.Control.Freeze(t)
+		defer p.Control.Thaw(t)
+		mark, f := pack.NewMark(), newForm(pdfFile("a.pdf", 300<<10))
+		expectScanned(t, p, sendTo(t, p, "/each", pack.HTTP1(), f, true, mark), mark, 503)
+	})
+	p.Control.Kill(t)
+	t.Run("control is gone", func(t *testing.T) {
+		mark, f := pack.NewMark(), newForm(pdfFile("a.pdf", 300<<10))
+		expectScanned(t, p, sendTo(t, p, "/each", pack.HTTP1(), f, true, mark), mark, 503)
+		expectWhole(t, sendTo(t, p, "/lenient", pack.HTTP2(), f, true, pack.NewMark()), f)
+	})
+	p.Envoy.MustRun(t)
+}
+
+// interrupted does something in the midst of a body.
+type interrupted struct {
+	io.Reader
+	after int
+	do    func()
+}
+
+func (r *interrupted) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if r.after -= n; r.after <= 0 && r.do != nil {
+		r.do()
+		r.do = nil
+	}
+	return n, err
 }

@@ -13,6 +13,17 @@ import "strconv"
 // scanProperty names the stream whose scan the gate has to wait for.
 const scanProperty = "gatehouse.scan"
 
+// gated tells whether there is a gate in this VM: without one, what must wait
+// would pass.
+func (m *machine) gated() bool {
+	for _, p := range m.plugins {
+		if p.gate {
+			return true
+		}
+	}
+	return false
+}
+
 // openGate finds the stream of the other plugin, which lives in the same VM.
 func (s *stream) openGate() action {
 	text := hostProperty(scanProperty, &s.policyText)

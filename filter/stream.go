@@ -107,6 +107,9 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		}
 	}
 	if s.exchange.Scans() {
+		if !vm.gated() {
+			return s.fail("files are to be scanned, but the filter does not stand a second time before the router, as the gate")
+		}
 		if err := hostSetProperty(scanProperty, []byte(number(s.id))); err != nil {
 			return s.fail("name the scan to its gate: " + err.Error())
 		}

@@ -237,6 +237,9 @@ func (c *conversation) data(b []byte) error {
 // judged ends the file with what was found.
 func (c *conversation) judged(found scan.Finding) error {
 	c.leave()
+	if err := c.stream.Context().Err(); err != nil {
+		return err // the request is over: nobody waits for the verdict
+	}
 	switch found.Outcome {
 	case scan.Malicious:
 		c.service.log.Warn("the scanner found something in an upload", "signature", found.Text)

@@ -34,7 +34,7 @@ func (b *builder) httpFilters(wasm *anypb.Any) []*hcmv3.HttpFilter {
 		b.gatehouseFilter(wasm),
 		typedFilter(extAuthzName, b.pack(b.extAuthz())),
 	}
-	if b.compiled.Filter.ScanService != "" {
+	if b.compiled.Control.Scanner != nil { // also before a policy scans: then none of them has to drain connections
 		// Last before the router, behind whom nobody keeps bytes: filter/gate.go.
 		filters = append(filters, typedFilter(GateName, b.wasmPlugin(filterpolicy.Gate)))
 	}
