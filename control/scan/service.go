@@ -147,8 +147,8 @@ type conversation struct {
 func (c *conversation) run() error {
 	ctx := c.stream.Context()
 	messages := make(chan *wrapperspb.BytesValue)
-	failed := make(chan error, 1)
-	go c.receive(ctx, messages, failed)
+	over := make(chan struct{})
+	go c.receive(ctx, messages, over)
 	defer c.leave()
 	stalled := time.NewTimer(c.service.stall)
 	defer stalled.Stop()
@@ -165,23 +165,22 @@ func (c *conversation) run() error {
 					return err
 				}
 			}
-		case <-failed: // the client is gone or done
+		case <-over: // the client is gone or done
 			return nil
 		}
 	}
 }
 
-func (c *conversation) receive(ctx context.Context, messages chan<- *wrapperspb.BytesValue, failed chan<- error) {
+func (c *conversation) receive(ctx context.Context, messages chan<- *wrapperspb.BytesValue, over chan<- struct{}) {
+	defer close(over)
 	for {
 		b := new(wrapperspb.BytesValue)
-		if err := c.stream.RecvMsg(b); err != nil {
-			failed <- err
+		if c.stream.RecvMsg(b) != nil {
 			return
 		}
 		select {
 		case messages <- b:
 		case <-ctx.Done():
-			failed <- ctx.Err()
 			return
 		}
 	}
