@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 )
 
@@ -40,6 +41,9 @@ func (c *control) bind(ctx context.Context) (err error) {
 		if *b.listener != nil {
 			c.owned = append(c.owned, *b.listener)
 		}
+	}
+	if at, err := netip.ParseAddrPort(c.o.XDSListener.Addr().String()); c.o.ScanAddress == "" && err == nil && !at.Addr().IsUnspecified() {
+		c.o.ScanAddress = at.String()
 	}
 	return nil
 }

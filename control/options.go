@@ -59,6 +59,9 @@ type Options struct {
 	// AuthzAddress is authz's listener, as Envoy reaches it: host:port, or
 	// unix:///path.
 	AuthzAddress string
+	// ScanAddress is XDSListen as Envoy reaches it; empty means XDSListen itself,
+	// unless that is all interfaces.
+	ScanAddress string
 	// EnvoyListen and EnvoyTLSListen go before what gatehouse.yaml says.
 	EnvoyListen, EnvoyTLSListen string
 

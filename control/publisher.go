@@ -76,7 +76,7 @@ func (e edition) files(config string) content {
 
 func (o *Options) build(c *policy.Compiled, certificate *xds.Certificate) (*xds.Resources, error) {
 	return xds.Build(c, xds.Options{
-		WasmPath: o.WasmPath, AuthzAddress: o.AuthzAddress,
+		WasmPath: o.WasmPath, AuthzAddress: o.AuthzAddress, ScanAddress: o.ScanAddress,
 		Listen: o.EnvoyListen, TLSListen: o.EnvoyTLSListen, Certificate: certificate,
 	})
 }

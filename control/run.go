@@ -25,6 +25,7 @@ import (
 	"gatehouse/control/audit/seal"
 	"gatehouse/control/intake"
 	"gatehouse/control/privacy"
+	"gatehouse/control/scan"
 	"gatehouse/control/store"
 	"gatehouse/control/xds"
 )
@@ -46,6 +47,7 @@ type control struct {
 	authz  *authzPolicy
 	events *event.Writer
 	intake *intake.Intake
+	scans  *scan.Service
 	status *status
 
 	publisher *publisher
@@ -69,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	redis.SetLogger(redisLog{o.Log})
 	audit.CaptureLog(o.Log)
-	c := &control{o: o, status: &status{}}
+	c := &control{o: o, status: &status{}, scans: scan.NewService(o.Log)}
 	if err := c.assemble(ctx); err != nil {
 		return errors.Join(err, c.close())
 	}
@@ -173,6 +175,7 @@ func (c *control) run(ctx context.Context) error {
 	var behind sync.WaitGroup
 	defer behind.Wait()
 	defer stop()
+	c.useScanner(c.first.compiled)
 	c.publisher.first(ctx, c.first)
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}
@@ -186,7 +189,7 @@ func (c *control) run(ctx context.Context) error {
 
 	defer context.AfterFunc(ctx, c.web.hub.Close)()
 	group, serving := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.xds.Serve(serving, c.o.XDSListener) })
+	group.Go(func() error { return c.xds.Serve(serving, c.o.XDSListener, c.scans.Register) })
 	group.Go(func() error { return serveHTTP(serving, c.o.HTTPListener, c.handler(), c.o.Log) })
 	if c.o.MetricsListener != nil {
 		group.Go(func() error { return serveHTTP(serving, c.o.MetricsListener, metricsHandler(c.o.Metrics), c.o.Log) })

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -128,6 +129,7 @@ type file struct {
 	name, head string
 	filler     int64
 	tail       string
+	media      string // application/pdf unless it says otherwise
 }
 
 func newForm(files ...file) form { return files }
@@ -146,7 +148,7 @@ func exeFile(name string, size int64) file {
 
 func (f file) start() string {
 	return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + f.name +
-		"\"\r\nContent-Type: application/pdf\r\n\r\n" + f.head
+		"\"\r\nContent-Type: " + cmp.Or(f.media, "application/pdf") + "\r\n\r\n" + f.head
 }
 
 func (f form) end() string { return "--" + boundary + "--\r\n" }

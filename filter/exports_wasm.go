@@ -43,10 +43,17 @@ func proxyOnRequestTrailers(id, _ uint32) uint32 { return uint32(vm.stream(id).o
 //go:wasmexport proxy_on_response_headers
 func proxyOnResponseHeaders(id, _, _ uint32) uint32 { return uint32(vm.stream(id).onResponseHeaders()) }
 
-// The clock runs only until the host has proven that it can hold headers.
+//go:wasmexport proxy_on_grpc_receive
+func proxyOnGRPCReceive(_, token, size uint32) { vm.onScanReceive(token, int(size)) }
+
+//go:wasmexport proxy_on_grpc_close
+func proxyOnGRPCClose(_, token, status uint32) { vm.onScanClose(token, status) }
+
+// The clock runs while something is waited for: the scanner, or the proof that the
+// host can hold headers.
 //
 //go:wasmexport proxy_on_tick
-func proxyOnTick(id uint32) { vm.tick(id) }
+func proxyOnTick(id uint32) { vm.onTick(id) }
 
 //go:wasmexport proxy_on_delete
 func proxyOnDelete(id uint32) { vm.remove(id) }

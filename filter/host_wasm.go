@@ -62,9 +62,20 @@ func proxyDefineMetric(kind uint32, name *byte, nameSize int32, id *uint32) uint
 //go:wasmimport env proxy_increment_metric
 func proxyIncrementMetric(id uint32, delta int64) uint32
 
+//go:wasmimport env proxy_grpc_stream
+func proxyGRPCStream(target *byte, targetSize int32, service *byte, serviceSize int32, method *byte, methodSize int32,
+	metadata *byte, metadataSize int32, token *uint32) uint32
+
+//go:wasmimport env proxy_grpc_send
+func proxyGRPCSend(token uint32, message *byte, size int32, endOfStream uint32) uint32
+
+//go:wasmimport env proxy_grpc_cancel
+func proxyGRPCCancel(token uint32) uint32
+
 const (
 	metricGauge = 1
 
+	bufferGRPC          = 5
 	bufferRequestBody   = 0
 	bufferConfiguration = 7
 )
@@ -141,7 +152,7 @@ func hostTick(millis uint32) error {
 
 // hostContinue lets the request of a stream go on that was paused.
 func hostContinue(id uint32) error {
-	if err := failed("go to a stream", proxySetEffectiveContext(id)); err != nil {
+	if err := hostTurnTo(id); err != nil {
 		return err
 	}
 	return failed("let a stream go on", proxyContinueStream(0))
@@ -201,4 +212,35 @@ func hostReply(status int, headers, body []byte) error {
 
 func hostAddHeader(kind uint32, name, value string) error {
 	return failed("add a header", proxyAddHeaderMapValue(kind, unsafe.StringData(name), int32(len(name)), unsafe.StringData(value), int32(len(value))))
+}
+
+func hostStream(target []byte, service, method string) (token uint32, err error) {
+	status := proxyGRPCStream(unsafe.SliceData(target), int32(len(target)), unsafe.StringData(service), int32(len(service)),
+		unsafe.StringData(method), int32(len(method)), nil, 0, &token)
+	return token, failed("open a stream to the scan service", status)
+}
+
+func hostSend(token uint32, message []byte) error {
+	return failed("send to the scan service", proxyGRPCSend(token, unsafe.SliceData(message), int32(len(message)), 0))
+}
+
+// hostEndStream resets the stream: what is under way is of no use any more.
+func hostEndStream(token uint32) { proxyGRPCCancel(token) }
+
+// hostMessage reads what came; what is larger than any message of the service
+// is none.
+func hostMessage(size int) ([]byte, error) {
+	const most = 1 << 10
+	if size > most {
+		return nil, errors.New("read from the scan service: a message that is too large")
+	}
+	var message []byte
+	expect(&message)
+	status := proxyGetBufferBytes(bufferGRPC, 0, int32(size), unsafe.Pointer(&host.data), &host.size)
+	return []byte(landed()), failed("read from the scan service", status)
+}
+
+// hostTurnTo makes a request the one that calls are about.
+func hostTurnTo(id uint32) error {
+	return failed("turn to another request", proxySetEffectiveContext(id))
 }

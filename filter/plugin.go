@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gatehouse/filter/policy"
+	"gatehouse/filter/scan"
 )
 
 // Numbers of proxy-wasm ABI 0.2.
@@ -16,6 +17,9 @@ const (
 
 	actionContinue action = 0
 	actionPause    action = 1
+	// actionWait also keeps bytes back. The host then stops reading at its buffer's
+	// limit instead of answering 413, and shows a body's next bytes alone.
+	actionWait action = 2
 )
 
 // action tells the host whether to go on.
@@ -32,10 +36,12 @@ type machine struct {
 	// last is the plugin of the last stream: the next is mostly of it too.
 	last   *plugin
 	lastID uint32
+	// scans are the streams that speak to the scan service, by the host's token.
+	scans map[uint32]*stream
 }
 
 // vm is the state of the module: the ABI's callbacks come with a number alone.
-var vm = machine{plugins: map[uint32]*plugin{}} //nolint:gochecknoglobals // see above
+var vm = machine{plugins: map[uint32]*plugin{}, scans: map[uint32]*stream{}} //nolint:gochecknoglobals // see above
 
 // maxIdle bounds the streams that are kept for the next requests, and so the
 // memory that they hold.
@@ -45,6 +51,10 @@ const maxIdle = 256
 type plugin struct {
 	set     *policy.Set
 	holding holding
+	// target is the cluster of the scan service, as the host wants it named.
+	target []byte
+	// gate says that this plugin is only the gate of another one: gate.go.
+	gate bool
 }
 
 // create makes a plugin, which has no parent, or a stream of one.
@@ -62,8 +72,7 @@ func (m *machine) create(id, parent uint32) {
 	if m.last == nil || m.lastID != parent {
 		m.last, m.lastID = m.plugins[parent], parent
 	}
-	s.id = id
-	s.begin(m.last)
+	s.begin(id, m.last)
 	m.streams.put(id, s)
 }
 
@@ -85,12 +94,25 @@ func (m *machine) remove(id uint32) {
 	}
 }
 
-// tick is the clock's.
-func (m *machine) tick(id uint32) {
-	if p := m.plugins[id]; p != nil && p.holding.tick() {
-		return
+// clocked tells whether a plugin has something to time: scans, or headers that are
+// held by a host which has not proven yet that it can.
+func (p *plugin) clocked() bool {
+	return p.target != nil || p.set.HoldRequestHeaders() && !p.holding.proven
+}
+
+// onTick counts the time of all that waits. root is the plugin that the host has
+// called, and wants back.
+func (m *machine) onTick(root uint32) {
+	p := m.plugins[root]
+	held := p != nil && p.holding.tick()
+	if p != nil && p.target != nil {
+		m.tickScans()
+	} else if !held {
+		if err := hostTick(0); err != nil {
+			hostLog(levelError, "gatehouse: "+err.Error())
+		}
 	}
-	if err := hostTick(0); err != nil {
+	if err := hostTurnTo(root); err != nil {
 		hostLog(levelError, "gatehouse: "+err.Error())
 	}
 }
@@ -116,6 +138,10 @@ func (m *machine) configure(id uint32) bool {
 		hostLog(levelCritical, "gatehouse: "+err.Error())
 		return false
 	}
+	if text == policy.Gate {
+		p.gate = true
+		return true
+	}
 	set, err := policy.Parse([]byte(text))
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -123,10 +149,13 @@ func (m *machine) configure(id uint32) bool {
 		}
 		return false
 	}
-	p.set = set
-	if set.HoldRequestHeaders() && !p.holding.proven {
+	p.set, p.target = set, nil
+	if service := set.ScanService(); service != "" {
+		p.target = scan.Target(service)
+	}
+	if p.clocked() {
 		if err := hostTick(tickMillis); err != nil {
-			hostLog(levelCritical, "gatehouse: "+err.Error())
+			hostLog(levelCritical, "gatehouse: without a clock neither scans nor held headers can be timed: "+err.Error())
 			return false
 		}
 	}

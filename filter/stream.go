@@ -27,8 +27,9 @@ const (
 // deleted it, so that a request allocates nothing; nothing of one exchange may
 // be kept in the next.
 type stream struct {
-	set      *policy.Set
+	id       uint32
 	plugin   *plugin
+	set      *policy.Set
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
 	replied  bool
@@ -36,8 +37,15 @@ type stream struct {
 	// inBuffer counts the bytes of the host's buffer that were already judged:
 	// while the filter pauses, each callback sees them again from the first.
 	inBuffer int
-	id       uint32
-	ticks    int // of the clock that looks after held headers
+	ticks    int  // of the clock that looks after held headers
+	seen     bool // the next callback begins with them
+	held     bool // by the inspector's word
+	waiting  bool // by the scanner's
+	link     link
+	passed   bool   // something of the request was let go
+	primary  uint32 // of a gate: the stream whose scan it waits for
+	gate     uint32 // of a primary: its gate, once that is open
+	gated    bool   // the gate keeps bytes back
 
 	request  [][2]string
 	response abi.Map
@@ -46,8 +54,8 @@ type stream struct {
 	scratch, verdictText                  []byte // packed for the host
 }
 
-func (s *stream) begin(p *plugin) {
-	if s.plugin = p; p != nil {
+func (s *stream) begin(id uint32, p *plugin) {
+	if s.id, s.plugin = id, p; p != nil {
 		s.set = p.set
 	}
 }
@@ -55,13 +63,17 @@ func (s *stream) begin(p *plugin) {
 // reset forgets the exchange; false means that too much memory would be kept.
 func (s *stream) reset() bool {
 	s.exchange.Reset()
-	s.plugin = nil
-	s.set, s.begun, s.replied, s.counted, s.inBuffer = nil, false, false, false, 0
+	s.id, s.plugin, s.set, s.begun, s.replied, s.counted = 0, nil, nil, false, false, false
+	s.inBuffer, s.ticks, s.seen, s.held, s.waiting, s.link = 0, 0, false, false, false, link{}
+	s.passed, s.primary, s.gate, s.gated = false, 0, 0, false
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
 }
 
 func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	defer s.guard(&do)
+	if s.plugin != nil && s.plugin.gate {
+		return s.openGate()
+	}
 	packed, err := hostHeaders(requestHeaders, &s.requestText)
 	if err != nil {
 		return s.fail(err.Error())
@@ -74,6 +86,9 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		return s.fail("the stream has no configuration")
 	}
 	request := pipeline.Request{Headers: s.request, EndOfStream: endOfStream, Random: &vm.random}
+	if s.plugin != nil && s.plugin.target != nil {
+		request.Scanner = s
+	}
 	if s.set.ReadsMetadata() {
 		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
 		if request.RoutePolicy == "" { // else the virtual host's would not count
@@ -99,9 +114,18 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		s.counted = true
 		vm.uploads.add(+1)
 	}
+	if s.exchange.Scans() {
+		if !vm.gated() {
+			return s.fail("files are to be scanned, but the filter does not stand a second time before the router, as the gate")
+		}
+		if err := hostSetProperty(scanProperty, []byte(number(s.id))); err != nil {
+			return s.fail("name the scan to its gate: " + err.Error())
+		}
+	}
 	if s.exchange.HoldHeaders() && s.plugin.holding.hold(s) {
 		return actionPause
 	}
+	s.passed = true
 	return actionContinue
 }
 
@@ -110,60 +134,79 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if s.replied {
 		return actionPause
 	}
-	if !s.begun || !s.exchange.Inspecting() {
+	if s.primary != 0 {
+		return s.throughGate(actionWait)
+	}
+	if !s.begun || !s.exchange.Inspecting() && !s.exchange.Waiting() {
 		return actionContinue
 	}
 	defer s.guard(&do)
-	hold, err := s.judge(size)
-	if err != nil {
+	if err := s.judge(size); err != nil {
 		return s.fail(err.Error())
 	}
 	if endOfStream {
 		s.exchange.End()
-		hold = false
+		s.held = false
 	}
-	if s.exchange.Reply() != nil {
+	switch {
+	case s.exchange.Reply() != nil:
 		return s.reply()
+	case s.exchange.Waiting() && !s.passed:
+		return s.keep(size, actionWait)
+	case s.held:
+		return s.keep(size, actionPause)
 	}
-	if hold {
-		s.inBuffer = max(size, s.inBuffer)
-		return actionPause
-	}
-	s.inBuffer = 0
+	s.inBuffer, s.waiting, s.passed = 0, false, true
 	return actionContinue
 }
 
+// keep counts what the host keeps back.
+func (s *stream) keep(size int, how action) action {
+	if s.seen {
+		s.inBuffer = max(size, s.inBuffer)
+	} else {
+		s.inBuffer += size
+	}
+	s.seen, s.waiting = how == actionPause, how == actionWait
+	return how
+}
+
 // judge gives the bytes that are new in the host's buffer to the exchange.
-func (s *stream) judge(size int) (hold bool, err error) {
-	// Held bytes stay held until new ones decide.
-	hold = s.inBuffer > 0
-	for at := s.inBuffer; at < size; {
+func (s *stream) judge(size int) error {
+	if s.inBuffer == 0 {
+		s.held = false
+	} // else held bytes stay held until new ones decide
+	at := 0
+	if s.seen {
+		at = s.inBuffer
+	}
+	for at < size {
 		if n := s.exchange.Ahead(size - at); n > 0 {
-			if hold = s.exchange.Pass(n); s.exchange.Reply() != nil {
-				return false, nil
+			if s.held = s.exchange.Pass(n); s.exchange.Reply() != nil {
+				return nil
 			}
 			at += n
 			continue
 		}
 		chunk, err := hostBody(at, min(readSize, size-at))
 		if err != nil {
-			return false, err
+			return err
 		}
 		if len(chunk) == 0 {
-			return false, fmt.Errorf("the host gave nothing at %d of %d", at, size)
+			return fmt.Errorf("the host gave nothing at %d of %d", at, size)
 		}
-		hold = s.exchange.Body(chunk)
+		s.held = s.exchange.Body(chunk)
 		if s.exchange.Reply() != nil {
-			return false, nil
+			return nil
 		}
 		at += len(chunk)
 		for _, e := range s.exchange.Edits() {
 			if err := overwrite(at-e.FromEnd, e.Bytes); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
-	return hold, nil
+	return nil
 }
 
 // overwrite changes bytes of the host's buffer. The host replaces a beginning
@@ -193,14 +236,23 @@ func (s *stream) onRequestTrailers() (do action) {
 	if s.replied {
 		return actionPause
 	}
+	if s.primary != 0 {
+		return s.throughGate(actionPause)
+	}
 	if !s.begun {
 		return actionContinue
 	}
 	defer s.guard(&do)
 	s.exchange.End()
+	s.held = false
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
+	if s.exchange.Waiting() && !s.passed {
+		s.waiting = true
+		return actionPause
+	}
+	s.passed = true
 	return actionContinue
 }
 

@@ -19,7 +19,7 @@ func Defaults() []Rule {
 			// What only has the wrong type is no attack; what hides something is.
 			Name: "malicious-upload",
 			When: `event.type == "file_upload_rejected" && (event.rule.startsWith("unsafe_") || ` +
-				`event.rule in ["eicar", "image_carries_code", "text_carries_code", "polyglot", "type_mismatch", "body_mismatch", "name_unsafe"])`,
+				`event.rule in ["eicar", "scanner_found", "image_carries_code", "text_carries_code", "polyglot", "type_mismatch", "body_mismatch", "name_unsafe"])`,
 			MoreThan: 0, Window: time.Minute, GroupBy: []string{"client"},
 			Severity: Critical, Summary: "a file that hides what it is, or does harm, was refused",
 		},

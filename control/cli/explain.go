@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/control/policy"
+	filterpolicy "gatehouse/filter/policy"
 )
 
 func newExplainCommand(app *App) *cobra.Command {
@@ -100,6 +101,7 @@ func printExplanation(out io.Writer, e *policy.Explanation) error {
 	}
 	printAuthz(row, e)
 	printUploads(row, e)
+	printScan(row, e)
 	for _, h := range e.Headers {
 		printHeader(row, h)
 	}
@@ -206,7 +208,30 @@ func printUploads(row func(what, value, from string), e *policy.Explanation) {
 	for _, f := range e.Uploads.Fields {
 		value += fmt.Sprintf("; otherwise in field %s", f.Name)
 	}
+	if e.Uploads.OnUncertain != "" {
+		value += "; uncertain: " + e.Uploads.OnUncertain
+	}
 	row("uploads", value+reported(string(e.Uploads.Mode)), where(e.Uploads.From))
+}
+
+// printScan says what is scanned, and what becomes of files without a verdict.
+func printScan(row func(what, value, from string), e *policy.Explanation) {
+	s := e.Scan
+	if s == nil {
+		return
+	}
+	value := "each file"
+	if s.When == filterpolicy.ScanUncertain {
+		value = "files that nobody can see into"
+	}
+	if s.Hold == filterpolicy.HoldBody {
+		value += fmt.Sprintf("; the whole body, of at most %d bytes, waits", s.MaxHold)
+	} else {
+		value += "; the end of the file waits"
+	}
+	value += fmt.Sprintf(" for %s at %s; silent for %d s: %s; failed: %s",
+		s.Kind, s.Address, s.TimeoutMillis/1000, s.OnTimeout, s.OnError)
+	row("scan", value, where(s.From))
 }
 
 // reported marks what is not enforced.

@@ -34,6 +34,7 @@ func newRenderEnvoyCommand(app *App) *cobra.Command {
 	flags.StringVarP(&config, "config", "c", "gatehouse.yaml", "the policy file")
 	flags.StringVar(&options.WasmPath, "wasm", "/usr/lib/gatehouse/gatehouse.wasm", "the filter's module, as Envoy sees it")
 	flags.StringVar(&options.AuthzAddress, "authz-address", "127.0.0.1:9001", "authz's listener: host:port or unix:///path")
+	flags.StringVar(&options.ScanAddress, "scan-address", "127.0.0.1:9002", "where a control serves scans, for policies that have files scanned: host:port or unix:///path")
 	flags.StringVar(&options.AdminListen, "admin-listen", "127.0.0.1:9901", "Envoy's admin interface")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		compiled, err := loadPolicy(config)

@@ -112,6 +112,7 @@ type controlFlags struct {
 	config                               string
 	xdsListen, httpListen, metricsListen string
 	stateDir, wasm, authzAddress         string
+	scanAddress                          string
 	envoyListen, envoyTLSListen          string
 	store, adminTokenFile                string
 }
@@ -123,6 +124,7 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.httpListen, "http-listen", "127.0.0.1:8081", "address of the console, the API, /healthz, /readyz and /metrics")
 	flags.StringVar(&f.adminTokenFile, "admin-token-file", "", "file with the token of an administrator of the API, besides those of the policy file")
 	flags.StringVar(&f.wasm, "wasm", "bin/gatehouse.wasm", "the filter's module, as Envoy sees it")
+	flags.StringVar(&f.scanAddress, "scan-address", "", "control's xds-listen as Envoy reaches it, for scanning files (default: xds-listen, where that is one address)")
 	flags.StringVar(&f.envoyListen, "envoy-listen", "", "Envoy's address instead of the policy file's envoy.listen")
 	flags.StringVar(&f.envoyTLSListen, "envoy-tls-listen", "", "Envoy's address instead of the policy file's envoy.tls.listen")
 }
@@ -131,7 +133,7 @@ func (f *controlFlags) options(s *service) (control.Options, error) {
 	kept, err := s.storeOptions(f.store)
 	return control.Options{
 		Config: f.config, XDSListen: f.xdsListen, HTTPListen: f.httpListen, MetricsListen: f.metricsListen,
-		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress,
+		StateDir: f.stateDir, WasmPath: f.wasm, AuthzAddress: f.authzAddress, ScanAddress: f.scanAddress,
 		EnvoyListen: f.envoyListen, EnvoyTLSListen: f.envoyTLSListen,
 		Redis: control.RedisOptions{
 			URL: s.redisURL.Value(), Password: s.redisPassword.Value(), LiveURL: s.redisURL, LivePassword: s.redisPassword,

@@ -15,6 +15,8 @@ type compiler struct {
 	out    *Compiled
 	// used are the policies and upstreams that a route or auth names.
 	used map[string]bool
+	// scanned tells that a policy has files scanned.
+	scanned bool
 }
 
 func (k *compiler) compile() {
@@ -28,10 +30,12 @@ func (k *compiler) compile() {
 	k.signIn()
 	k.auth()
 	k.control()
+	k.scanner()
 	k.alerts()
 	k.routes()
 	k.privacy()
 	k.unused()
+	k.scanService()
 	if len(k.d.errs) == 0 {
 		k.seal()
 	}

@@ -43,6 +43,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Uploads: &filterpolicy.Uploads{
 			Mode: "report", Allow: []string{"pdf", "png"}, MaxFileSize: 1_000_000, MaxRequestSize: 2 << 20, MaxFiles: 3,
 			MaxUnpackedSize: 64 << 20, MaxPixels: 40_000_000, OnUncertain: "reject", PDF: &filterpolicy.UploadPDF{URI: "click", GoToRemote: "reject"},
+			Scan:       &filterpolicy.Scan{When: "always", Hold: "body", MaxHold: 3 << 20, TimeoutMillis: 20_000, OnTimeout: "accept", OnError: "reject"},
 			Fields:     []filterpolicy.UploadField{{Name: "avatar", Allow: []string{"image"}, MaxFileSize: 500_000}},
 			JSONFields: []filterpolicy.JSONField{{Path: "$.document.content", Allow: []string{"pdf"}, MaxFileSize: 500_000, Encoding: "base64url"}},
 			Names:      "rewrite",

@@ -8,6 +8,8 @@ import (
 // ControlSettings are those of control itself.
 type ControlSettings struct {
 	API APISettings `json:"api,omitzero"`
+	// Scanner is nil if there is none.
+	Scanner *ScannerSettings `json:"scanner,omitempty"`
 }
 
 // APISettings say who may call control's API.
@@ -32,7 +34,10 @@ type APIOIDC struct {
 	Roles     map[string]string `json:"roles"`
 }
 
-type rawControl struct{ api value[rawAPI] }
+type rawControl struct {
+	api     value[rawAPI]
+	scanner value[rawScanner]
+}
 
 type rawAPI struct {
 	tokens value[[]value[rawAPIToken]]
@@ -52,7 +57,8 @@ func controlKind() kind[rawControl] {
 	return object(key("api", "who may call control's API and see its console", object(
 		key("tokens", "callers with a token", list(apiTokenKind()), func(a *rawAPI) *value[[]value[rawAPIToken]] { return &a.tokens }),
 		key("oidc", "callers whom another provider knows (OpenID Connect)", oidcKind(), func(a *rawAPI) *value[rawOIDC] { return &a.oidc }),
-	), func(c *rawControl) *value[rawAPI] { return &c.api }))
+	), func(c *rawControl) *value[rawAPI] { return &c.api }),
+		key("scanner", "the virus scanner that policies hand files to", scannerKind(), func(c *rawControl) *value[rawScanner] { return &c.scanner }))
 }
 
 func apiTokenKind() kind[rawAPIToken] {

@@ -29,7 +29,7 @@ func TestTheCallersOfTheAPIAreReadWithWholeFileNames(t *testing.T) {
 			Issuer: "https://id.example.com/realms/main", Audience: "gatehouse", RoleClaim: "realm_access.roles",
 			Roles: map[string]string{"gatehouse-admins": "admin", "privacy": "dpo"},
 		},
-	}}
+	}, Scanner: &ScannerSettings{Kind: "icap", Address: "127.0.0.1:1344", Service: "avscan", MaxScans: 20}}
 	if !reflect.DeepEqual(c.Control, want) {
 		t.Errorf("%+v", c.Control)
 	}

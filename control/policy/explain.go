@@ -47,6 +47,7 @@ type Explanation struct {
 	CORS     *CORSFinding    `json:"cors,omitempty"`
 	CSRF     *CSRFFinding    `json:"csrf,omitempty"`
 	Uploads  *UploadsFinding `json:"uploads,omitempty"`
+	Scan     *ScanFinding    `json:"scan,omitempty"`
 }
 
 // SessionFinding says whether a session is needed.
@@ -120,6 +121,7 @@ func (c *Compiled) Explain(q Query) (*Explanation, error) {
 		c.explainAuthz(e)
 		if u := c.Filter.Policies[e.Policy].Uploads; u != nil {
 			e.Uploads = &UploadsFinding{Uploads: *u, From: c.from(e.Policy, "uploads")}
+			e.Scan = c.explainScan(e.Policy, u)
 		}
 	}
 	return e, nil

@@ -138,5 +138,6 @@ func inheritUploads(own, parent value[rawUploads]) value[rawUploads] {
 		u.pdf.v.uri, u.pdf.v.gotoRemote = u.pdf.v.uri.or(p.pdf.v.uri), u.pdf.v.gotoRemote.or(p.pdf.v.gotoRemote)
 	}
 	u.pdf = u.pdf.or(p.pdf)
+	u.scan = inheritScan(u.scan, p.scan)
 	return own
 }

@@ -72,6 +72,7 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		MaxUnpackedSize: put(t, "uploads.max_unpacked_size", raw.v.maxUnpacked),
 		MaxPixels:       put(t, "uploads.max_pixels", raw.v.maxPixels),
 		OnUncertain:     put(t, "uploads.on_uncertain", raw.v.onUncertain),
+		Scan:            uploadScan(raw.v.scan, t),
 		Fields:          k.uploadFields(raw.v.fields, t),
 		JSONFields:      k.jsonFields(raw.v.jsonFields, t),
 		Names:           put(t, "uploads.names", raw.v.names),
@@ -79,6 +80,7 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 	if pdf := raw.v.pdf; pdf.set {
 		u.PDF = &filterpolicy.UploadPDF{URI: put(t, "uploads.pdf.uri", pdf.v.uri), GoToRemote: put(t, "uploads.pdf.goto_remote", pdf.v.gotoRemote)}
 	}
+	k.scannable(u, raw.v, t)
 	known := k.knownTypes(raw.v.allow)
 	if u.Mode != filterpolicy.Off && len(known) == len(u.Allow) {
 		_, err := upload.Compile(u.Config())

@@ -101,6 +101,7 @@ type rawUploads struct {
 	maxPixels           value[int64]
 	onUncertain         value[string]
 	pdf                 value[rawUploadPDF]
+	scan                value[rawScan]
 	fields              value[[]value[rawUploadField]]
 	jsonFields          value[[]value[rawJSONField]]
 	names               value[string]
@@ -113,6 +114,12 @@ type rawJSONField struct {
 }
 
 type rawUploadPDF struct{ uri, gotoRemote value[string] }
+
+type rawScan struct {
+	when, hold, onTimeout, onError value[string]
+	maxHold                        value[int64]
+	timeout                        value[time.Duration]
+}
 
 type rawUploadField struct {
 	name    value[string]

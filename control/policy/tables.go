@@ -198,8 +198,9 @@ func uploadsKind() kind[rawUploads] {
 		key("max_files", "files in one request", integer(1, 10_000), func(u *rawUploads) *value[int64] { return &u.maxFiles }),
 		key("max_unpacked_size", "of what one file holds, unpacked: 512MiB", size(), func(u *rawUploads) *value[int64] { return &u.maxUnpacked }),
 		key("max_pixels", "width times height of an image", integer(1, 1<<40), func(u *rawUploads) *value[int64] { return &u.maxPixels }),
-		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
+		key("on_uncertain", "files that nobody can see into, as encrypted ones", word("accept", "reject", "scan"), func(u *rawUploads) *value[string] { return &u.onUncertain }),
 		key("pdf", "actions that lead out of a PDF", uploadPDFKind(), func(u *rawUploads) *value[rawUploadPDF] { return &u.pdf }),
+		key("scan", "how files are handed to control.scanner", uploadScanKind(), func(u *rawUploads) *value[rawScan] { return &u.scan }),
 		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
 		key("json_fields", "places in JSON bodies that hold files in base64", list(jsonFieldKind()), func(u *rawUploads) *value[[]value[rawJSONField]] { return &u.jsonFields }),
 		key("names", "file names that could do harm", word("refuse", "rewrite"), func(u *rawUploads) *value[string] { return &u.names }),
@@ -221,6 +222,20 @@ func uploadPDFKind() kind[rawUploadPDF] {
 		key("uri", "addresses: click refuses those that are opened without one", leads, func(p *rawUploadPDF) *value[string] { return &p.uri }),
 		key("goto_remote", "other files, as on a share: click refuses those that are opened without one", leads,
 			func(p *rawUploadPDF) *value[string] { return &p.gotoRemote }),
+	)
+}
+
+func uploadScanKind() kind[rawScan] {
+	return object(
+		key("when", "uncertain (unless told: files that nobody can see into, with on_uncertain: scan) or always", word("uncertain", "always"),
+			func(s *rawScan) *value[string] { return &s.when }),
+		key("hold", "none (unless told: bytes pass, the end of a file waits) or body: nothing passes before the verdict", word("none", "body"),
+			func(s *rawScan) *value[string] { return &s.hold }),
+		key("max_hold", "of a body that is held: 8MiB", size(), func(s *rawScan) *value[int64] { return &s.maxHold }),
+		key("timeout", "how long the scanner may be silent while it is waited for: 10s", seconds(), func(s *rawScan) *value[time.Duration] { return &s.timeout }),
+		key("on_timeout", "reject (unless told: 503) or accept", word("reject", "accept"), func(s *rawScan) *value[string] { return &s.onTimeout }),
+		key("on_error", "reject (unless told: 503) or accept: no scanner, no control, or too large a file for it", word("reject", "accept"),
+			func(s *rawScan) *value[string] { return &s.onError }),
 	)
 }
 

@@ -21,6 +21,8 @@ type Options struct {
 	WasmPath string
 	// AuthzAddress is authz's listener: host:port, or unix:///path.
 	AuthzAddress string
+	// ScanAddress is where a control serves scans: host:port, or unix:///path.
+	ScanAddress string
 	// AdminListen is the IP address and port of Envoy's admin interface; it has
 	// no authentication and belongs to the loopback interface.
 	AdminListen string
@@ -33,7 +35,7 @@ func Envoy(c *policy.Compiled, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resources, err := xds.Build(c, xds.Options{Static: true, WasmPath: o.WasmPath, AuthzAddress: o.AuthzAddress})
+	resources, err := xds.Build(c, xds.Options{Static: true, WasmPath: o.WasmPath, AuthzAddress: o.AuthzAddress, ScanAddress: o.ScanAddress})
 	if err != nil {
 		return nil, fmt.Errorf("make Envoy's resources: %w", err)
 	}

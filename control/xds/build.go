@@ -45,6 +45,9 @@ type Options struct {
 	WasmPath string
 	// AuthzAddress is authz's listener: host:port, or unix:///path.
 	AuthzAddress string
+	// ScanAddress is where control serves scans, as Envoy reaches it: host:port, or
+	// unix:///path; needed for a policy that has files scanned.
+	ScanAddress string
 	// Listen and TLSListen, if set, go before what the policy file says.
 	Listen, TLSListen string
 	// Certificate is served over SDS; needed for a policy with TLS unless

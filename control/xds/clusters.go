@@ -31,10 +31,27 @@ func (b *builder) clusters() []*clusterv3.Cluster {
 		b.cluster(AuthzGRPCCluster, authz, b.http2()),
 		b.cluster(AuthzHTTPCluster, authz, b.http1()),
 	}
+	if name := b.compiled.Filter.ScanService; name != "" {
+		clusters = append(clusters, b.scanCluster(name))
+	}
 	for _, u := range b.compiled.Upstreams {
 		clusters = append(clusters, b.upstream(u))
 	}
 	return clusters
+}
+
+// scanCluster is control, which hands files to the virus scanner.
+func (b *builder) scanCluster(name string) *clusterv3.Cluster {
+	if b.options.ScanAddress == "" {
+		b.fail("files are to be scanned, but it is not known where Envoy reaches control for it: pass --scan-address HOST:PORT")
+		return nil
+	}
+	at, err := address(b.options.ScanAddress)
+	if err != nil {
+		b.fail("scan service: %w", err)
+		return nil
+	}
+	return b.cluster(name, at, b.http2())
 }
 
 func (b *builder) upstream(u policy.Upstream) *clusterv3.Cluster {

@@ -13,12 +13,15 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	authzpolicy "gatehouse/authz/policy"
+	filterpolicy "gatehouse/filter/policy"
 )
 
 const (
 	extAuthzName = "envoy.filters.http.ext_authz"
 	routerName   = "envoy.filters.http.router"
-	wasmType     = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+	// GateName is the filter that keeps back what waits for the virus scanner.
+	GateName = "gatehouse-gate"
+	wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
 )
 
 // checkWithin is what Envoy waits for Check, in milliseconds: authz gives Redis
@@ -27,11 +30,15 @@ const checkWithin = 500
 
 // httpFilters are in the order in which a request meets them.
 func (b *builder) httpFilters(wasm *anypb.Any) []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
+	filters := []*hcmv3.HttpFilter{
 		b.gatehouseFilter(wasm),
 		typedFilter(extAuthzName, b.pack(b.extAuthz())),
-		typedFilter(routerName, b.pack(&routerv3.Router{SuppressEnvoyHeaders: true})),
 	}
+	if b.compiled.Control.Scanner != nil { // also before a policy scans: then none of them has to drain connections
+		// Last before the router, behind whom nobody keeps bytes: filter/gate.go.
+		filters = append(filters, typedFilter(GateName, b.wasmPlugin(filterpolicy.Gate)))
+	}
+	return append(filters, typedFilter(routerName, b.pack(&routerv3.Router{SuppressEnvoyHeaders: true})))
 }
 
 func typedFilter(name string, config *anypb.Any) *hcmv3.HttpFilter {
@@ -58,10 +65,14 @@ func (b *builder) wasmFilter() *anypb.Any {
 	if err != nil {
 		b.errs = append(b.errs, err)
 	}
+	return b.wasmPlugin(string(json))
+}
+
+func (b *builder) wasmPlugin(json string) *anypb.Any {
 	return b.pack(&wasmfilterv3.Wasm{Config: &wasmv3.PluginConfig{
 		Name:          FilterName,
 		RootId:        FilterName,
-		Configuration: b.pack(wrapperspb.String(string(json))),
+		Configuration: b.pack(wrapperspb.String(json)),
 		// A crashed VM refuses the requests that it had, and is replaced.
 		FailurePolicy: wasmv3.FailurePolicy_FAIL_RELOAD,
 		// Lets the filter hold the headers back until it has judged an upload.

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"gatehouse/control/policy"
 	"gatehouse/filter/match"
 	filterpolicy "gatehouse/filter/policy"
+	"gatehouse/filter/upload"
 )
 
 const (
@@ -105,7 +107,17 @@ func (b *builder) route(r policy.Route, headers []*routev3.HeaderMatcher) *route
 	made.Match = pathMatch(r)
 	made.Match.Headers = headers
 	made.Action = toCluster(UpstreamPrefix + r.Upstream)
+	made.RequestBodyBufferLimit = b.heldBody(r.Policy)
 	return made
+}
+
+// heldBody makes room for bodies that are kept back as a whole for the scanner.
+func (b *builder) heldBody(name string) *wrapperspb.UInt64Value {
+	u := b.compiled.Filter.Policies[name].Uploads
+	if u == nil || u.Mode == filterpolicy.Off || u.Scan == nil || u.Scan.Hold != filterpolicy.HoldBody {
+		return nil
+	}
+	return wrapperspb.UInt64(bodyBuffer + uint64(cmp.Or(u.Scan.MaxHold, upload.DefaultMaxHold))) // #nosec G115 -- a size, checked
 }
 
 func (b *builder) authRoute() *routev3.Route {

@@ -55,8 +55,8 @@ func NewServer(log *slog.Logger, rejected func(Rejection)) *Server {
 // Nodes lists the connected Envoys.
 func (s *Server) Nodes() []Node { return s.tracker.nodes() }
 
-// Serve answers Envoys on l until ctx ends.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers Envoys on l until ctx ends. beside adds what else Envoy finds there.
+func (s *Server) Serve(ctx context.Context, l net.Listener, beside ...func(grpc.ServiceRegistrar)) error {
 	server := grpc.NewServer(
 		grpc.MaxConcurrentStreams(maxNodes),
 		grpc.StreamInterceptor(s.contain),
@@ -71,6 +71,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			StreamResponseFunc: s.tracker.responded,
 		}),
 	})
+	for _, register := range beside {
+		register(server)
+	}
 	// Streams of configuration never end by themselves.
 	stop := context.AfterFunc(ctx, server.Stop)
 	defer stop()

@@ -17,6 +17,7 @@ import (
 	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
 	"gatehouse/filter/policy"
+	"gatehouse/filter/scan"
 	"gatehouse/filter/upload"
 	"gatehouse/filter/verdict"
 )
@@ -42,6 +43,10 @@ type state struct {
 	raw       [headers.NonceBytes]byte
 	nonce     string
 	shared    [3]string // names of the CORS headers that the response gets
+	scanner   scan.Opener
+	session   scan.Session
+	scanning  bool // the policy scans, and the session's findings still matter
+	ended     bool // all of the body was judged
 }
 
 // Reply is the answer that the filter gives itself, instead of the upstream's.
@@ -64,6 +69,7 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 	x.set = set
 	x.head.read(r.Headers)
 	x.random = r.Random
+	x.scanner = r.Scanner
 	x.verdict.Decision, x.verdict.Version = verdict.Allow, set.Version()
 	chosen, err := set.Select(&policy.Selector{
 		Route: r.RoutePolicy, VirtualHost: r.VirtualHostPolicy,
@@ -90,8 +96,11 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
+	x.session.Close()
+	x.session.Start(scan.Settings{}, nil)
 	x.head.forget()
-	x.state = state{}
+	session := x.session // it keeps its memory
+	x.state = state{session: session}
 }
 
 // Drop lists the request headers that must not go on, in lower case.
@@ -125,7 +134,7 @@ func (x *Exchange) Body(chunk []byte) (hold bool) {
 // Ahead is how many of the next n bytes may be given to Pass, by their number,
 // instead of to Body: nobody would look at them.
 func (x *Exchange) Ahead(n int) int {
-	if x.inspector == nil {
+	if x.inspector == nil || x.scanning { // a scanner sees every byte
 		return 0
 	}
 	return x.inspector.Ahead(n)
@@ -157,7 +166,7 @@ func (x *Exchange) seen(n int, hold bool, refusal *upload.Refusal) bool {
 		x.End()
 		return false
 	}
-	return hold
+	return x.scanned() || hold
 }
 
 // Edit says that bytes which were given to Body, and are held, go on as others.
@@ -180,12 +189,15 @@ func (x *Exchange) End() {
 	i := x.inspector
 	refusal := i.Close()
 	x.verdict.Files = i.Files()
-	x.inspector = nil
+	x.inspector, x.ended = nil, true
 	if refusal != nil {
 		x.refuseClosed(refusal)
-	} else if note := i.Note(); note != nil && x.verdict.Decision == verdict.Allow {
+		return
+	}
+	if note := i.Note(); note != nil && x.verdict.Decision == verdict.Allow {
 		x.report(verdict.FeatureUploads, note.Rule, note.Reason+" ("+note.ID()+")", verdict.NoProblem)
 	}
+	x.scanned()
 }
 
 // Verdict is what is known now; it is final once the response begins.
@@ -194,6 +206,7 @@ func (x *Exchange) Verdict() *verdict.Verdict { return &x.verdict }
 // Fail refuses the request because the filter itself failed.
 func (x *Exchange) Fail(reason string) {
 	x.inspector = nil
+	x.stopScanning()
 	x.deny(verdict.FeaturePolicy, "filter_failed", reason, verdict.CheckUnavailable)
 }
 
@@ -278,6 +291,7 @@ func (x *Exchange) beginUpload(empty bool) {
 func (x *Exchange) uploadRequest() upload.Request {
 	h := &x.head
 	return upload.Request{
+		Tap:    x.tap(),
 		Method: h.method, Path: h.path, ContentLength: h.contentLength,
 		ContentType: strings.Join(h.contentType, ""), ContentEncoding: strings.Join(h.contentEncoding, ""),
 		ContentDisposition: h.contentDisposition, ContentRange: h.contentRange,
@@ -296,6 +310,7 @@ func (x *Exchange) refuse(r *upload.Refusal) {
 }
 
 func (x *Exchange) refuseClosed(r *upload.Refusal) {
+	x.stopScanning()
 	reason := r.Reason
 	if id := r.ID(); id != "" {
 		reason += " (" + id + ")"

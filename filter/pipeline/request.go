@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gatehouse/filter/headers"
+	"gatehouse/filter/scan"
 )
 
 // Request is a request's head as a host sees it.
@@ -18,6 +19,9 @@ type Request struct {
 	// Random is asked only where the policy needs a nonce; if it fails, or is
 	// nil, such a request is refused.
 	Random Random
+	// Scanner is asked only where the policy has files scanned; without one, what
+	// the policy says about failures holds for each of them.
+	Scanner scan.Opener
 }
 
 // Random fills b from a cryptographic source.

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"strconv"
+
 	"gatehouse/filter/headers"
+	"gatehouse/filter/scan"
 	"gatehouse/filter/upload"
 )
 
@@ -25,6 +28,9 @@ type Config struct {
 	// (also when empty), or decisions: not those that say no more than that the
 	// request was allowed, unless the response is a server error.
 	Verdicts Verdicts `json:"verdicts,omitempty"`
+	// ScanService is the name of the host's cluster at which control serves the
+	// virus scanner; needed where a policy scans.
+	ScanService string `json:"scan_service,omitempty"`
 	// DefaultPolicy applies where neither metadata nor a rule names a policy.
 	DefaultPolicy string `json:"default_policy,omitempty"`
 	// Rules choose a policy where route metadata cannot be set (Istio). The
@@ -32,6 +38,11 @@ type Config struct {
 	Rules    []Rule            `json:"rules,omitempty"`
 	Policies map[string]Policy `json:"policies"`
 }
+
+// Gate is the whole configuration of the plugin where it stands a second time,
+// as the last filter before the router, to keep back what waits for the virus
+// scanner. It needs the same vm_id and code as the first.
+const Gate = `{"gate":true}`
 
 // Verdicts is all or decisions.
 type Verdicts string
@@ -155,11 +166,13 @@ type Uploads struct {
 	// width times the height of an image.
 	MaxUnpackedSize int64 `json:"max_unpacked_size,omitempty"`
 	MaxPixels       int64 `json:"max_pixels,omitempty"`
-	// OnUncertain is accept or reject: what becomes of files that nobody can see
-	// into, because they are encrypted or packed in an unknown way.
+	// OnUncertain is accept, reject or scan: what becomes of files that nobody can
+	// see into, because they are encrypted or packed in an unknown way.
 	OnUncertain string `json:"on_uncertain,omitempty"`
 	// PDF is about actions that lead out of a PDF.
 	PDF *UploadPDF `json:"pdf,omitempty"`
+	// Scan is how files are handed to the virus scanner behind scan_service.
+	Scan *Scan `json:"scan,omitempty"`
 	// Fields says otherwise for some fields of a form.
 	Fields []UploadField `json:"fields,omitempty"`
 	// JSONFields names the places in JSON bodies that hold files.
@@ -186,6 +199,46 @@ type UploadPDF struct {
 	GoToRemote string `json:"goto_remote,omitempty"`
 }
 
+// Scan configures the scanning of files. What it says is in force only where
+// When is always or OnUncertain is scan.
+type Scan struct {
+	// When is uncertain (also when empty: files that nobody can see into) or always.
+	When string `json:"when,omitempty"`
+	// Hold is none (also when empty: bytes pass, the end of a file waits for its
+	// verdict) or body: nothing passes before. MaxHold bounds such a body in bytes.
+	Hold    string `json:"hold,omitempty"`
+	MaxHold int64  `json:"max_hold,omitempty"`
+	// TimeoutMillis is how long the scanner may be silent while it is waited for.
+	TimeoutMillis int64 `json:"timeout_ms,omitempty"`
+	// OnTimeout and OnError are reject (also when empty) or accept.
+	OnTimeout string `json:"on_timeout,omitempty"`
+	OnError   string `json:"on_error,omitempty"`
+}
+
+// The words of Scan.
+const (
+	ScanUncertain = "uncertain"
+	ScanAlways    = "always"
+	HoldNone      = "none"
+	HoldBody      = "body"
+	Accept        = "accept"
+	Reject        = "reject"
+)
+
+// mistakes lists what is none of the words.
+func (s *Scan) mistakes() []Mistake {
+	var out []Mistake
+	for _, word := range []struct{ key, value, first, second string }{
+		{"when", s.When, ScanUncertain, ScanAlways}, {"hold", s.Hold, HoldNone, HoldBody},
+		{"on_timeout", s.OnTimeout, Reject, Accept}, {"on_error", s.OnError, Reject, Accept},
+	} {
+		if word.value != "" && word.value != word.first && word.value != word.second {
+			out = append(out, Mistake{"scan." + word.key, strconv.Quote(word.value) + " is neither " + word.first + " nor " + word.second})
+		}
+	}
+	return out
+}
+
 // UploadField is what one field of a form may hold; what it leaves out is as for
 // all the others.
 type UploadField struct {
@@ -203,6 +256,14 @@ func (u *Uploads) Config() upload.Config {
 	}
 	if u.PDF != nil {
 		c.PDF = upload.PDF(*u.PDF)
+	}
+	if s := u.Scan; s != nil {
+		c.Scan = &scan.Settings{
+			Always: s.When == ScanAlways, Hold: s.Hold == HoldBody, MaxHold: s.MaxHold, Millis: s.TimeoutMillis,
+			AcceptTimeout: s.OnTimeout == Accept, AcceptError: s.OnError == Accept,
+		}
+	} else if u.OnUncertain == upload.OnUncertainScan {
+		c.Scan = &scan.Settings{}
 	}
 	for _, f := range u.Fields {
 		c.Fields = append(c.Fields, upload.Field(f))

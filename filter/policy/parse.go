@@ -144,6 +144,7 @@ func (r *reader) config(v gjson.Result) Config {
 			r.str(&s)(where, v)
 			c.Verdicts = Verdicts(s)
 		},
+		"scan_service":   r.str(&c.ScanService),
 		"default_policy": r.str(&c.DefaultPolicy),
 		"rules": func(where string, v gjson.Result) {
 			r.array(where, v, func(at string, e gjson.Result) { c.Rules = append(c.Rules, r.rule(at, e)) })
@@ -264,6 +265,7 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 			u.PDF = &UploadPDF{}
 			r.fields(at, e, map[string]field{"uri": r.str(&u.PDF.URI), "goto_remote": r.str(&u.PDF.GoToRemote)})
 		},
+		"scan": func(at string, e gjson.Result) { u.Scan = r.scan(at, e) },
 		"fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
 		},
@@ -282,6 +284,15 @@ func (r *reader) jsonField(where string, v gjson.Result) JSONField {
 		"path": r.str(&f.Path), "allow": r.strings(&f.Allow), "max_file_size": r.integer(&f.MaxFileSize), "encoding": r.str(&f.Encoding),
 	})
 	return f
+}
+
+func (r *reader) scan(where string, v gjson.Result) *Scan {
+	s := &Scan{}
+	r.fields(where, v, map[string]field{
+		"when": r.str(&s.When), "hold": r.str(&s.Hold), "max_hold": r.integer(&s.MaxHold),
+		"timeout_ms": r.integer(&s.TimeoutMillis), "on_timeout": r.str(&s.OnTimeout), "on_error": r.str(&s.OnError),
+	})
+	return s
 }
 
 func (r *reader) uploadField(where string, v gjson.Result) UploadField {

@@ -10,6 +10,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,11 @@ type Set struct {
 	byDefault *Compiled // what default_policy names; nil if it names none
 	// metadata and decisions: see Config.
 	metadata, decisions bool
+	scanService         string
 }
+
+// ScanService is the cluster of the scan service, empty if no policy scans.
+func (s *Set) ScanService() string { return s.scanService }
 
 // None is a set without policies, for what fails before there is one.
 func None() *Set { return &Set{} }
@@ -146,6 +151,7 @@ func Compile(c Config) (*Set, error) {
 		version: c.Version, hold: c.HoldRequestHeaders,
 		policies: make(map[string]*Compiled, len(c.Policies)), metadata: !c.IgnoreMetadata,
 	}
+	k.scans = c.ScanService != ""
 	switch c.Verdicts {
 	case "", VerdictsAll:
 	case VerdictsDecisions:
@@ -169,15 +175,23 @@ func Compile(c Config) (*Set, error) {
 	if len(k.errs) > 0 {
 		return nil, errors.Join(k.errs...)
 	}
+	if slices.ContainsFunc(slices.Collect(maps.Values(s.policies)), func(p *Compiled) bool { return p.scans() }) {
+		s.scanService = c.ScanService
+	}
 	return s, nil
 }
+
+func (p *Compiled) scans() bool { return p.Uploads != nil && p.Uploads.Scan() != nil }
 
 // Mistake is one mistake of a configuration; Where is its path in the JSON.
 type Mistake struct{ Where, What string }
 
 func (m *Mistake) Error() string { return m.Where + ": " + m.What }
 
-type compiler struct{ errs []error }
+type compiler struct {
+	errs  []error
+	scans bool // there is a scan service
+}
 
 func (k *compiler) fail(where, what string) {
 	k.errs = append(k.errs, &Mistake{where, what})
@@ -237,7 +251,14 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 	if p.Uploads != nil && k.mode(where+".uploads", p.Uploads.Mode, &out.UploadsReport) {
 		compiled, err := upload.Compile(p.Uploads.Config())
 		k.under(where+".uploads", err)
-		out.Uploads = compiled
+		if p.Uploads.Scan != nil {
+			for _, m := range p.Uploads.Scan.mistakes() {
+				k.fail(where+".uploads."+m.Where, m.What)
+			}
+		}
+		if out.Uploads = compiled; compiled != nil && compiled.Scan() != nil && !k.scans {
+			k.fail(where+".uploads.scan", "files are to be scanned, but scan_service names no cluster")
+		}
 	}
 	return out
 }

@@ -10,6 +10,8 @@ type budget struct {
 	inflated int64 // bytes unpacked so far
 	max      int64
 	members  int
+	// uncertain says that something of the file could not be seen into.
+	uncertain bool
 }
 
 const (

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/filter/scan"
 )
 
 // Config is what a policy says; see filter/policy.Uploads for the keys. Sizes
@@ -20,10 +22,14 @@ type Config struct {
 	MaxPixels int64
 	// OnUncertain says what becomes of a file that nobody can see into, because
 	// it is encrypted or packed in a way that is not known here: OnUncertainAccept
-	// (the default) or OnUncertainReject.
+	// (the default), OnUncertainReject or OnUncertainScan.
 	OnUncertain string
 	// PDF is about actions that lead out of a PDF.
 	PDF PDF
+	// Scan hands files to a virus scanner: each of them if it says Always, else
+	// those that nobody can see into, which OnUncertainScan asks for. Nil scans
+	// nothing, and goes with no OnUncertainScan.
+	Scan *scan.Settings
 	// Fields says otherwise for some fields of a form.
 	Fields []Field
 	// JSONFields names the places in JSON bodies that hold files.
@@ -46,6 +52,7 @@ type Field struct {
 const (
 	OnUncertainAccept = "accept"
 	OnUncertainReject = "reject"
+	OnUncertainScan   = "scan"
 )
 
 // What becomes of names that could do harm.
@@ -78,7 +85,11 @@ type Policy struct {
 	pdf             PDF
 	jsonFields      []jsonField
 	rewriteNames    bool
+	scan            *scan.Settings
 }
+
+// Scan is how files are scanned, nil if they are not.
+func (p *Policy) Scan() *scan.Settings { return p.scan }
 
 // ConfigError is one mistake in a Config.
 type ConfigError struct{ Key, Value, Reason string }
@@ -110,9 +121,7 @@ func Compile(c Config) (*Policy, error) {
 			fail(size.key, strconv.FormatInt(size.value, 10), "is negative")
 		}
 	}
-	if c.OnUncertain != "" && c.OnUncertain != OnUncertainAccept && c.OnUncertain != OnUncertainReject {
-		fail("on_uncertain", c.OnUncertain, "is neither accept nor reject")
-	}
+	p.uncertain(c, fail)
 	for _, lead := range [...]struct{ key, value string }{{"pdf.uri", c.PDF.URI}, {"pdf.goto_remote", c.PDF.GoToRemote}} {
 		if !leadKnown(lead.value) {
 			fail(lead.key, lead.value, "is none of allow, click and reject")

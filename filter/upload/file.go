@@ -24,6 +24,8 @@ type file struct {
 	tail    tail
 	// partial says that this is the first stretch of a file: its end says nothing.
 	partial bool
+	tap     Tap // nil if nobody is to scan it
+	budget  *budget
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -63,6 +65,7 @@ func (f *file) write(b []byte) *Refusal {
 	}
 	f.tail.write(b)
 	if f.decided {
+		f.scanned(b)
 		return f.rest(f.looked(b))
 	}
 	n := min(headSize-len(f.head), len(b))
@@ -73,6 +76,7 @@ func (f *file) write(b []byte) *Refusal {
 	if r := f.decide(); r != nil {
 		return r
 	}
+	f.scanned(b[n:])
 	return f.rest(f.looked(b[n:]))
 }
 
@@ -85,7 +89,7 @@ func (f *file) grow(n int64) *Refusal {
 }
 
 // unseen tells whether of all that follows only the end is looked at.
-func (f *file) unseen() bool { return f.size >= mediaLook && f.headOnly() }
+func (f *file) unseen() bool { return f.tap == nil && f.size >= mediaLook && f.headOnly() }
 
 // pass is write for n bytes that nobody looks at.
 func (f *file) pass(n int64) *Refusal {
@@ -134,6 +138,14 @@ func (f *file) end() *Refusal {
 			return r
 		}
 	}
+	if r := f.ended(); r != nil {
+		return r
+	}
+	f.endScan()
+	return nil
+}
+
+func (f *file) ended() *Refusal {
 	if f.partial {
 		return nil
 	}
@@ -191,7 +203,8 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
-	e := env{policy: f.policy, budget: &budget{max: f.policy.maxUnpacked}, kind: k.id, picture: k.group == groupImage}
+	f.budget = &budget{max: f.policy.maxUnpacked}
+	e := env{policy: f.policy, budget: f.budget, kind: k.id, picture: k.group == groupImage}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
 	}
@@ -203,6 +216,8 @@ func (f *file) decide() *Refusal {
 	}
 	head := f.head
 	f.head = nil
+	f.beginScan()
+	f.scanned(head)
 	return f.rest(head)
 }
 

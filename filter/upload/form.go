@@ -59,6 +59,7 @@ func (f *form) beginPart(p *part) *Refusal {
 		f.inspector.files = append(f.inspector.files, verdict.File{Name: p.filename[:min(len(p.filename), maxName)], Declared: p.declared})
 		return refusal
 	}
+	file.tap = f.inspector.tap
 	f.file = file
 	return nil
 }

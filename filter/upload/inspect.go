@@ -34,6 +34,7 @@ type Request struct {
 	// would rewrite are refused.
 	KeepNames     bool
 	ContentLength int64 // -1: unknown
+	Tap           Tap   // gets the files that the policy has scanned; nil scans none
 }
 
 // finalStretch is what is held back at the end of a body of known length.
@@ -51,6 +52,7 @@ type Inspector struct {
 	note     *Refusal
 	edits    []Edit
 	rename   bool
+	tap      Tap
 }
 
 // carrier is a way of carrying files in a body.
@@ -80,7 +82,9 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	if reason != "" {
 		return nil, malformed("Content-Type: " + reason)
 	}
-	i := &Inspector{policy: p, length: r.ContentLength, rename: p.rewriteNames && !r.KeepNames && uncoded(r.ContentEncoding)}
+	i := &Inspector{
+		policy: p, length: r.ContentLength, tap: r.Tap, rename: p.rewriteNames && !r.KeepNames && uncoded(r.ContentEncoding),
+	}
 	var refusal *Refusal
 	if i.carrier, refusal = p.carrier(i, media, params, r); refusal != nil {
 		return nil, refusal
@@ -180,6 +184,7 @@ func (p *Policy) rawCarrier(i *Inspector, media string, r Request) (carrier, *Re
 	if refusal != nil {
 		return nil, refusal
 	}
+	f.tap = r.Tap
 	s, refusal := p.stretch(r)
 	if refusal != nil {
 		return nil, refusal

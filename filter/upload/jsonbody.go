@@ -60,6 +60,9 @@ func (j *jsonBody) open(field *jsonField, name, declared string) (*file, *Refusa
 			Reason: "more than " + strconv.Itoa(j.inspector.policy.maxFiles) + " files"}
 	}
 	f, r := field.policy.newFile(name, declared, false)
+	if f != nil {
+		f.tap = j.inspector.tap
+	}
 	if r != nil {
 		j.report(verdict.File{Name: name[:min(len(name), maxName)], Declared: declared})
 	}

@@ -247,7 +247,9 @@ func (p *pdf) end(int64) *Refusal {
 		return refuse("GH-PDF-009", "a PDF with an object stream that cannot be read")
 	case p.opaque && p.env.policy.rejectUncertain:
 		return refuse("GH-PDF-009", "an encrypted PDF, whose objects nobody can see")
-	case (!p.ended || p.since > pdfSlack) && p.endless():
+	}
+	p.env.budget.uncertain = p.env.budget.uncertain || p.opaque || p.names.seen.encrypted
+	if (!p.ended || p.since > pdfSlack) && p.endless() {
 		return truncated("a PDF without %%EOF at its end")
 	}
 	return nil

@@ -34,6 +34,9 @@ const (
 	RuleImageCode    = "image_carries_code"
 	RuleTextCode     = "text_carries_code"
 	RuleTestVirus    = "eicar"
+	RuleScanner      = "scanner_found"
+	RuleUnscanned    = "scanner_unavailable"
+	RuleScanSize     = "scanner_too_large"
 )
 
 // Refusal says why a request must not go on. Reason is precise, for the log;
@@ -138,4 +141,9 @@ var ruleTable = []RuleInfo{
 	{"GH-COD-001", RuleImageCode, "media carry code for a server or browser", unsafeContent},
 	{"GH-COD-002", RuleTextCode, "a text carries code for a server", unsafeContent},
 	{"GH-COD-003", RuleTestVirus, "the EICAR test file", unsafeContent},
+	{"GH-SCAN-001", RuleScanner, "the virus scanner knows it", unsafeContent},
+	{"GH-SCAN-002", RuleUnscanned, "the virus scanner did not answer in time", verdict.CheckUnavailable},
+	{"GH-SCAN-003", RuleUnscanned, "the virus scanner could not be asked", verdict.CheckUnavailable},
+	{"GH-SCAN-004", RuleScanSize, "the virus scanner does not take files of that size", tooLarge},
+	{"GH-SCAN-005", RuleScanSize, "the body is larger than what is held back for the virus scanner", tooLarge},
 }

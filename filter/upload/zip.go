@@ -225,6 +225,7 @@ func (z *zip) opaque() *Refusal {
 	if z.env.policy.rejectUncertain || z.want != "zip" || z.entry.flags&zipDescribed != 0 {
 		return z.disagree("a compression method that is not known here")
 	}
+	z.env.budget.uncertain = true
 	z.goTo(zipNames, z.entry.nameLen+z.entry.extra)
 	return nil
 }
