@@ -60,6 +60,7 @@ func (h *holding) tick() (on bool) {
 			hostLog(levelCritical, "gatehouse: no body comes while request headers are held: allow_on_headers_stop_iteration is missing in the host's "+
 				"configuration of this plugin; set it, or hold_request_headers to false; headers are no longer held")
 		}
+		s.passed = true
 		if err := hostContinue(id); err != nil {
 			hostLog(levelError, "gatehouse: "+err.Error())
 		}

@@ -45,6 +45,16 @@ func keyOf(handle string) string { return keyPrefix + handle + "}" }
 
 const keyPrefix = "gh:u:{"
 
+// Where says where in Redis the session of a token is: a field of a hash. It is
+// for those who look after Redis; ErrMalformed or ErrOutdated.
+func Where(token string) (key, field string, err error) {
+	r, err := refOf(token)
+	if err != nil {
+		return "", "", err
+	}
+	return r.key(), r.id, nil
+}
+
 // Handle names a user's slot: the hash tag of the key that holds the user's
 // sessions, for others who want their keys beside it. It is not secret, and not
 // the user's id.

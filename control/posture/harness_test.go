@@ -2,8 +2,7 @@ package posture
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -24,6 +23,7 @@ import (
 
 	"gatehouse/authz/login"
 	"gatehouse/authz/secret"
+	"gatehouse/authz/session"
 	"gatehouse/control/internal/redistest"
 	"gatehouse/control/store"
 )
@@ -125,11 +125,13 @@ func (f *fake) login(w http.ResponseWriter, r *http.Request) {
 	case f.signInLimit:
 		f.refuse(w, http.StatusTooManyRequests)
 	case c.Username == user && c.Password == password:
-		token := fmt.Sprintf("ghs_token-number-%d", len(f.requests))
+		token, _, err := session.New(f.redis, time.Now, rand.Reader).Create(r.Context(), session.User{ID: "u"},
+			session.Grant{Idle: time.Hour, Absolute: time.Hour})
+		if err != nil {
+			f.refuse(w, http.StatusServiceUnavailable)
+			return
+		}
 		f.sessions[token] = true
-		sum := sha256.Sum256([]byte(token))
-		f.redis.HSet(r.Context(), "gh:s:"+hex.EncodeToString(sum[:]), "u", "1")
-		f.redis.Expire(r.Context(), "gh:s:"+hex.EncodeToString(sum[:]), time.Hour)
 		_, _ = fmt.Fprintf(w, `{"token":%q}`, token)
 	case f.knows && c.Username == user:
 		f.refuse(w, http.StatusForbidden)

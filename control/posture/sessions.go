@@ -2,8 +2,6 @@ package posture
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,17 +12,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/session"
 	"gatehouse/control/store"
 )
 
 // maxScanned bounds how many keys of Redis are looked at.
 const maxScanned = 20_000
-
-// sessionKey is where authz/session keeps the session of a token.
-func sessionKey(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return "gh:s:" + hex.EncodeToString(sum[:])
-}
 
 func (p *probe) needsRedis(t *trial) bool {
 	if p.redis == nil {
@@ -103,14 +96,19 @@ func hashedTokens(ctx context.Context, p *probe, t *trial) {
 	if !ok {
 		return
 	}
-	n, err := p.redis.Exists(ctx, sessionKey(c.token)).Result()
+	key, field, err := session.Where(c.token)
 	if err != nil {
-		t.unknown("EXISTS: %v", err)
+		t.unknown("the token: %v", err)
 		return
 	}
-	t.saw("EXISTS gh:s:SHA-256(token) of a session just begun", fmt.Sprint(n), "Redis")
-	t.want(n == 1, "the session is not in this Redis")
-	record, err := p.redis.HGetAll(ctx, sessionKey(c.token)).Result()
+	there, err := p.redis.HExists(ctx, key, field).Result()
+	if err != nil {
+		t.unknown("HEXISTS: %v", err)
+		return
+	}
+	t.saw("HEXISTS of the SHA-256 of a token just given, among the user's sessions", fmt.Sprint(there), "Redis")
+	t.want(there, "the session is not in this Redis")
+	record, err := p.redis.HGetAll(ctx, key).Result()
 	if err != nil {
 		t.unknown("HGETALL: %v", err)
 		return
@@ -156,7 +154,12 @@ func expiringSessions(ctx context.Context, p *probe, t *trial) {
 	if !ok {
 		return
 	}
-	left, err := p.redis.PTTL(ctx, sessionKey(c.token)).Result()
+	key, _, err := session.Where(c.token)
+	if err != nil {
+		t.unknown("the token: %v", err)
+		return
+	}
+	left, err := p.redis.PTTL(ctx, key).Result()
 	if err != nil {
 		t.unknown("PTTL: %v", err)
 		return

@@ -104,7 +104,7 @@ func StartStatic(t TB) *Pack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := StartStandalone(t, string(policyJSON), "--ratelimit-config", filepath.Join(files, "ratelimit"))
+	p := StartStandalone(t, string(policyJSON), "--ratelimit-config", filepath.Join(files, "ratelimit"), "--ratelimit-headers")
 	p.App = StartUpstream(t, nil)
 	_, app, _ := net.SplitHostPort(strings.TrimPrefix(p.App.URL, "http://"))
 	_, demo, _ := net.SplitHostPort(p.Ports.Addr(portDemo))

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	startWithin = 30 * time.Second
+	startWithin = 120 * time.Second
 	stopWithin  = 20 * time.Second
 	logTail     = 6000
 )
