@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	startWithin = 30 * time.Second
+	// startWithin is a deadline, no wait: on a busy machine Envoy takes long to compile
+	// the module for each of its workers.
+	startWithin = 120 * time.Second
 	stopWithin  = 20 * time.Second
 	logTail     = 6000
 )
