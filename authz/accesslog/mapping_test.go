@@ -205,12 +205,12 @@ func TestAnEventTellsTheRequestWithoutItsSecrets(t *testing.T) {
 func TestWhatNamesAPersonIsKeptApartFromTheRest(t *testing.T) {
 	upload := verdict.Verdict{
 		Decision: verdict.Deny, Feature: verdict.FeatureUploads, Rule: "upload_type_mismatch",
-		Files: []verdict.File{{Name: "her\x00 diagnosis.pdf", Declared: "application/pdf", Detected: "html", Size: 12}},
+		Files: []verdict.File{{Name: "her\x00 diagnosis.pdf", Sent: "../her\x00 diagnosis.pdf", Declared: "application/pdf", Detected: "html", Size: 12}},
 	}
 	e := service(nil).convert(source{}, entry(withVerdict(upload), func(e *dataaccesslog.HTTPAccessLogEntry) {
 		e.Request.UserAgent = strings.Repeat("Agent/1 ", 200)
 	}))
-	if e.Personal["ip"] != "203.0.113.7" || e.Personal["filename"] != "her\ufffd diagnosis.pdf" || len(e.Personal["user_agent"]) != maxHost {
+	if e.Personal["ip"] != "203.0.113.7" || e.Personal["filename"] != "her\ufffd diagnosis.pdf" || e.Personal["filename_sent"] != "../her\ufffd diagnosis.pdf" || len(e.Personal["user_agent"]) != maxHost {
 		t.Errorf("%q", e.Personal)
 	}
 	text, err := json.Marshal(e)
