@@ -13,7 +13,8 @@ func hostConfiguration() (string, error)                { return "", errNoHost }
 func hostBody(int, int) ([]byte, error)                 { return nil, errNoHost }
 func hostTick(uint32) error                             { return errNoHost }
 func hostContinue(uint32) error                         { return errNoHost }
-func hostReplaceBody([]byte) error                      { return errNoHost }
+func hostReplaceBody(int, []byte) error                 { return errNoHost }
+func hostAppendBody([]byte) error                       { return errNoHost }
 func hostHeaders(uint32, *[]byte) (string, error)       { return "", errNoHost }
 func hostSetHeaders(uint32, []byte) error               { return errNoHost }
 func hostAddHeader(uint32, string, string) error        { return errNoHost }

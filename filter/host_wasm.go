@@ -158,9 +158,14 @@ func hostContinue(id uint32) error {
 	return failed("let a stream go on", proxyContinueStream(0))
 }
 
-// hostReplaceBody puts b in the place of as many bytes at the body's beginning.
-func hostReplaceBody(b []byte) error {
-	return failed("change the body", proxySetBufferBytes(bufferRequestBody, 0, int32(len(b)), unsafe.SliceData(b), int32(len(b))))
+// hostReplaceBody puts b in the place of the first n bytes of the body.
+func hostReplaceBody(n int, b []byte) error {
+	return failed("change the body", proxySetBufferBytes(bufferRequestBody, 0, int32(n), unsafe.SliceData(b), int32(len(b))))
+}
+
+// hostAppendBody adds b to the body's end: what begins behind it is added.
+func hostAppendBody(b []byte) error {
+	return failed("add to the body", proxySetBufferBytes(bufferRequestBody, 1<<30, 0, unsafe.SliceData(b), int32(len(b))))
 }
 
 func hostHeaders(kind uint32, into *[]byte) (string, error) {

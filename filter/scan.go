@@ -12,10 +12,6 @@ type link struct {
 	open  bool
 }
 
-// heldSmall is what may stay held for the inspector once the scanner has
-// answered: less than any buffer's limit, so that the host goes on reading.
-const heldSmall = 16 << 10
-
 // Open begins the stream; it is the session's scan.Opener.
 func (s *stream) Open() (scan.Link, error) {
 	if s.link.open {
@@ -118,10 +114,10 @@ func (s *stream) resume() {
 	case s.exchange.Reply() != nil:
 		s.reply()
 	case !s.waiting || s.exchange.Waiting():
-	case s.exchange.HoldsBody() || s.held && s.exchange.Inspecting() && s.inBuffer <= heldSmall:
+	case s.exchange.HoldsBody() || s.held && s.exchange.Inspecting() && s.inHost <= heldSmall:
 		s.waiting = false
 	default:
-		s.waiting, s.seen, s.inBuffer, s.passed = false, false, 0, true
+		s.letGo()
 		if err := hostContinue(s.id); err != nil {
 			s.fail(err.Error())
 		}

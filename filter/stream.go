@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"gatehouse/filter/abi"
@@ -33,14 +32,12 @@ type stream struct {
 	exchange pipeline.Exchange
 	begun    bool // the exchange is
 	replied  bool
-	counted  bool // in the gauge of uploads
-	// inBuffer counts the bytes of the host's buffer that were already judged:
-	// while the filter pauses, each callback sees them again from the first.
-	inBuffer int
-	ticks    int  // of the clock that looks after held headers
-	seen     bool // the next callback begins with them
-	held     bool // by the inspector's word
-	waiting  bool // by the scanner's
+	counted  bool   // in the gauge of uploads
+	inHost   int    // bytes that the host keeps back
+	kept     []byte // what the filter does: keep.go
+	ticks    int    // of the clock that looks after held headers
+	held     bool   // by the inspector's word
+	waiting  bool   // by the scanner's
 	link     link
 	passed   bool   // something of the request was let go
 	primary  uint32 // of a gate: the stream whose scan it waits for
@@ -64,9 +61,9 @@ func (s *stream) begin(id uint32, p *plugin) {
 func (s *stream) reset() bool {
 	s.exchange.Reset()
 	s.id, s.plugin, s.set, s.begun, s.replied, s.counted = 0, nil, nil, false, false, false
-	s.inBuffer, s.ticks, s.seen, s.held, s.waiting, s.link = 0, 0, false, false, false, link{}
+	s.inHost, s.kept, s.ticks, s.held, s.waiting, s.link = 0, s.kept[:0], 0, false, false, link{}
 	s.passed, s.primary, s.gate, s.gated = false, 0, 0, false
-	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch) <= maxKept
+	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch)+cap(s.kept) <= maxKept
 }
 
 func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
@@ -141,7 +138,13 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 		return actionContinue
 	}
 	defer s.guard(&do)
-	if err := s.judge(size); err != nil {
+	judged, err := s.giveBack()
+	if err != nil {
+		return s.fail(err.Error())
+	}
+	size += judged
+	safe, err := s.judge(judged, size)
+	if err != nil {
 		return s.fail(err.Error())
 	}
 	if endOfStream {
@@ -151,82 +154,58 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	switch {
 	case s.exchange.Reply() != nil:
 		return s.reply()
-	case s.exchange.Waiting() && !s.passed:
-		return s.keep(size, actionWait)
-	case s.held:
-		return s.keep(size, actionPause)
+	case !s.held && (s.passed || !s.exchange.Waiting()):
+		return s.letGo()
 	}
-	s.inBuffer, s.waiting, s.passed = 0, false, true
-	return actionContinue
+	if do, err = s.hold(safe, size); err != nil {
+		return s.fail(err.Error())
+	}
+	return do
 }
 
-// keep counts what the host keeps back.
-func (s *stream) keep(size int, how action) action {
-	if s.seen {
-		s.inBuffer = max(size, s.inBuffer)
-	} else {
-		s.inBuffer += size
-	}
-	s.seen, s.waiting = how == actionPause, how == actionWait
-	return how
-}
-
-// judge gives the bytes that are new in the host's buffer to the exchange.
-func (s *stream) judge(size int) error {
-	if s.inBuffer == 0 {
+// judge gives the bytes that are new in the host's buffer, from at on, to the
+// exchange. What stands before safe is decided.
+func (s *stream) judge(at, size int) (safe int, err error) {
+	if s.inHost == 0 && at == 0 {
 		s.held = false
 	} // else held bytes stay held until new ones decide
-	at := 0
-	if s.seen {
-		at = s.inBuffer
-	}
 	for at < size {
 		if n := s.exchange.Ahead(size - at); n > 0 {
 			if s.held = s.exchange.Pass(n); s.exchange.Reply() != nil {
-				return nil
+				return 0, nil
 			}
 			at += n
-			continue
+		} else if at, err = s.look(at, size); err != nil || s.exchange.Reply() != nil {
+			return 0, err
 		}
-		chunk, err := hostBody(at, min(readSize, size-at))
-		if err != nil {
-			return err
-		}
-		if len(chunk) == 0 {
-			return fmt.Errorf("the host gave nothing at %d of %d", at, size)
-		}
-		s.held = s.exchange.Body(chunk)
-		if s.exchange.Reply() != nil {
-			return nil
-		}
-		at += len(chunk)
-		for _, e := range s.exchange.Edits() {
-			if err := overwrite(at-e.FromEnd, e.Bytes); err != nil {
-				return err
-			}
+		if !s.exchange.Undecided() {
+			safe = at
 		}
 	}
-	return nil
+	return safe, nil
 }
 
-// overwrite changes bytes of the host's buffer. The host replaces a beginning
-// alone: what stands before them is given back with them.
-func overwrite(at int, b []byte) error {
-	if at < 0 {
-		return errors.New("a file name to be rewritten has left already: the host did not hold it")
+// look gives the next piece to the exchange, and returns where the one behind it
+// begins.
+func (s *stream) look(at, size int) (int, error) {
+	chunk, err := hostBody(at, min(readSize, size-at))
+	if err != nil {
+		return at, err
 	}
-	whole := make([]byte, 0, at+len(b))
-	for len(whole) < at {
-		before, err := hostBody(len(whole), min(readSize, at-len(whole)))
-		if err != nil {
-			return err
-		}
-		if len(before) == 0 {
-			return fmt.Errorf("the host gave nothing at %d of %d", len(whole), at)
-		}
-		whole = append(whole, before...)
+	if len(chunk) == 0 {
+		return at, fmt.Errorf("the host gave nothing at %d of %d", at, size)
 	}
-	return hostReplaceBody(append(whole, b...))
+	s.held = s.exchange.Body(chunk)
+	if s.exchange.Reply() != nil {
+		return at, nil
+	}
+	at += len(chunk)
+	for _, e := range s.exchange.Edits() {
+		if err := overwrite(at-e.FromEnd, size, e.Bytes); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
 }
 
 // onRequestTrailers is the end of a body with trailers: no end of stream comes
@@ -247,6 +226,9 @@ func (s *stream) onRequestTrailers() (do action) {
 	s.held = false
 	if s.exchange.Reply() != nil {
 		return s.reply()
+	}
+	if len(s.kept) > 0 { // a body that is undecided at its end was refused
+		return s.fail("the trailers came before bytes that the filter still keeps")
 	}
 	if s.exchange.Waiting() && !s.passed {
 		s.waiting = true

@@ -23,6 +23,7 @@ type decision struct {
 	Version  string `json:"version"`
 	Feature  string `json:"feature"`
 	Rule     string `json:"rule"`
+	RuleID   string `json:"rule_id"`
 	Reason   string `json:"reason"`
 	Files    []file `json:"files"`
 
@@ -36,6 +37,12 @@ type file struct {
 	Declared string `json:"declared"`
 	Detected string `json:"detected"`
 	Size     int64  `json:"size"`
+	// Sent is what the client called it, where the policy had that rewritten.
+	Sent string `json:"sent"`
+	// These are known of a file that was refused.
+	SHA256 string `json:"sha256"`
+	Hashed int64  `json:"hashed"`
+	Offset int64  `json:"offset"`
 }
 
 // weight orders decisions: what was refused is told before what would have been.

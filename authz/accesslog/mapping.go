@@ -3,6 +3,7 @@ package accesslog
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,15 +114,22 @@ func (s *Service) judge(e *event.Event, entry *dataaccesslog.HTTPAccessLogEntry)
 	}
 }
 
+// describeFiles tells of the file that was refused, else of the first.
 func describeFiles(e *event.Event, files []file) {
 	if len(files) == 0 {
 		return
 	}
-	first := files[0]
-	set(e.Personal, event.PersonalFilename, clean(first.Name, maxHost))
-	set(e.Detail, "declared", clean(first.Declared, maxName))
-	set(e.Detail, "detected", clean(first.Detected, maxName))
-	e.Detail["size"] = strconv.FormatInt(first.Size, 10)
+	chief := files[max(0, slices.IndexFunc(files, func(f file) bool { return f.SHA256 != "" }))]
+	set(e.Personal, event.PersonalFilename, clean(chief.Name, maxHost))
+	set(e.Personal, event.PersonalFilenameSent, clean(chief.Sent, maxHost))
+	set(e.Detail, "declared", clean(chief.Declared, maxName))
+	set(e.Detail, "detected", clean(chief.Detected, maxName))
+	e.Detail["size"] = strconv.FormatInt(chief.Size, 10)
+	if chief.SHA256 != "" {
+		set(e.Detail, "sha256", clean(chief.SHA256, maxName))
+		e.Detail["hashed"] = strconv.FormatInt(chief.Hashed, 10)
+		e.Detail["offset"] = strconv.FormatInt(chief.Offset, 10)
+	}
 	if len(files) > 1 {
 		e.Detail["files"] = strconv.Itoa(len(files))
 	}
@@ -137,6 +145,7 @@ func set(detail map[string]string, name, value string) {
 func decided(e *event.Event, chief, other decision) {
 	e.Feature, e.Rule = clean(chief.Feature, maxName), clean(chief.Rule, maxName)
 	e.Reason = clean(chief.Reason, maxReason)
+	set(e.Detail, "rule_id", clean(chief.RuleID, maxName))
 	set(e.Detail, "limit", clean(chief.Limit, maxName))
 	set(e.Detail, "purpose", clean(chief.Purpose, maxName))
 	e.Type = typeOf(chief)

@@ -99,6 +99,9 @@ func TestAnEntryBecomesTheEventOfWhatHappened(t *testing.T) {
 		Rule: "upload_type_mismatch", Reason: "claims pdf, is html", Problem: verdict.UnsupportedFileType,
 		Files: []verdict.File{file},
 	}
+	hashed := upload
+	hashed.RuleID = "GH-TYP-002"
+	hashed.Files = []verdict.File{{Name: "honest.pdf"}, {Name: "y.pdf", Sent: "../y.pdf", Detected: "exe", Size: 90_000, SHA256: "ab12", Hashed: 65_536, Offset: 131_072}}
 	report := upload
 	report.Decision = verdict.Report
 	type entries = []func(*dataaccesslog.HTTPAccessLogEntry)
@@ -117,6 +120,11 @@ func TestAnEntryBecomesTheEventOfWhatHappened(t *testing.T) {
 		{"the filter refused a file", entries{allowed, withVerdict(upload)}, event.FileUploadRejected, event.Deny, event.Warning,
 			"uploads", "upload_type_mismatch",
 			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12"}},
+		{"the filter refused the second file", entries{allowed, withVerdict(hashed)}, event.FileUploadRejected, event.Deny, event.Warning,
+			"uploads", "upload_type_mismatch",
+			map[string]string{
+				"detected": "exe", "size": "90000", "sha256": "ab12", "hashed": "65536", "offset": "131072", "files": "2", "rule_id": "GH-TYP-002",
+			}},
 		{"the filter reported a file", entries{allowed, withVerdict(report)}, event.FileUploadRejected, event.Report, event.Warning,
 			"uploads", "upload_type_mismatch",
 			map[string]string{"declared": "application/pdf", "detected": "html", "size": "12"}},
@@ -197,12 +205,12 @@ func TestAnEventTellsTheRequestWithoutItsSecrets(t *testing.T) {
 func TestWhatNamesAPersonIsKeptApartFromTheRest(t *testing.T) {
 	upload := verdict.Verdict{
 		Decision: verdict.Deny, Feature: verdict.FeatureUploads, Rule: "upload_type_mismatch",
-		Files: []verdict.File{{Name: "her\x00 diagnosis.pdf", Declared: "application/pdf", Detected: "html", Size: 12}},
+		Files: []verdict.File{{Name: "her\x00 diagnosis.pdf", Sent: "../her\x00 diagnosis.pdf", Declared: "application/pdf", Detected: "html", Size: 12}},
 	}
 	e := service(nil).convert(source{}, entry(withVerdict(upload), func(e *dataaccesslog.HTTPAccessLogEntry) {
 		e.Request.UserAgent = strings.Repeat("Agent/1 ", 200)
 	}))
-	if e.Personal["ip"] != "203.0.113.7" || e.Personal["filename"] != "her\ufffd diagnosis.pdf" || len(e.Personal["user_agent"]) != maxHost {
+	if e.Personal["ip"] != "203.0.113.7" || e.Personal["filename"] != "her\ufffd diagnosis.pdf" || e.Personal["filename_sent"] != "../her\ufffd diagnosis.pdf" || len(e.Personal["user_agent"]) != maxHost {
 		t.Errorf("%q", e.Personal)
 	}
 	text, err := json.Marshal(e)

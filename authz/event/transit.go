@@ -13,10 +13,12 @@ import (
 
 // Names of personal fields.
 const (
-	PersonalName      = "name" // of a user that exists; what somebody else typed may be a password
-	PersonalIP        = "ip"
-	PersonalFilename  = "filename"
-	PersonalUserAgent = "user_agent"
+	PersonalName     = "name" // of a user that exists; what somebody else typed may be a password
+	PersonalIP       = "ip"
+	PersonalFilename = "filename"
+	// PersonalFilenameSent is what the client called a file that the policy renamed.
+	PersonalFilenameSent = "filename_sent"
+	PersonalUserAgent    = "user_agent"
 )
 
 // transitPrefix begins a text that was sealed for the way through Redis. What

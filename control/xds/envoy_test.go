@@ -174,7 +174,7 @@ func (e *edge) tryPublish(t *testing.T, c *policy.Compiled) error {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
 	err = e.server.Publish(ctx, transition, next, func(context.Context) {})
 	if err == nil {
@@ -185,7 +185,7 @@ func (e *edge) tryPublish(t *testing.T, c *policy.Compiled) error {
 
 func (e *edge) get(t *testing.T, path string, header ...string) (*http.Response, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.listen+path, nil)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// startWithin is a deadline, no wait: on a busy machine Envoy takes long to compile
+	// the module for each of its workers.
 	startWithin = 120 * time.Second
 	stopWithin  = 20 * time.Second
 	logTail     = 6000

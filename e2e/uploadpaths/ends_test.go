@@ -47,7 +47,7 @@ func expectNothingCompleteThatWasRefused(t *testing.T, e *edge) {
 				for _, s := range wheres() {
 					e.expectRefused(t, client, how, path, s)
 				}
-				for _, s := range []sample{png(700_000, ""), film(900_000), pdf(300_000, "").inForm("a.pdf"), text(5_000)} {
+				for _, s := range []sample{png(700_000, ""), film(900_000), film(3_000_000), pdf(300_000, "").inForm("a.pdf"), text(5_000)} {
 					e.expectWhole(t, client, how, path, s)
 				}
 			})

@@ -40,7 +40,11 @@ func startEdge(t pack.TB, app *pack.Upstream) *edge {
 	e := &edge{addr: ports.Addr(0), admin: ports.Addr(2), app: app}
 	config, err := json.Marshal(filterpolicy.Config{
 		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true,
-		Policies: map[string]filterpolicy.Policy{"base": {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile}}},
+		Rules: []filterpolicy.Rule{{Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
+		Policies: map[string]filterpolicy.Policy{
+			"base":      {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile}},
+			"rewriting": {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile, Names: upload.NamesRewrite}},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +74,12 @@ func portOf(addr string) string {
 
 // openStreams is the filter's own count of inspected streams that live.
 func (e *edge) openStreams(ctx context.Context) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.admin+"/stats?filter=gatehouse_uploads_open", nil)
+	return e.stat(ctx, "gatehouse_uploads_open")
+}
+
+// stat is one of Envoy's counters or gauges.
+func (e *edge) stat(ctx context.Context, name string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.admin+"/stats?filter="+name, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +94,7 @@ func (e *edge) openStreams(ctx context.Context) (int, error) {
 	}
 	_, value, found := strings.Cut(strings.TrimSpace(string(text)), ": ")
 	if !found {
-		return 0, fmt.Errorf("no such gauge: %q", text)
+		return 0, fmt.Errorf("Envoy has no %s: %q", name, text)
 	}
 	return strconv.Atoi(value)
 }

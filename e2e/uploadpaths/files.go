@@ -32,10 +32,11 @@ func noise(n int) string {
 	return string(b)
 }
 
-// png of about n bytes, with something before its end.
+// png of about n bytes, with something before its end: a picture of 1024 by 1024
+// pixels, which may have no more than three million.
 func png(n int, inside string) sample {
 	const sum = "sums"
-	body := "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x10\x00\x00\x00\x10\x00\x08\x02\x00\x00\x00" + sum
+	body := "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x04\x00\x00\x00\x04\x00\x08\x02\x00\x00\x00" + sum
 	data := noise(n) + inside
 	body += string(binary.BigEndian.AppendUint32(nil, uint32(len(data)))) + "IDAT" + data + sum //nolint:gosec // a few MB
 	return sample{name: "a PNG", contentType: "image/png", body: body + "\x00\x00\x00\x00IEND" + sum, status: 200}

@@ -33,6 +33,8 @@ var endings = []ending{ //nolint:gochecknoglobals // a table, never written to
 const (
 	toHTTP1 = "/http1"
 	toHTTP2 = "/http2"
+	// rewriting, behind one of them, is where names are rewritten.
+	rewriting = "/rewriting"
 )
 
 // sendTimeout bounds one upload, under whatever load.

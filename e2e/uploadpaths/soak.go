@@ -19,7 +19,7 @@ func load() []sample {
 	const script = "/OpenAction << /S /JavaScript /JS (x) >>"
 	return []sample{
 		png(4_000, ""), png(60_000, "").inForm("a.png"), png(900_000, "").inForm("a.png"),
-		pdf(8_000, "").inForm("a.pdf"), pdf(200_000, ""), text(4_000).inForm("a.txt"), text(90_000), film(900_000), film(500_000).inForm("a.mp4"),
+		pdf(8_000, "").inForm("a.pdf"), pdf(200_000, ""), text(4_000).inForm("a.txt"), text(90_000), film(900_000), film(500_000).inForm("a.mp4"), film(3_000_000),
 		program(4_000), program(50_000).inForm("a.pdf"), program(1_000_000),
 		pdf(9_000, script).inForm("a.pdf").refused("a PDF with a script in a form", 422), pdf(150_000, script).refused("a PDF with a script", 422),
 		png(30_000, "<?php x").refused("a PNG with code", 422), png(700_000, "<?php x").inForm("a.png").refused("a PNG with code in a form", 422),

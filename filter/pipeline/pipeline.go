@@ -131,6 +131,16 @@ func (x *Exchange) Body(chunk []byte) (hold bool) {
 	return x.seen(len(chunk), hold, refusal)
 }
 
+// Undecided tells why Body wants bytes held: because nothing is known yet of the
+// last of them. If not, and not HoldsBody, the body is about to end, and they may go
+// on as long as some of it is to come.
+func (x *Exchange) Undecided() bool {
+	return x.inspector != nil && !x.policy.UploadsReport && x.inspector.Undecided()
+}
+
+// Rewrites tells whether there may be Edits in what is held.
+func (x *Exchange) Rewrites() bool { return x.inspector != nil && x.inspector.Rewrites() }
+
 // Ahead is how many of the next n bytes may be given to Pass, by their number,
 // instead of to Body: nobody would look at them.
 func (x *Exchange) Ahead(n int) int {
@@ -166,7 +176,7 @@ func (x *Exchange) seen(n int, hold bool, refusal *upload.Refusal) bool {
 		x.End()
 		return false
 	}
-	return x.scanned() || hold
+	return x.scanned() || hold && !x.policy.UploadsReport // to report is to let through
 }
 
 // Edit says that bytes which were given to Body, and are held, go on as others.
@@ -196,6 +206,7 @@ func (x *Exchange) End() {
 	}
 	if note := i.Note(); note != nil && x.verdict.Decision == verdict.Allow {
 		x.report(verdict.FeatureUploads, note.Rule, note.Reason+" ("+note.ID()+")", verdict.NoProblem)
+		x.verdict.RuleID = note.ID()
 	}
 	x.scanned()
 }
@@ -312,14 +323,16 @@ func (x *Exchange) refuse(r *upload.Refusal) {
 func (x *Exchange) refuseClosed(r *upload.Refusal) {
 	x.stopScanning()
 	reason := r.Reason
-	if id := r.ID(); id != "" {
+	id := r.ID()
+	if id != "" {
 		reason += " (" + id + ")"
 	}
 	if x.policy.UploadsReport {
 		x.report(verdict.FeatureUploads, r.Rule, reason, r.Problem)
-		return
+	} else {
+		x.deny(verdict.FeatureUploads, r.Rule, reason, r.Problem)
 	}
-	x.deny(verdict.FeatureUploads, r.Rule, reason, r.Problem)
+	x.verdict.RuleID = id
 }
 
 func (x *Exchange) record(d verdict.Decision, f verdict.Feature, rule, reason string, p verdict.Problem) {

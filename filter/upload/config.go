@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gatehouse/filter/scan"
 )
@@ -86,6 +87,7 @@ type Policy struct {
 	jsonFields      []jsonField
 	rewriteNames    bool
 	scan            *scan.Settings
+	beginnings      *sync.Pool
 }
 
 // Scan is how files are scanned, nil if they are not.
@@ -100,7 +102,7 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 func Compile(c Config) (*Policy, error) {
 	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
 		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
-		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite}
+		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite, beginnings: newBeginnings()}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {

@@ -26,6 +26,8 @@ type file struct {
 	partial bool
 	tap     Tap // nil if nobody is to scan it
 	budget  *budget
+	kept    beginning
+	at      int64 // where what was written last begins
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -38,7 +40,7 @@ func undeclaredMedia(media string) bool {
 }
 
 func (p *Policy) newFile(name, declared string, named bool) (*file, *Refusal) {
-	f := &file{policy: p, name: name, named: named, declared: declared, tail: tail{max: fileTail}}
+	f := &file{policy: p, name: name, named: named, declared: declared, tail: tail{max: fileTail}, kept: beginning{pool: p.beginnings}}
 	if undeclaredMedia(declared) {
 		f.declared = ""
 	}
@@ -60,6 +62,8 @@ func judgeName(name string) *Refusal {
 }
 
 func (f *file) write(b []byte) *Refusal {
+	f.at = f.size
+	f.kept.write(b)
 	if r := f.grow(int64(len(b))); r != nil {
 		return r
 	}
@@ -94,6 +98,7 @@ func (f *file) unseen() bool { return f.tap == nil && f.size >= mediaLook && f.h
 // pass is write for n bytes that nobody looks at.
 func (f *file) pass(n int64) *Refusal {
 	f.tail.buf = f.tail.buf[:0]
+	f.at = f.size
 	return f.grow(n)
 }
 
@@ -146,6 +151,7 @@ func (f *file) end() *Refusal {
 }
 
 func (f *file) ended() *Refusal {
+	f.at = f.size
 	if f.partial {
 		return nil
 	}

@@ -92,8 +92,8 @@ func (f *form) endPart() *Refusal {
 	}
 	refusal := f.file.end()
 	f.inspector.noted(f.file)
-	if len(f.inspector.files) < maxReported && (f.file.size > 0 || refusal != nil) {
-		f.inspector.files = append(f.inspector.files, f.file.report())
+	if f.file.size > 0 || refusal != nil {
+		f.inspector.keep(f.file, refusal)
 	}
 	f.file = nil
 	return refusal

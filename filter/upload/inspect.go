@@ -11,6 +11,7 @@
 package upload
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -217,6 +218,14 @@ func (i *Inspector) mustHold() bool {
 	return i.carrier.undecided() || i.length >= 0 && i.length-i.received <= finalStretch
 }
 
+// Undecided tells why to hold: because nothing is known yet of what was written
+// last. If not, the body is about to end, and what was written may go on as long as
+// some of the body is to come.
+func (i *Inspector) Undecided() bool { return i.refusal == nil && i.carrier.undecided() }
+
+// Rewrites tells whether there may be Edits in bytes that are held.
+func (i *Inspector) Rewrites() bool { return i.rename }
+
 // passer is a carrier that may go on without seeing its bytes.
 type passer interface {
 	// passes tells whether only the last fileTail bytes still count, and their number.
@@ -274,9 +283,16 @@ func (i *Inspector) refuse(r *Refusal) *Refusal {
 
 // Files lists the files seen so far, the first few of them.
 func (i *Inspector) Files() []verdict.File {
-	files := i.files
-	if c, ok := i.carrier.(interface{ current() *file }); ok && c.current() != nil && len(files) < maxReported {
-		files = append(files[:len(files):len(files)], c.current().report())
+	c, ok := i.carrier.(interface{ current() *file })
+	if !ok || c.current() == nil {
+		return i.files
+	}
+	f, files := c.current(), i.files
+	switch {
+	case i.refusal != nil:
+		return append(slices.Clip(files[:min(len(files), maxReported-1)]), f.refused())
+	case len(files) < maxReported:
+		return append(slices.Clip(files), f.report())
 	}
 	return files
 }
@@ -302,6 +318,9 @@ func (r *raw) write(b []byte) *Refusal { return r.file.write(b) }
 func (r *raw) end() *Refusal {
 	refusal := r.file.end()
 	r.inspector.noted(r.file)
+	if refusal == nil {
+		r.file.kept.release()
+	}
 	return refusal
 }
 func (r *raw) undecided() bool       { return !r.file.decided }

@@ -301,7 +301,7 @@ func (j *jsonBody) inText(b []byte) ([]byte, *Refusal) {
 			j.inspector.noted(v.file)
 		}
 		if v.file != nil && (v.file.size > 0 || r != nil) {
-			j.report(v.file.report())
+			j.inspector.keep(v.file, r)
 		}
 		j.value = nil
 		if r != nil {

@@ -16,6 +16,7 @@ func (v *Verdict) AppendJSON(b []byte) []byte {
 	b = appendField(b, "version", v.Version)
 	b = appendField(b, "feature", string(v.Feature))
 	b = appendField(b, "rule", v.Rule)
+	b = appendField(b, "rule_id", v.RuleID)
 	b = appendField(b, "reason", v.Reason)
 	if v.Problem != NoProblem {
 		b = append(b, `,"status":`...)
@@ -41,6 +42,11 @@ func (f *File) appendJSON(b []byte) []byte {
 	b = appendField(b, "sent", f.Sent)
 	b = appendField(b, "declared", f.Declared)
 	b = appendField(b, "detected", f.Detected)
+	if f.SHA256 != "" {
+		b = appendField(b, "sha256", f.SHA256)
+		b = appendInt(append(b, `,"hashed":`...), f.Hashed)
+		b = appendInt(append(b, `,"offset":`...), f.Offset)
+	}
 	return append(b, '}')
 }
 

@@ -44,6 +44,7 @@ type Verdict struct {
 	Decision Decision
 	Feature  Feature
 	Rule     string
+	RuleID   string // of an upload: the exact rule's, GH-PDF-003
 	Reason   string
 	Problem  Problem // meaningful only when Decision is Deny or Report
 	Files    []File
@@ -56,4 +57,11 @@ type File struct {
 	Declared string // declared media type
 	Detected string // detected type id, e.g. "pdf"
 	Size     int64  // bytes seen
+	// Of a file that was refused: SHA256 is the hash, in lower-case hex, of its first
+	// Hashed bytes, which are all of it if they are Size and it had ended. Offset is
+	// where the piece of it begins (of at most 64 KiB from the filter) that told, in
+	// bytes; its size if only its end did.
+	SHA256 string
+	Hashed int64
+	Offset int64
 }
