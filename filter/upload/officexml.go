@@ -97,6 +97,26 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 	return activeAttribute(name, value)
 }
 
+// watched has the names that attribute asks for, of elements and of attributes.
+func (o *officeXML) watched(name string) bool {
+	switch name {
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "action", "href":
+		return true
+	}
+	return false
+}
+
+func (o *officeXML) suspicious([]byte) bool { return false }
+
+// read has the elements that text asks for.
+func (o *officeXML) read(element string) bool {
+	switch element {
+	case "instrtext", "delinstrtext", "f", "definedname":
+		return true
+	}
+	return false
+}
+
 // activeType judges a part by its content type: its name and place mean nothing.
 func activeType(media string) *Refusal {
 	switch {

@@ -46,6 +46,33 @@ func indexByte(b []byte, c byte) int {
 	return -1
 }
 
+// indexByteFrom is where c stands in b from a place on, or len(b).
+func indexByteFrom(b []byte, from int, c byte) int {
+	if i := indexByte(b[from:], c); i >= 0 {
+		return from + i
+	}
+	return len(b)
+}
+
+// hasAnyOf tells whether any of four bytes stands in b.
+func hasAnyOf(b []byte, set [4]byte) bool {
+	le := binary.LittleEndian
+	c0, c1, c2, c3 := uint64(set[0])*eachByte, uint64(set[1])*eachByte, uint64(set[2])*eachByte, uint64(set[3])*eachByte
+	for len(b) >= 8 {
+		x := le.Uint64(b)
+		if hasZero(x^c0)|hasZero(x^c1)|hasZero(x^c2)|hasZero(x^c3) != 0 {
+			return true
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c == set[0] || c == set[1] || c == set[2] || c == set[3] {
+			return true
+		}
+	}
+	return false
+}
+
 // grams is how many bytes a probe looks at.
 const grams = 4
 
