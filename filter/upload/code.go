@@ -161,40 +161,25 @@ var foreignMarks = [...]struct{ mark, is string }{
 	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
 }
 
-// foreignGrams has, by hash, the runs of three bytes that begin in the first four of
-// a mark. Of every four places one is looked at: wherever a mark stands, that is one
-// of its own, as none is shorter than six bytes.
-var foreignGrams = makeForeignGrams()
-
-const (
-	foreignStride = 4
-	gramOfThree   = 1<<24 - 1
-)
-
-func makeForeignGrams() *[1 << 12 / 64]uint64 {
-	var grams [1 << 12 / 64]uint64
-	for _, m := range foreignMarks {
-		for i := range foreignStride {
-			h := gramHash(uint32(m.mark[i]) | uint32(m.mark[i+1])<<8 | uint32(m.mark[i+2])<<16)
-			grams[h/64] |= 1 << (h % 64)
-		}
+var foreignSieve = func() *sieve {
+	texts := make([]string, len(foreignMarks))
+	for i, m := range foreignMarks {
+		texts[i] = m.mark
 	}
-	return &grams
-}
+	return newSieve(texts...)
+}()
 
 func foreignIn(b []byte) string {
-	from, grams := 0, foreignGrams // all before from is done
-	for ; len(b)-from >= 12; from += 2 * foreignStride {
-		w := binary.LittleEndian.Uint64(b[from+foreignStride-1:])
-		first, second := gramHash(uint32(w)&gramOfThree), gramHash(uint32(w>>32)&gramOfThree) // #nosec G115 -- the halves
-		if (grams[first/64]>>(first%64)|grams[second/64]>>(second%64))&1 == 0 {
-			continue
+	for from := 0; ; from += foreignSieve.stride {
+		place, found := foreignSieve.next(b, from)
+		if !found {
+			return foreignAt(b, place, len(b))
 		}
-		if is := foreignAt(b, from, from+2*foreignStride); is != "" {
+		if is := foreignAt(b, place, place+foreignSieve.stride); is != "" {
 			return is
 		}
+		from = place
 	}
-	return foreignAt(b, from, len(b))
 }
 
 // foreignAt looks for a mark that begins between two places.
