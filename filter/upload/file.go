@@ -186,7 +186,7 @@ func (f *file) decide() *Refusal {
 		return unsafe(RuleTestVirus, "the EICAR test file")
 	}
 	found := detect(f.head)
-	if latePDF(f.head) && extension(f.name) == "pdf" {
+	if extension(f.name) == "pdf" && latePDF(f.head) {
 		found = "pdf"
 	}
 	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {
