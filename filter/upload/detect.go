@@ -214,7 +214,7 @@ func detectText(head []byte) string {
 // are, without a copy of them in lower case; "" if one has to look.
 func proseKind(b []byte) string {
 	switch {
-	case len(b) == 0 || b[0] >= 0x80 || bytes.IndexByte([]byte("#iI"), b[0]) >= 0 || indexByte(b, '<') >= 0:
+	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || indexByte(b, '<') >= 0:
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"

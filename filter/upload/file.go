@@ -69,11 +69,13 @@ func (f *file) write(b []byte) *Refusal {
 		return f.rest(f.looked(b))
 	}
 	n := min(headSize-len(f.head), len(b))
-	f.head = append(f.head, b[:n]...)
-	if len(f.head) < headSize {
+	if n == headSize { // all of it stands there
+		f.head = b[:n:n]
+	} else if f.head = append(f.head, b[:n]...); len(f.head) < headSize {
 		return nil
 	}
 	if r := f.decide(); r != nil {
+		f.head = bytes.Clone(f.head) // the chunk belongs to the caller
 		return r
 	}
 	f.scanned(b[n:])
