@@ -25,7 +25,7 @@ const (
 
 func newOfficeXML() *officeXML {
 	o := &officeXML{fields: make([][]byte, 1, maxFields)}
-	o.scan.handler = o
+	o.scan = newXMLScanner(o)
 	return o
 }
 

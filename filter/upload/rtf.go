@@ -36,13 +36,21 @@ const rtfVerb = 32
 func newRTF(env) checker { return &rtf{} }
 
 func (f *rtf) write(b []byte) *Refusal {
-	for _, c := range b {
-		if r := f.char(c); r != nil {
+	for i := 0; i < len(b); i++ {
+		for f.state == rtfText && f.skip == 0 && !f.instr && !f.template && !rtfTelling[b[i]] { // letters that nobody keeps
+			if i++; i == len(b) {
+				return nil
+			}
+		}
+		if r := f.char(b[i]); r != nil {
 			return r
 		}
 	}
 	return nil
 }
+
+// rtfTelling has the bytes that plain asks for.
+var rtfTelling = [256]bool{'\\': true, '{': true, '}': true}
 
 func (f *rtf) char(c byte) *Refusal {
 	switch f.state {

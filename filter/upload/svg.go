@@ -18,7 +18,7 @@ func newSVG(env) checker { return newDrawing() }
 
 func newDrawing() *svg {
 	s := &svg{style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
-	s.scan.handler = s
+	s.scan = newXMLScanner(s)
 	return s
 }
 

@@ -27,8 +27,8 @@ type xmlScanner struct {
 	state   xmlState
 	token   []byte // name, value or declaration being read, cut at maxXMLToken
 	names   xmlNames
-	element xmlKnown
-	attr    xmlKnown
+	element *xmlKnown
+	attr    *xmlKnown
 	quote   byte
 	depth   int
 	rooted  bool
@@ -36,6 +36,11 @@ type xmlScanner struct {
 	slash   bool
 	match   int // how much of the closing sequence has been seen
 	wide    utf16Text
+}
+
+func newXMLScanner(h xmlHandler) xmlScanner {
+	none := &xmlKnown{}
+	return xmlScanner{handler: h, element: none, attr: none}
 }
 
 type xmlState uint8

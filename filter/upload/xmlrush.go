@@ -4,37 +4,34 @@ package upload
 // is needed stands in one chunk. Whatever is cut, long or odd is left to the slow
 // half, byte by byte; both leave the scanner in the same state.
 
-// xmlKnown is a name of an element or an attribute, local and in lower case, and
-// what the handler thinks of it.
+// xmlKnown is a name of an element or an attribute as it is written, then local and in
+// lower case, and what the handler thinks of it. It is never written to.
 type xmlKnown struct {
-	name          string
+	written, name string
 	watched, read bool
 }
 
-// xmlNames remembers names, by how they are written: documents have few.
-type xmlNames struct {
-	written [64]string
-	known   [64]xmlKnown
-}
+// xmlNames remembers names: documents have few.
+type xmlNames [64]*xmlKnown
 
 // maxXMLName is how long a name may be that is remembered.
 const maxXMLName = 48
 
-func (x *xmlNames) of(b []byte, h xmlHandler) xmlKnown {
+func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 	n := len(b)
 	if n == 0 || n > maxXMLName {
 		return newXMLKnown(b, h)
 	}
-	slot := (uint(b[0])*3 + uint(b[n-1])*7 + uint(b[n/2])*5 + uint(n)) % uint(len(x.known))
-	if x.written[slot] != string(b) {
-		x.written[slot], x.known[slot] = string(b), newXMLKnown(b, h)
+	slot := &x[(uint(b[0])*3+uint(b[n-1])*7+uint(b[n/2])*5+uint(n))%64]
+	if *slot == nil || (*slot).written != string(b) {
+		*slot = newXMLKnown(b, h)
 	}
-	return x.known[slot]
+	return *slot
 }
 
-func newXMLKnown(b []byte, h xmlHandler) xmlKnown {
+func newXMLKnown(b []byte, h xmlHandler) *xmlKnown {
 	name := localName(b)
-	return xmlKnown{name: name, watched: h.watched(name), read: h.read(name)}
+	return &xmlKnown{written: string(b), name: name, watched: h.watched(name), read: h.read(name)}
 }
 
 // nameByte has the bytes that only go on with a name.
@@ -70,7 +67,15 @@ func (x *xmlScanner) rush(b []byte) (int, *Refusal) {
 	for at < len(b) {
 		switch c := b[at]; {
 		case c == '>':
-			return at + 1, x.closeTag()
+			at++
+			if r := x.closeTag(); r != nil || len(b)-at < 2 || b[at] != '<' {
+				return at, r
+			}
+			at, x.state = at+1, xmlOpen // the next tag adjoins
+			n, r := x.rushName(b[at:])
+			if at += n; n == 0 || r != nil {
+				return at, r
+			}
 		case c == '/':
 			x.slash = true
 			at++
@@ -103,16 +108,23 @@ func (x *xmlScanner) rushName(b []byte) (int, *Refusal) {
 	return n, x.named(b[from:n])
 }
 
+// shortValue is how long a value may be that is searched byte by byte.
+const shortValue = 16
+
 // rushAttribute reads an attribute, with its value in quotes; 0 leaves it.
 func (x *xmlScanner) rushAttribute(b []byte) (int, *Refusal) {
 	n := nameRun(b)
 	if n == 0 || n > maxXMLName || len(b)-n < 3 || b[n] != '=' || b[n+1] != '"' && b[n+1] != '\'' {
 		return 0, nil
 	}
-	value := b[n+2:]
-	end := indexByte(value, b[n+1])
-	if end < 0 || end > maxXMLToken {
-		return 0, nil
+	value, quote, end := b[n+2:], b[n+1], 0
+	for end < len(value) && end < shortValue && value[end] != quote {
+		end++
+	}
+	if end == len(value) || end == shortValue {
+		if end = indexByte(value, quote); end < 0 || end > maxXMLToken {
+			return 0, nil
+		}
 	}
 	x.slash, x.attr = false, x.names.of(b[:n], x.handler)
 	return n + 2 + end + 1, x.valued(value[:end])
