@@ -263,6 +263,10 @@ multipart-readers: ## what the inspector accepts is read alike by busboy, formid
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
+.PHONY: fuzz-upload
+fuzz-upload: ## run the upload inspector's fuzz targets for FUZZTIME each: 60s are more than 24 CPU-minutes over all of its parsers
+	@.ci/fuzz $(if $(filter command line environment,$(origin FUZZTIME)),$(FUZZTIME),60s) filter/upload
+
 .PHONY: clean
 clean: ## remove what was built and fetched; .gatehouse (state of `up`) stays
 	rm -rf bin .tools

@@ -100,7 +100,7 @@ func pngChunk(kind string, size int) string {
 
 func pngOf(size int) body {
 	const sum = "\x00\x00\x00\x00"
-	head := "\x89PNG\r\n\x1a\n" + pngChunk("IHDR", 13) + "\x00\x00\x10\x00\x00\x00\x10\x00\x08\x02\x00\x00\x00" + sum
+	head := "\x89PNG\r\n\x1a\n" + pngChunk("IHDR", 13) + "\x00\x00\x40\x00\x00\x00\x10\x00\x08\x02\x00\x00\x00" + sum
 	block := []byte(pngChunk("IDAT", 8192) + string(noise(false)[:8192]) + sum)
 	return around("/a.png", "image/png", head, repeated(bytes.Repeat(block, 128), size/len(block)*len(block)), pngChunk("IEND", 0)+sum)
 }

@@ -161,17 +161,36 @@ var foreignMarks = [...]struct{ mark, is string }{
 	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
 }
 
-// foreignFirst has the marks' first bytes.
-var foreignFirst = [256]bool{'P': true, 0x7f: true, '%': true, 'R': true, '7': true, '#': true}
+var foreignSieve = func() *sieve {
+	texts := make([]string, len(foreignMarks))
+	for i, m := range foreignMarks {
+		texts[i] = m.mark
+	}
+	return newSieve(texts...)
+}()
 
 func foreignIn(b []byte) string {
-	for i, c := range b {
-		if !foreignFirst[c] {
-			continue
+	for from := 0; ; from += foreignSieve.stride {
+		place, found := foreignSieve.next(b, from)
+		if !found {
+			return foreignAt(b, place, len(b))
 		}
-		for _, m := range foreignMarks {
-			if len(b)-i >= len(m.mark) && string(b[i:i+len(m.mark)]) == m.mark {
-				return m.is
+		if is := foreignAt(b, place, place+foreignSieve.stride); is != "" {
+			return is
+		}
+		from = place
+	}
+}
+
+// foreignAt looks for a mark that begins between two places.
+func foreignAt(b []byte, from, to int) string {
+	for ; from < to; from++ {
+		switch b[from] {
+		case 'P', 0x7f, '%', 'R', '7', '#':
+			for _, m := range foreignMarks {
+				if at(b, from, m.mark) {
+					return m.is
+				}
 			}
 		}
 	}

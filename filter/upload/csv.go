@@ -29,16 +29,25 @@ func (c *csv) write(b []byte) *Refusal {
 	if r := c.text.write(b); r != nil {
 		return r
 	}
-	for _, ch := range c.wide.narrow(b) {
-		if !c.begun && c.skipMark(ch) {
+	b = c.wide.narrow(b)
+	for i := 0; i < len(b); i++ {
+		for c.inside && !c.formula && !csvTelling[b[i]] { // of a cell that is no formula only the end matters
+			if i++; i == len(b) {
+				return nil
+			}
+		}
+		if !c.begun && c.skipMark(b[i]) {
 			continue
 		}
-		if r := c.char(ch); r != nil {
+		if r := c.char(b[i]); r != nil {
 			return r
 		}
 	}
 	return nil
 }
+
+// csvTelling has the bytes that char asks for within a cell.
+var csvTelling = [256]bool{'\n': true, '\r': true, ',': true, ';': true, '\t': true, 0: true, '"': true}
 
 // skipMark passes over a byte order mark, which would hide the first cell's sign.
 func (c *csv) skipMark(ch byte) bool {
@@ -90,7 +99,7 @@ func (c *csv) endCell() *Refusal {
 	if i := bytes.IndexByte(cell, '|'); i > 1 && bytes.IndexByte(cell[i:], '!') > 0 {
 		return refuse("GH-CSV-001", "a cell that starts a program through DDE")
 	}
-	if upper := bytes.ToUpper(cell); bytes.Contains(upper, []byte("DDE(")) {
+	if bytes.IndexByte(cell, '(') > 0 && bytes.Contains(bytes.ToUpper(cell), []byte("DDE(")) {
 		return refuse("GH-CSV-001", "a cell that starts a program through DDE")
 	}
 	if isFormula(cell) {

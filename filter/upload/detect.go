@@ -175,11 +175,16 @@ func detectText(head []byte) string {
 	if len(b) == 0 || !looksLikeText(b) {
 		return ""
 	}
-	var wide utf16Text
-	if narrow := wide.narrow(bytes.Clone(b)); wide.little || wide.big {
-		b = bytes.TrimPrefix(narrow, []byte("?")) // its mark
+	if b[0] >= 0xfe {
+		var wide utf16Text
+		if narrow := wide.narrow(bytes.Clone(b)); wide.little || wide.big {
+			b = bytes.TrimPrefix(narrow, []byte("?")) // its mark
+		}
 	}
 	b = bytes.TrimLeft(b, " \t\r\n")
+	if k := proseKind(b); k != "" {
+		return k
+	}
 	lower := strings.ToLower(string(b))
 	switch {
 	case strings.Contains(lower, "<?php"):
@@ -203,6 +208,18 @@ func detectText(head []byte) string {
 	default:
 		return "txt"
 	}
+}
+
+// proseKind tells texts without markup that begin as nothing else does, which most
+// are, without a copy of them in lower case; "" if one has to look.
+func proseKind(b []byte) string {
+	switch {
+	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || indexByte(b, '<') >= 0:
+		return ""
+	case b[0] == '{' || b[0] == '[':
+		return "json"
+	}
+	return "txt"
 }
 
 // isScriptlet tells the XML that Windows runs.
@@ -267,12 +284,30 @@ func looksLikeText(b []byte) bool {
 	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
-	for _, c := range b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
+	rest, seen := b, uint64(0)
+	for ; len(rest) >= 8; rest = rest[8:] {
+		x := binary.LittleEndian.Uint64(rest)
+		seen |= x
+		if (x-' '*eachByte)&^x&highBits != 0 && hasOddControl(rest[:8]) {
 			return false
 		}
 	}
-	return utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
+	if hasOddControl(rest) {
+		return false
+	}
+	for _, c := range rest {
+		seen |= uint64(c)
+	}
+	return seen&highBits == 0 || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
+}
+
+func hasOddControl(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
+			return true
+		}
+	}
+	return false
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.

@@ -73,11 +73,13 @@ func (f *file) write(b []byte) *Refusal {
 		return f.rest(f.looked(b))
 	}
 	n := min(headSize-len(f.head), len(b))
-	f.head = append(f.head, b[:n]...)
-	if len(f.head) < headSize {
+	if n == headSize { // all of it stands there
+		f.head = b[:n:n]
+	} else if f.head = append(f.head, b[:n]...); len(f.head) < headSize {
 		return nil
 	}
 	if r := f.decide(); r != nil {
+		f.head = bytes.Clone(f.head) // the chunk belongs to the caller
 		return r
 	}
 	f.scanned(b[n:])
@@ -192,7 +194,7 @@ func (f *file) decide() *Refusal {
 		return unsafe(RuleTestVirus, "the EICAR test file")
 	}
 	found := detect(f.head)
-	if latePDF(f.head) && extension(f.name) == "pdf" {
+	if extension(f.name) == "pdf" && latePDF(f.head) {
 		found = "pdf"
 	}
 	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {

@@ -13,7 +13,9 @@ const (
 	rushInput = 8
 )
 
-// rush decodes symbols of a block while that is simple.
+// rush decodes symbols of a block while that is simple. Of what is read ahead at
+// once, three short codes of bytes can be taken, or a length and its distance, which
+// are 48 bits at most.
 func (z *inflater) rush() {
 	room := z.rushRoom()
 	if room <= 0 || len(z.in) < rushInput {
@@ -22,26 +24,47 @@ func (z *inflater) rush() {
 	var (
 		in, bits, n  = z.in, z.bits, z.nbits
 		window, from = z.window, z.wpos
-		lit, dst     = &z.lit.fast, &z.dst.fast
+		lit          = z.lit
 		at, end      = from, from + room
 	)
 	for at < end && len(in) >= rushInput {
 		bits |= binary.LittleEndian.Uint64(in) << n
 		in = in[(63-n)>>3:]
 		n |= 56
-		e := lit[bits&(1<<fastBits-1)]
-		symbol, used := int(e>>4), uint(e&15)
-		if e != 0 && symbol < 256 {
-			if window != nil {
-				window[at&(windowSize-1)] = byte(symbol) // #nosec G115 -- below 256
+		e := lit.fast[bits&(1<<fastBits-1)]
+		if e-1 < literalEntries {
+			used := uint(e & 15)
+			bits, n = bits>>used, n-used
+			second := lit.fast[bits&(1<<fastBits-1)]
+			if second-1 >= literalEntries {
+				put(window, at, e)
+				at++
+				continue
 			}
-			at, bits, n = at+1, bits>>used, n-used
+			used = uint(second & 15)
+			bits, n = bits>>used, n-used
+			put(window, at, e)
+			put(window, at+1, second)
+			at += 2
 			continue
 		}
-		if symbol < 257 || symbol > 285 { // a long code, the end of the block, or none
+		symbol, used := int(e>>4), uint(e&15)
+		if e == 0 {
+			long, width := lit.decode(bits, n)
+			if width <= 0 {
+				break
+			}
+			symbol, used = long, uint(width)
+			if symbol < 256 {
+				put(window, at, uint16(symbol<<4)) // #nosec G115 -- below 256
+				at, bits, n = at+1, bits>>used, n-used
+				continue
+			}
+		}
+		if symbol == 256 || symbol > 285 { // the end of the block, or none
 			break
 		}
-		length, distance, all := rushMatch(symbol-257, bits>>used, dst)
+		length, distance, all := rushMatch(symbol-257, bits>>used, z.dst)
 		if all == 0 || int64(distance) > z.produced+int64(at-from) {
 			break
 		}
@@ -58,10 +81,20 @@ func (z *inflater) rush() {
 	}
 }
 
+// literalEntries parts the entries of bytes from the others, zero excepted.
+const literalEntries = 256<<4 - 1
+
+// put writes the byte of a table's entry, unless bytes are only counted.
+func put(window []byte, at int, entry uint16) {
+	if window != nil {
+		window[at&(windowSize-1)] = byte(entry >> 4) // #nosec G115 -- of a byte
+	}
+}
+
 // rushRoom is how much may be decoded before something has to be looked at: the
 // window's end, or the limit.
 func (z *inflater) rushRoom() int {
-	room := windowSize - longestMatch - 1
+	room := windowSize - longestMatch - 2
 	if z.window != nil {
 		room -= z.wpos
 	}
@@ -71,14 +104,21 @@ func (z *inflater) rushRoom() int {
 	return room
 }
 
-// rushMatch is match for short codes; all is 0 for any other.
-func rushMatch(code int, bits uint64, dst *[1 << fastBits]uint16) (length, distance int, all uint) {
+// rushMatch is match where there are bits enough; all is 0 for what is none.
+func rushMatch(code int, bits uint64, dst *huffman) (length, distance int, all uint) {
 	extra := uint(lengthExtra[code])
 	length = int(lengthBase[code]) + int(bits&(1<<extra-1)) // #nosec G115 -- at most 5 bits
 	bits >>= extra
-	e := dst[bits&(1<<fastBits-1)]
-	symbol, used := e>>4, uint(e&15)
-	if e == 0 || symbol > 29 {
+	e := dst.fast[bits&(1<<fastBits-1)]
+	symbol, used := int(e>>4), uint(e&15)
+	if e == 0 {
+		long, width := dst.decode(bits, maxCodeBits)
+		if width <= 0 {
+			return 0, 0, 0
+		}
+		symbol, used = long, uint(width)
+	}
+	if symbol > 29 {
 		return 0, 0, 0
 	}
 	bits >>= used
@@ -90,12 +130,23 @@ func rushMatch(code int, bits uint64, dst *[1 << fastBits]uint16) (length, dista
 // repeat copies a match to at, which it does not pass the window's end from.
 func repeat(window []byte, at, length, distance int) {
 	source := at - distance
-	if source >= 0 && distance >= length {
-		copy(window[at:at+length], window[source:source+length])
+	if source < 0 || distance < 8 { // it begins before the window does, or overlaps itself
+		for i := range length {
+			window[at+i] = window[(source+i)&(windowSize-1)]
+		}
 		return
 	}
-	for i := range length { // it overlaps itself, or begins before the window does
-		window[at+i] = window[(source+i)&(windowSize-1)]
+	from, to := window[source:source+length], window[at:at+length]
+	if length > 64 && distance >= length {
+		copy(to, from)
+		return
+	}
+	i := 0
+	for ; length-i >= 8; i += 8 {
+		binary.LittleEndian.PutUint64(to[i:], binary.LittleEndian.Uint64(from[i:]))
+	}
+	for ; i < length; i++ {
+		to[i] = from[i]
 	}
 }
 

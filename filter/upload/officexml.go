@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ const (
 
 func newOfficeXML() *officeXML {
 	o := &officeXML{fields: make([][]byte, 1, maxFields)}
-	o.scan.handler = o
+	o.scan = newXMLScanner(o)
 	return o
 }
 
@@ -95,6 +96,26 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		}
 	}
 	return activeAttribute(name, value)
+}
+
+// watched has the names that attribute asks for, of elements and of attributes.
+func (o *officeXML) watched(name string) bool {
+	switch name {
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "action", "href":
+		return true
+	}
+	return false
+}
+
+func (o *officeXML) suspicious([]byte) bool { return false }
+
+// read has the elements that text asks for.
+func (o *officeXML) read(element string) bool {
+	switch element {
+	case "instrtext", "delinstrtext", "f", "definedname":
+		return true
+	}
+	return false
 }
 
 // activeType judges a part by its content type: its name and place mean nothing.
@@ -181,6 +202,9 @@ func (o *officeXML) text(element string, b []byte) *Refusal {
 	switch element {
 	case "instrtext", "delinstrtext":
 		top := &o.fields[len(o.fields)-1]
+		if len(*top) == maxInstruction {
+			return nil // judged as it is
+		}
 		*top = append(*top, b[:min(len(b), maxInstruction-len(*top))]...)
 		return fieldInstruction([]byte(unescapeXML(string(*top))))
 	case "f", "definedname":
@@ -232,6 +256,9 @@ func fieldInstruction(field []byte) *Refusal {
 	if isDDE(field) {
 		return refuse("GH-OFF-003", "a document with a DDE field")
 	}
+	if c := bytes.TrimSpace(field); len(c) == 0 || c[0] < 0x80 && c[0]|0x20 != 'q' && c[0]|0x20 != 'i' {
+		return nil // neither of the two
+	}
 	words := strings.Fields(strings.ToUpper(string(field)))
 	switch {
 	case len(words) > 3 && words[0] == "QUOTE" && allNumbers(words[1:]):
@@ -258,6 +285,23 @@ func leadsOut(target string) bool {
 }
 
 func isDDE(field []byte) bool {
-	s := strings.ToUpper(strings.TrimLeft(string(field), " \t\r\n\"\\"))
-	return strings.HasPrefix(s, "DDE")
+	return hasFold(bytes.TrimLeft(field, " \t\r\n\"\\"), "dde")
+}
+
+// fieldSettled tells whether nothing that may follow makes an instruction, which was
+// judged as it is, one that is refused.
+func fieldSettled(field []byte) bool {
+	if len(bytes.TrimLeft(field, " \t\r\n\"\\")) < len("DDE") {
+		return false
+	}
+	words := strings.Fields(strings.ToUpper(string(field)))
+	switch {
+	case len(words) < 2:
+		return false
+	case words[0] == "QUOTE":
+		return !allNumbers(words[1:])
+	case words[0] == "INCLUDETEXT":
+		return len(words) > 2
+	}
+	return true
 }

@@ -50,6 +50,8 @@ const (
 	maxPDFStreams = 2
 )
 
+var pdfEndSieve, pdfKeywordSieve = newSieve(pdfEnd), newSieve(pdfKeyword)
+
 func newPDF(e env) checker {
 	rules := &pdfRules{policy: e.policy.pdf}
 	return &pdf{env: e, tail: tail{max: pdfTail}, ending: tail{max: pdfHead}, before: tail{max: len("endstream")}, rules: rules, names: newPDFNames(rules)}
@@ -117,7 +119,7 @@ func (p *pdf) keyword(b []byte) (n int, found bool) {
 	if p.matched > 0 {
 		return len(b), false
 	}
-	if i := bytes.Index(b, []byte(pdfKeyword)); i >= 0 {
+	if i := pdfKeywordSieve.index(b, pdfKeyword); i >= 0 {
 		return i + len(pdfKeyword), true
 	}
 	for k := min(len(pdfKeyword)-1, len(b)); k > 0; k-- {
@@ -209,8 +211,13 @@ func (p *pdf) findEnd(b []byte) {
 	if bytes.Contains(seam, []byte(pdfEnd)) {
 		p.ended, p.since = true, int64(len(b))
 	}
-	if i := bytes.LastIndex(b, []byte(pdfEnd)); i >= 0 {
-		p.ended, p.since = true, int64(len(b)-i-len(pdfEnd))
+	for rest := b; ; {
+		i := pdfEndSieve.index(rest, pdfEnd)
+		if i < 0 {
+			break
+		}
+		rest = rest[i+len(pdfEnd):]
+		p.ended, p.since = true, int64(len(rest))
 	}
 	p.tail.write(b)
 	p.ending.write(b)

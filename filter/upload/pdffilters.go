@@ -99,7 +99,45 @@ type ascii85 struct {
 }
 
 func (d *ascii85) write(b []byte, out func([]byte) *Refusal) (bool, *Refusal, error) {
-	return byBytes(&d.pieces, b, out, d.take)
+	d.out = out
+	for len(b) > 0 {
+		if n, r := d.groups(b); n > 0 {
+			if b = b[n:]; r != nil {
+				return false, r, nil
+			}
+			continue
+		}
+		done, r, err := d.take(b[0])
+		if done || r != nil || err != nil {
+			if r == nil {
+				r = d.flush()
+			}
+			return done, r, err
+		}
+		b = b[1:]
+	}
+	return false, d.flush(), nil
+}
+
+// groups decodes whole groups of five that stand together, up to the next piece's
+// end, and tells how many bytes they are.
+func (d *ascii85) groups(b []byte) (n int, r *Refusal) {
+	if d.n > 0 || len(d.buf)%4 != 0 {
+		return 0, nil
+	}
+	for ; len(b)-n >= 5; n += 5 {
+		g := b[n : n+5]
+		c0, c1, c2, c3, c4 := g[0]-'!', g[1]-'!', g[2]-'!', g[3]-'!', g[4]-'!'
+		if c0 > 84 || c1 > 84 || c2 > 84 || c3 > 84 || c4 > 84 {
+			return n, nil
+		}
+		v := (((uint64(c0)*85+uint64(c1))*85+uint64(c2))*85+uint64(c3))*85 + uint64(c4)
+		d.buf = append(d.buf, byte(v>>24), byte(v>>16), byte(v>>8), byte(v)) // #nosec G115 -- one byte of it each
+		if len(d.buf) >= pdfPiece {
+			return n + 5, d.flush()
+		}
+	}
+	return n, nil
 }
 
 func (d *ascii85) take(c byte) (bool, *Refusal, error) {

@@ -63,8 +63,8 @@ const (
 )
 
 // filterNamed reads the names of filters, also the short ones (7.4, table 92).
-func filterNamed(name string) pdfFilter {
-	switch name {
+func filterNamed(name []byte) pdfFilter {
+	switch string(name) {
 	case "FlateDecode", "Fl":
 		return filterFlate
 	case "LZWDecode", "LZW":

@@ -61,18 +61,17 @@ func activeName(name []byte) string {
 }
 
 func (p *pdfNames) write(b []byte) *Refusal {
-	whole := b
 	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if p.in && p.regular(c) {
-			continue
-		}
 		if p.in {
-			p.in = false
-			if r := p.ended(whole[:i]); r != nil {
+			n, r := p.read(b, i)
+			if r != nil {
 				return r
 			}
+			if i = n; i == len(b) {
+				break
+			}
 		}
+		c := b[i]
 		follows := p.auto.depth > 0
 		if p.value.kind != valueNone {
 			if r := p.valued(p.value.kind, p.value.write(c)); r != nil {
@@ -86,27 +85,52 @@ func (p *pdfNames) write(b []byte) *Refusal {
 			continue
 		}
 		if p.value.kind == valueNone && p.auto.depth == 0 {
-			j := bytes.IndexByte(b[i+1:], '/')
-			if j < 0 {
-				break
-			}
-			i += j
+			i = indexByteFrom(b, i+1, '/') - 1
 		}
 	}
-	p.recent.write(whole)
+	p.recent.write(b)
 	return nil
 }
 
+// read goes on with a name from a place in b to where it ends, and judges it there.
+func (p *pdfNames) read(b []byte, from int) (int, *Refusal) {
+	end, plain := from, len(p.name)+len(p.esc) == 0
+	for end < len(b) && pdfRegular[b[end]] != 0 {
+		plain = plain && pdfRegular[b[end]] == 1
+		end++
+	}
+	if plain && end < len(b) { // as it stands
+		p.in = false
+		return end, p.ended(b[from:end], b[:end])
+	}
+	for _, c := range b[from:end] {
+		p.regular(c)
+	}
+	if end == len(b) {
+		return end, nil
+	}
+	p.in = false
+	return end, p.whole(b[:end])
+}
+
+// whole judges the name that was gathered.
+func (p *pdfNames) whole(text []byte) *Refusal {
+	r := p.ended(p.name, text)
+	p.name, p.esc = p.name[:0], p.esc[:0]
+	return r
+}
+
 // ended judges a whole name. text is what was read since recent.
-func (p *pdfNames) ended(text []byte) *Refusal {
+func (p *pdfNames) ended(name, text []byte) *Refusal {
 	ofAction := p.action
 	p.action = false
-	name := string(p.name)
-	p.name, p.esc = p.name[:0], p.esc[:0]
-	if id := activeName([]byte(name)); id != "" && !(name == "JavaScript" && inAddress(p.context(text))) {
-		return activePDF(id, name)
+	if len(name) > longestPDFName {
+		return nil
 	}
-	switch name {
+	if id := activeName(name); id != "" && !(string(name) == "JavaScript" && inAddress(p.context(text))) {
+		return activePDF(id, string(name))
+	}
+	switch string(name) {
 	case "JS":
 		p.value = pdfValue{kind: valueJS}
 	case "EF":
@@ -117,7 +141,7 @@ func (p *pdfNames) ended(text []byte) *Refusal {
 		p.value = pdfValue{kind: valueAuto}
 	case "URI", "GoToR", "GoToE":
 		if ofAction {
-			return p.rules.leads(name, p.auto.depth > 0, objectNumber(p.context(text)))
+			return p.rules.leads(string(name), p.auto.depth > 0, objectNumber(p.context(text)))
 		}
 	default:
 		p.stream(name)
@@ -126,10 +150,10 @@ func (p *pdfNames) ended(text []byte) *Refusal {
 }
 
 // stream notes what tells of the data that follow a dictionary.
-func (p *pdfNames) stream(name string) {
+func (p *pdfNames) stream(name []byte) {
 	number := func(target *int) { p.value = pdfValue{kind: valueNumber, target: target} }
 	params := &p.seen.params
-	switch name {
+	switch string(name) {
 	case "ObjStm":
 		p.seen.objectStream = true
 	case "First":
@@ -222,7 +246,7 @@ func (p *pdfNames) end() *Refusal {
 	if !p.in {
 		return nil
 	}
-	return p.ended(nil)
+	return p.whole(nil)
 }
 
 func activePDF(id, name string) *Refusal { return refuse(id, "a PDF with /"+name) }
@@ -232,20 +256,35 @@ func isPDFSpace(c byte) bool {
 	return c == 0 || c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == ' '
 }
 
-// regular takes one more byte of a name (ISO 32000-2, 7.3.5); #xx is a byte.
-func (p *pdfNames) regular(c byte) bool {
-	if isPDFSpace(c) || bytes.IndexByte([]byte("()<>[]{}/%"), c) >= 0 {
-		return false
+// pdfRegular has the bytes that go on with a name (ISO 32000-2, 7.2.3): 2 is for the
+// one that begins an escape.
+var pdfRegular = func() (is [256]byte) {
+	for c := range is {
+		switch b := byte(c); { // #nosec G115 -- below 256
+		case isPDFSpace(b), bytes.IndexByte([]byte("()<>[]{}/%"), b) >= 0:
+		case b == '#':
+			is[c] = 2
+		default:
+			is[c] = 1
+		}
 	}
-	if len(p.name) > 32 {
-		return true // longer than any that matters
+	return is
+}()
+
+// longestPDFName is how long a name may be that means something here.
+const longestPDFName = 32
+
+// regular takes one more byte of a name; #xx is a byte (ISO 32000-2, 7.3.5).
+func (p *pdfNames) regular(c byte) {
+	if len(p.name) > longestPDFName {
+		return
 	}
 	if len(p.esc) == 0 && c != '#' {
 		p.name = append(p.name, c)
-		return true
+		return
 	}
 	if p.esc = append(p.esc, c); len(p.esc) < 3 {
-		return true
+		return
 	}
 	if decoded, ok := unhex(p.esc[1], p.esc[2]); ok {
 		p.name = append(p.name, decoded)
@@ -253,5 +292,4 @@ func (p *pdfNames) regular(c byte) bool {
 		p.name = append(p.name, p.esc...)
 	}
 	p.esc = p.esc[:0]
-	return true
 }

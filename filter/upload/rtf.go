@@ -13,6 +13,8 @@ type rtf struct {
 	hex   []byte // of a \'hh
 	field []byte
 	instr bool
+	// settled says that the field is none that is refused, whatever follows.
+	settled bool
 	// template says that the group tells where the template is.
 	template bool
 	depth    int
@@ -36,13 +38,21 @@ const rtfVerb = 32
 func newRTF(env) checker { return &rtf{} }
 
 func (f *rtf) write(b []byte) *Refusal {
-	for _, c := range b {
-		if r := f.char(c); r != nil {
+	for i := 0; i < len(b); i++ {
+		for f.state == rtfText && f.skip == 0 && !f.instr && !f.template && !rtfTelling[b[i]] { // letters that nobody keeps
+			if i++; i == len(b) {
+				return nil
+			}
+		}
+		if r := f.char(b[i]); r != nil {
 			return r
 		}
 	}
 	return nil
 }
+
+// rtfTelling has the bytes that plain asks for.
+var rtfTelling = [256]bool{'\\': true, '{': true, '}': true}
 
 func (f *rtf) char(c byte) *Refusal {
 	switch f.state {
@@ -137,11 +147,13 @@ func (f *rtf) letter(c byte) *Refusal {
 		}
 		return nil
 	}
-	if len(f.field) <= rtfVerb && isDDE(f.field) {
+	if len(f.field) <= rtfVerb && !f.settled && isDDE(f.field) {
 		return refuse("GH-OFF-003", "an RTF with a DDE field")
 	}
-	if c == ' ' || c == '"' {
-		return fieldInstruction(f.field)
+	if (c == ' ' || c == '"') && !f.settled {
+		r := fieldInstruction(f.field)
+		f.settled = r == nil && fieldSettled(f.field)
+		return r
 	}
 	return nil
 }
@@ -151,7 +163,7 @@ func (f *rtf) control(word string) *Refusal {
 	case "objdata", "objupdate", "objautlink", "objocx", "objlink", "objemb", "objhtml":
 		return refuse("GH-OFF-004", "an RTF with an embedded object, "+word)
 	case "fldinst":
-		f.instr, f.field, f.level = true, f.field[:0], f.depth
+		f.instr, f.settled, f.field, f.level = true, false, f.field[:0], f.depth
 	case "template":
 		f.template, f.field, f.level = true, f.field[:0], f.depth
 	case "u":

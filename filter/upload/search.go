@@ -46,6 +46,33 @@ func indexByte(b []byte, c byte) int {
 	return -1
 }
 
+// indexByteFrom is where c stands in b from a place on, or len(b).
+func indexByteFrom(b []byte, from int, c byte) int {
+	if i := indexByte(b[from:], c); i >= 0 {
+		return from + i
+	}
+	return len(b)
+}
+
+// hasAnyOf tells whether any of four bytes stands in b.
+func hasAnyOf(b []byte, set [4]byte) bool {
+	le := binary.LittleEndian
+	c0, c1, c2, c3 := uint64(set[0])*eachByte, uint64(set[1])*eachByte, uint64(set[2])*eachByte, uint64(set[3])*eachByte
+	for len(b) >= 8 {
+		x := le.Uint64(b)
+		if hasZero(x^c0)|hasZero(x^c1)|hasZero(x^c2)|hasZero(x^c3) != 0 {
+			return true
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c == set[0] || c == set[1] || c == set[2] || c == set[3] {
+			return true
+		}
+	}
+	return false
+}
+
 // grams is how many bytes a probe looks at.
 const grams = 4
 
@@ -88,4 +115,60 @@ func (n *needle) index(b []byte) int {
 		}
 	}
 	return -1
+}
+
+// sieve finds where one of some short texts may begin, by looking at one place in as
+// many as the shortest has runs of three bytes: what it points at is to be looked at,
+// and what it passes over holds none.
+type sieve struct {
+	stride int
+	known  [1 << 12 / 64]uint64 // by hash, the runs of three bytes that begin the texts
+}
+
+const gramOfThree = 1<<24 - 1
+
+func newSieve(texts ...string) *sieve {
+	s := &sieve{stride: len(texts[0]) - 2}
+	for _, t := range texts {
+		s.stride = min(s.stride, len(t)-2)
+	}
+	for _, t := range texts {
+		for i := range s.stride {
+			h := gramHash(uint32(t[i]) | uint32(t[i+1])<<8 | uint32(t[i+2])<<16)
+			s.known[h/64] |= 1 << (h % 64)
+		}
+	}
+	return s
+}
+
+// next is the first place from one on where a text may begin; found says that it is
+// one of the stride places from there, and not only that too few bytes follow.
+func (s *sieve) next(b []byte, from int) (place int, found bool) {
+	stride, known := s.stride, &s.known
+	at := from + stride - 1
+	for ; len(b)-at >= grams; at += stride {
+		h := gramHash(binary.LittleEndian.Uint32(b[at:]) & gramOfThree)
+		if known[h/64]>>(h%64)&1 != 0 {
+			return at - stride + 1, true
+		}
+	}
+	return min(at-stride+1, len(b)), false
+}
+
+// index is bytes.Index for the one text that the sieve is of.
+func (s *sieve) index(b []byte, text string) int {
+	for from := 0; ; from += s.stride {
+		place, found := s.next(b, from)
+		window := b[place:]
+		if found {
+			window = window[:min(len(window), s.stride-1+len(text))]
+		}
+		if i := bytes.Index(window, []byte(text)); i >= 0 || !found {
+			if i >= 0 {
+				i += place
+			}
+			return i
+		}
+		from = place
+	}
 }

@@ -18,7 +18,7 @@ func newSVG(env) checker { return newDrawing() }
 
 func newDrawing() *svg {
 	s := &svg{style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
-	s.scan.handler = s
+	s.scan = newXMLScanner(s)
 	return s
 }
 
@@ -67,7 +67,7 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 		if target := localName([]byte(strings.TrimSpace(value))); target == "href" || isHandler(target) {
 			return refuse("GH-SVG-004", "an SVG that animates "+target)
 		}
-	case strings.Contains(squeeze(value), "javascript:"):
+	case strings.IndexByte(value, ':') >= 0 && strings.Contains(squeeze(value), "javascript:"):
 		return refuse("GH-SVG-004", "an SVG with javascript: in "+name)
 	case name == "style" || strings.ContainsAny(value, "(\\"):
 		f, css := finder{needles: s.style.needles, keep: s.style.keep}, cssText{}
@@ -75,6 +75,28 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 	}
 	return nil
 }
+
+// watched has the names that attribute asks for.
+func (s *svg) watched(name string) bool {
+	switch name {
+	case "href", "src", "ping", "attributename", "style":
+		return !s.plain
+	case "include":
+		return true
+	}
+	return isHandler(name)
+}
+
+// suspicious has what attribute looks for in any value, as it may be written: a
+// reference may stand for all of it.
+func (s *svg) suspicious(value []byte) bool {
+	if s.plain {
+		return hasAnyOf(value, [4]byte{'/', '&', '/', '&'})
+	}
+	return hasAnyOf(value, [4]byte{':', '(', '\\', '&'})
+}
+
+func (s *svg) read(element string) bool { return !s.plain && element == "style" }
 
 func isHandler(name string) bool {
 	if len(name) < 4 || !strings.HasPrefix(name, "on") {
@@ -145,7 +167,7 @@ func rasterData(v string) bool {
 }
 
 func (s *svg) text(element string, b []byte) *Refusal {
-	if s.plain || element != "style" {
+	if !s.read(element) {
 		return nil
 	}
 	return styled(&s.style, s.css.write(b))

@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 )
@@ -11,6 +10,12 @@ type xmlHandler interface {
 	element(name string) *Refusal
 	attribute(element, name, value string) *Refusal
 	text(element string, b []byte) *Refusal
+	// watched says that every attribute of such an element, or of such a name, must
+	// be told; of any other only those whose value, as it stands, is suspicious. read
+	// says that the element's text must be told. Both are asked once for many.
+	watched(name string) bool
+	suspicious(value []byte) bool
+	read(element string) bool
 	// declared gets a declaration or processing instruction without its brackets.
 	declared(text string) *Refusal
 }
@@ -21,8 +26,9 @@ type xmlScanner struct {
 	handler xmlHandler
 	state   xmlState
 	token   []byte // name, value or declaration being read, cut at maxXMLToken
-	element string
-	attr    string
+	names   xmlNames
+	element *xmlKnown
+	attr    *xmlKnown
 	quote   byte
 	depth   int
 	rooted  bool
@@ -30,6 +36,11 @@ type xmlScanner struct {
 	slash   bool
 	match   int // how much of the closing sequence has been seen
 	wide    utf16Text
+}
+
+func newXMLScanner(h xmlHandler) xmlScanner {
+	none := &xmlKnown{}
+	return xmlScanner{handler: h, element: none, attr: none}
 }
 
 type xmlState uint8
@@ -72,6 +83,10 @@ func (x *xmlScanner) step(b []byte) (int, *Refusal) {
 	switch x.state {
 	case xmlText:
 		return x.stepText(b)
+	case xmlOpen, xmlInTag:
+		if n, r := x.rush(b); n > 0 {
+			return n, r
+		}
 	case xmlComment:
 		return x.until(b, "-->")
 	case xmlCDATA:
@@ -88,35 +103,30 @@ func (x *xmlScanner) step(b []byte) (int, *Refusal) {
 	return 1, x.char(b[0])
 }
 
-// nameRun is how many bytes of b only go on with the name of an element or an
-// attribute: letters, nearly always.
-func nameRun(b []byte) int {
-	for i, c := range b {
-		if !isASCIILetter(c) && (c < '0' || c > ':') && c != '-' {
-			return i
-		}
-	}
-	return len(b)
-}
-
 func (x *xmlScanner) stepText(b []byte) (int, *Refusal) {
-	i := bytes.IndexByte(b, '<')
+	i := indexByte(b, '<')
 	n := i + 1
 	if i < 0 {
 		i, n = len(b), len(b)
 	} else {
 		x.state = xmlOpen
 	}
-	if i == 0 {
+	if i == 0 || !x.element.read {
 		return n, nil
 	}
-	return n, x.handler.text(x.element, b[:i])
+	return n, x.handler.text(x.element.name, b[:i])
 }
 
 // until skips to the end of a closing sequence.
 func (x *xmlScanner) until(b []byte, end string) (int, *Refusal) {
-	for i, c := range b {
+	for i := 0; i < len(b); i++ {
+		c := b[i]
 		switch {
+		case x.match == 0 && c != end[0]:
+			if i = indexByteFrom(b, i, end[0]); i == len(b) {
+				return i, nil
+			}
+			x.match = 1
 		case c == end[x.match]:
 			x.match++
 		case x.match == 2 && c == end[0]: // "--->" and "]]]>"
@@ -135,11 +145,14 @@ func (x *xmlScanner) until(b []byte, end string) (int, *Refusal) {
 
 func (x *xmlScanner) stepCDATA(b []byte) (int, *Refusal) {
 	n, _ := x.until(b, "]]>")
-	return n, x.handler.text(x.element, b[:n])
+	if !x.element.read {
+		return n, nil
+	}
+	return n, x.handler.text(x.element.name, b[:n])
 }
 
 func (x *xmlScanner) stepValue(b []byte) (int, *Refusal) {
-	i := bytes.IndexByte(b, x.quote)
+	i := indexByte(b, x.quote)
 	if i < 0 {
 		x.keep(b)
 		return len(b), nil
@@ -154,9 +167,17 @@ func (x *xmlScanner) keep(b []byte) {
 }
 
 func (x *xmlScanner) value() *Refusal {
-	r := x.handler.attribute(x.element, x.attr, unescapeXML(string(x.token)))
+	r := x.valued(x.token)
 	x.token = x.token[:0]
 	return r
+}
+
+// valued tells the handler of an attribute, if it is one that matters.
+func (x *xmlScanner) valued(b []byte) *Refusal {
+	if !x.element.watched && !x.attr.watched && !x.handler.suspicious(b) {
+		return nil
+	}
+	return x.handler.attribute(x.element.name, x.attr.name, unescapeXML(string(b)))
 }
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
@@ -199,15 +220,22 @@ func (x *xmlScanner) nameChar(c byte) *Refusal {
 		x.keep([]byte{c})
 		return nil
 	}
-	name := localName(x.token)
-	x.token, x.state = x.token[:0], xmlInTag
-	if !x.closing {
-		x.element, x.rooted = name, true
-		if r := x.handler.element(name); r != nil {
-			return r
-		}
+	r := x.named(x.token)
+	x.token = x.token[:0]
+	if r != nil {
+		return r
 	}
 	return x.tagChar(c)
+}
+
+// named takes the whole name of a tag.
+func (x *xmlScanner) named(name []byte) *Refusal {
+	x.state = xmlInTag
+	if x.closing {
+		return nil
+	}
+	x.element, x.rooted = x.names.of(name, x.handler), true
+	return x.handler.element(x.element.name)
 }
 
 func localName(b []byte) string {
@@ -240,7 +268,7 @@ func (x *xmlScanner) tagChar(c byte) *Refusal {
 	case c == '/':
 		x.slash, x.state = true, xmlInTag
 	case c == '=' && (x.state == xmlAttr || x.state == xmlAfterAttr):
-		x.attr, x.state = localName(x.token), xmlBeforeValue
+		x.attr, x.state = x.names.of(x.token, x.handler), xmlBeforeValue
 	case isXMLSpace(c):
 		if x.state == xmlAttr {
 			x.state = xmlAfterAttr

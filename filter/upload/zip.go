@@ -317,30 +317,45 @@ func (z *zip) data(b []byte) ([]byte, *Refusal) {
 // just that length and its sum, as archive/zip of Go writes it. Should the content
 // hold such bytes itself, then the directory disagrees.
 func (z *zip) storedUntilDescribed(b []byte) ([]byte, *Refusal) {
-	for i, c := range b {
-		z.buf = append(z.buf, c)
-		if !strings.HasPrefix("PK\x07\x08", string(z.buf[:min(4, len(z.buf))])) {
-			if r := z.notDescriptor(); r != nil {
-				return nil, r
+	for len(b) > 0 {
+		if len(z.buf) == 0 { // no descriptor begins before the next of its first bytes
+			i := indexByteFrom(b, 0, 'P')
+			if i > 0 {
+				if r := z.unpacked(b[:i]); r != nil {
+					return nil, r
+				}
 			}
-			continue
-		}
-		if len(z.buf) < 16 {
-			continue
-		}
-		le := binary.LittleEndian
-		if size := z.index.size; le.Uint32(z.buf[4:]) == z.index.sum && int64(le.Uint32(z.buf[8:])) == size && int64(le.Uint32(z.buf[12:])) == size {
-			z.need = 16
-			if r := z.endMember(); r != nil {
-				return nil, r
+			if b = b[i:]; len(b) == 0 {
+				break
 			}
-			return b[i+1:], z.descriptor()
 		}
-		if r := z.notDescriptor(); r != nil {
-			return nil, r
+		z.buf = append(z.buf, b[0])
+		b = b[1:]
+		done, r := z.described()
+		if r != nil || done {
+			return b, r
 		}
 	}
 	return nil, nil
+}
+
+// described reads what may be a descriptor, once it is whole.
+func (z *zip) described() (bool, *Refusal) {
+	if !strings.HasPrefix("PK\x07\x08", string(z.buf[:min(4, len(z.buf))])) {
+		return false, z.notDescriptor()
+	}
+	if len(z.buf) < 16 {
+		return false, nil
+	}
+	le := binary.LittleEndian
+	if size := z.index.size; le.Uint32(z.buf[4:]) == z.index.sum && int64(le.Uint32(z.buf[8:])) == size && int64(le.Uint32(z.buf[12:])) == size {
+		z.need = 16
+		if r := z.endMember(); r != nil {
+			return true, r
+		}
+		return true, z.descriptor()
+	}
+	return false, z.notDescriptor()
 }
 
 // notDescriptor passes on what is content after all, up to where a descriptor

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"strings"
@@ -122,7 +123,7 @@ func (z *zip) end(int64) *Refusal {
 
 // endsAsZIP tells whether a reader that begins at the end finds an archive.
 func endsAsZIP(tail []byte) bool {
-	i := strings.LastIndex(string(tail), "PK\x05\x06")
+	i := bytes.LastIndex(tail, []byte("PK\x05\x06"))
 	return i >= 0 && len(tail)-i >= 22 && len(tail)-i-22 == int(binary.LittleEndian.Uint16(tail[i+20:]))
 }
 

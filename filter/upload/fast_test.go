@@ -1,0 +1,152 @@
+package upload
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+func TestASieveFindsATextWhereverItStands(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, text := range []string{pdfEnd, pdfKeyword, "%PDF-1.", "abcab"} {
+		s := newSieve(text)
+		for range 4000 {
+			b := make([]byte, r.IntN(60))
+			for i := range b {
+				b[i] = text[r.IntN(len(text))] // nearly the text, everywhere
+			}
+			if len(b) > len(text) && r.IntN(2) == 0 {
+				copy(b[r.IntN(len(b)-len(text)+1):], text)
+			}
+			if got, want := s.index(b, text), bytes.Index(b, []byte(text)); got != want {
+				t.Fatalf("%q in %q: %d, not %d", text, b, got, want)
+			}
+		}
+	}
+}
+
+func TestNoForeignFileIsMissedWhereverItBeginsAndIsCut(t *testing.T) {
+	t.Parallel()
+	for _, m := range foreignMarks {
+		for before := range 40 {
+			content := strings.Repeat("P", before) + m.mark + strings.Repeat("\x00", 40)
+			for _, size := range []int{1, 5, 13, len(content)} {
+				var f foreign
+				found := ""
+				for rest := []byte(content); len(rest) > 0 && found == ""; rest = rest[min(size, len(rest)):] {
+					found = f.write(bytes.Clone(rest[:min(size, len(rest))]))
+				}
+				if found != m.is {
+					t.Errorf("%q behind %d bytes, in pieces of %d: %q", m.mark, before, size, found)
+				}
+			}
+		}
+	}
+}
+
+// told writes down all that a scanner tells.
+type told struct{ log []string }
+
+func (r *told) element(name string) *Refusal { r.log = append(r.log, "<"+name); return nil }
+func (r *told) attribute(element, name, value string) *Refusal {
+	r.log = append(r.log, fmt.Sprintf("%s %s=%q", element, name, value))
+	return nil
+}
+
+func (r *told) text(element string, b []byte) *Refusal {
+	if last := len(r.log) - 1; last >= 0 && strings.HasPrefix(r.log[last], "#"+element+" ") {
+		r.log[last] += string(b) // however it is cut
+		return nil
+	}
+	r.log = append(r.log, "#"+element+" "+string(b))
+	return nil
+}
+
+func (r *told) declared(text string) *Refusal { r.log = append(r.log, "!"+text); return nil }
+func (r *told) watched(string) bool           { return true }
+func (r *told) suspicious([]byte) bool        { return true }
+func (r *told) read(string) bool              { return true }
+
+func TestTagsReadAtOnceTellWhatTagsReadByBytesTell(t *testing.T) {
+	t.Parallel()
+	parts := []string{"<a", "<b:C", "</a", ">", "/>", " ", "/", "\n", " x=\"1\"", " y='&lt;'", " z = \"q\"", " w=bare", " v", "=", "\"", "'", "text", "<", "<!-- -- -->", "<![CDATA[c]]]>",
+		"<?p i?>", "<!D [", "<1", "<a.b_c", "<é", " n:m=\"" + strings.Repeat("v", 40) + "\"", "<" + strings.Repeat("n", 60), " " + strings.Repeat("N", 60) + "='1'", " l='" + strings.Repeat("w", 5000) + "'", "</", "<a/b"}
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 3000 {
+		var content strings.Builder
+		for range 1 + r.IntN(14) {
+			content.WriteString(parts[r.IntN(len(parts))])
+		}
+		run := func(size int) (string, bool, int) {
+			var out told
+			x := newXMLScanner(&out)
+			for rest := []byte(content.String()); len(rest) > 0; rest = rest[min(size, len(rest)):] {
+				if refusal := x.write(bytes.Clone(rest[:min(size, len(rest))])); refusal != nil {
+					t.Fatal(refusal.Reason)
+				}
+			}
+			return strings.Join(out.log, "\n"), x.complete(), x.depth
+		}
+		bytewise, whole1, depth1 := run(1)
+		for _, size := range []int{7, 50, content.Len()} {
+			if got, whole2, depth2 := run(size); got != bytewise || whole1 != whole2 || depth1 != depth2 {
+				t.Fatalf("%q in pieces of %d:\n%s\nby bytes:\n%s", content.String(), size, got, bytewise)
+			}
+		}
+	}
+}
+
+func TestASettledFieldIsOneThatNothingMakesRefused(t *testing.T) {
+	t.Parallel()
+	words := []string{"QUOTE", "quote", "1", "22", "x", "INCLUDETEXT", "\"http://x\"", "\"", "DDE", "\\", "PAGE", "ddeauto", "ıncludetext", "1a1"}
+	r := rand.New(rand.NewPCG(13, 14))
+	for range 20_000 {
+		var field []byte
+		settled := false
+		for range 1 + r.IntN(7) {
+			field = append(append(field, words[r.IntN(len(words))]...), ' ')
+			if refusal := fieldInstruction(field); refusal != nil {
+				if settled {
+					t.Fatalf("%q: %s", field, refusal.Reason)
+				}
+				break
+			}
+			settled = settled || fieldSettled(field)
+		}
+	}
+}
+
+func TestAStoredMemberOfUnknownLengthIsReadToItsDescriptorWhereverItIsCut(t *testing.T) {
+	t.Parallel()
+	p := policyOf(t, Config{})
+	for _, part := range []string{"", "P", "PK", "PK\x07\x08", "<w>PPK\x07PK\x07\x08 PK</w>P", strings.Repeat("PK\x07\x08 and so on ", 40)} {
+		content := sampleDOCXOf("<w>" + part + "</w>")
+		for _, size := range []int{1, 3, 17, len(content)} {
+			if r, err := p.Sniff(&pieceReader{[]byte(content), size}, "a.docx", ""); err != nil || !r.Accepted {
+				t.Errorf("%q in pieces of %d: %+v %v", part, size, r, err)
+			}
+		}
+	}
+}
+
+func TestTextIsToldEightBytesAtATimeAsByteByByte(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(15, 16))
+	for range 5000 {
+		b := []byte(strings.Repeat("plain text\n", 1+r.IntN(3)))
+		want := true
+		for range r.IntN(3) {
+			c := byte(r.IntN(0x20))
+			b[r.IntN(len(b))] = c
+		}
+		for _, c := range b {
+			want = want && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == 0x1b)
+		}
+		if got := looksLikeText(b); got != want {
+			t.Fatalf("%q: %v", b, got)
+		}
+	}
+}
