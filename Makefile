@@ -210,6 +210,10 @@ bench-signin: ## whether the time of a failed sign-in tells an unknown, a wrong 
 bench-authz: ## Check with a session, cached and with a question to Redis each, beside a gRPC server that always says OK
 	@go run ./e2e/benchauthz
 
+.PHONY: bench-authz-envoy
+bench-authz-envoy: build tools ## Check with a session and two limits at Envoy, beside ext_authz to a server that always says OK
+	@go run ./e2e/bench -what check
+
 .PHONY: bench-session-memory
 bench-session-memory: ## what a million sessions take in Redis, and how long listing and revoking a user's takes
 	@go run ./e2e/benchauthz -memory

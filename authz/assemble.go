@@ -27,6 +27,7 @@ import (
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
 	"gatehouse/authz/extauthz"
+	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/ratelimit"
@@ -48,7 +49,7 @@ type server struct {
 	policy    *policy.Source
 	sessions  *session.Manager
 	domains   rateLimitSource // nil: no RateLimitService
-	windows   *limit.Windows  // of the RateLimitService
+	windows   *limit.Windows  // of the RateLimitService; they know all replicas
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -234,10 +235,11 @@ func (s *server) serveGRPC(context.Context) error {
 	if s.assertions, err = s.issuer(); err != nil {
 		return err
 	}
-	limiter := limit.New(s.redis, nil)
+	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
-		Policy: s.policy, Sessions: s.sessions, Keys: s.keys(), Consents: consent.New(s.redis), Limits: limiter, Assertions: s.assertions,
-		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
+		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
+		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
+		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
 	}))
@@ -259,7 +261,6 @@ func (s *server) serveGRPC(context.Context) error {
 
 // rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
 func (s *server) rateLimiting() ratelimit.Options {
-	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
 	return ratelimit.Options{
 		Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
 		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
@@ -283,9 +284,9 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run, s.windows.Run)
+		loops = append(loops, s.domains.Run)
 	}
 	return loops
 }

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+
+	"gatehouse/authz/extauthz"
 )
 
 // Bounds of what one caller can make the server hold.
@@ -28,6 +30,7 @@ const streamWorkers = 32
 func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {
 	r := recovery{log: log, panics: panics}
 	return grpc.NewServer(
+		grpc.ForceServerCodecV2(extauthz.Codec()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.MaxConcurrentStreams(maxStreams),

@@ -11,25 +11,36 @@ import (
 )
 
 // run moves events from the queue to the stream until the queue is closed and
-// empty, or ctx is done.
+// empty, and nothing came late, or ctx is done.
 func (w *Writer) run(ctx context.Context) {
 	defer close(w.done)
 	for first := range w.queue {
-		if left := w.deliver(ctx, w.batch(first)); left > 0 {
-			w.abandon(left)
+		if !w.move(ctx, w.taken(first)) {
 			return
 		}
-		if !w.confess(ctx) {
-			w.abandon(0)
+	}
+	for batch := w.stragglers(); len(batch) > 0; batch = w.stragglers() {
+		if !w.move(ctx, batch) {
 			return
 		}
 	}
 }
 
-// batch takes what is there, without waiting for more, looks at it, and seals
-// what names a person.
-func (w *Writer) batch(first *Event) []*Event {
-	batch := w.taken(first)
+// move is false after ctx is done and the rest was given up.
+func (w *Writer) move(ctx context.Context, batch []*Event) bool {
+	if left := w.deliver(ctx, w.ready(batch)); left > 0 {
+		w.abandon(left)
+		return false
+	}
+	if !w.confess(ctx) {
+		w.abandon(0)
+		return false
+	}
+	return true
+}
+
+// ready looks at events and seals what names a person.
+func (w *Writer) ready(batch []*Event) []*Event {
 	for _, e := range batch {
 		w.clean(e)
 		if err := w.transit.Seal(e); err != nil {
@@ -39,6 +50,7 @@ func (w *Writer) batch(first *Event) []*Event {
 	return batch
 }
 
+// taken is a batch of what is there, without waiting for more.
 func (w *Writer) taken(first *Event) []*Event {
 	batch := []*Event{first}
 	for len(batch) < maxBatch {
@@ -144,12 +156,38 @@ func (w *Writer) confess(ctx context.Context) bool {
 	return true
 }
 
-// abandon counts what will not be written any more: n events and those that are
-// still queued. The queue is closed by then: only Close cancels.
+// follow takes an event after the queue was closed: the look at the last events of
+// a run may find a secret in them, and says so by an event. It is false once the
+// writing has ended, or when too many come.
+func (w *Writer) follow(e *Event) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended || len(w.late) >= maxBatch {
+		return false
+	}
+	w.late = append(w.late, e)
+	return true
+}
+
+// stragglers are the events that came late. With none left the writing ends.
+func (w *Writer) stragglers() []*Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	batch := w.late
+	w.late, w.ended = nil, len(batch) == 0
+	return batch
+}
+
+// abandon counts what will not be written any more: n events, and those that are
+// still queued or came late. The queue is closed by then: only Close cancels.
 func (w *Writer) abandon(n int64) {
 	for range w.queue {
 		n++
 	}
+	w.mu.Lock()
+	n += int64(len(w.late))
+	w.late, w.ended = nil, true
+	w.mu.Unlock()
 	if n > 0 {
 		w.lose(n)
 	}

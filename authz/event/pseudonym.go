@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"net/netip"
+	"sync"
 )
 
 // MinPseudonymKey is the least length of a pseudonym key in bytes.
@@ -16,7 +18,9 @@ const MinPseudonymKey = 16
 // cut to 128 bits. Without the key nobody can go from an identifier to its
 // pseudonym or back; with it, one person has one pseudonym in all events.
 // It is safe for concurrent use.
-type Pseudonymizer struct{ key []byte }
+type Pseudonymizer struct {
+	macs sync.Pool // of hash.Hash: the key is taken in once for many
+}
 
 // NewPseudonymizer returns a Pseudonymizer with a copy of key, which must have
 // at least MinPseudonymKey bytes. Another key gives everybody another pseudonym.
@@ -25,7 +29,8 @@ func NewPseudonymizer(key []byte) (*Pseudonymizer, error) {
 		return nil, fmt.Errorf("the pseudonym key has %d bytes: give it at least %d, such as the output of: openssl rand -base64 32",
 			len(key), MinPseudonymKey)
 	}
-	return &Pseudonymizer{key: bytes.Clone(key)}, nil
+	key = bytes.Clone(key)
+	return &Pseudonymizer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}, nil
 }
 
 // Subject returns the pseudonym of a user id: "u:" and 22 base64url characters.
@@ -52,7 +57,12 @@ func (p *Pseudonymizer) pseudonym(prefix, domain, text string) string {
 	if text == "" {
 		return ""
 	}
-	mac := hmac.New(sha256.New, p.key)
-	mac.Write([]byte("gatehouse/pseudonym/" + domain + "\x00" + text))
-	return prefix + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+	mac, _ := p.macs.Get().(hash.Hash)
+	defer p.macs.Put(mac)
+	mac.Reset()
+	var buffer [256]byte
+	message := append(append(append(append(buffer[:0], "gatehouse/pseudonym/"...), domain...), 0), text...)
+	mac.Write(message)
+	out := base64.RawURLEncoding.AppendEncode(append(buffer[:0], prefix...), mac.Sum(buffer[128:128])[:16])
+	return string(out)
 }

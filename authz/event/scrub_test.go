@@ -1,6 +1,7 @@
 package event
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -63,6 +64,41 @@ func TestNoPlantedSecretReachesTheStream(t *testing.T) {
 	}
 	if !strings.Contains(string(text), string(SecretDetected)) || !strings.Contains(string(text), "event request_denied") {
 		t.Error("no secret_detected event says where")
+	}
+}
+
+// TestASecretInTheLastEventIsTold has the look at an event begin after Close.
+func TestASecretInTheLastEventIsTold(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	g := guard(t)
+	w := newWriter(t, client, func(o *Options) { o.Guard = g })
+	told := make(chan struct{})
+	g.Listen(func(d secret.Detection) {
+		<-told
+		w.Append(OfSecret(d))
+	})
+	w.Append(Event{Type: RequestDenied, Path: "/files/" + planted.New(1)[0].Text})
+	eventually(t, "the event is looked at", func() bool { return len(w.queue) == 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- w.Close(ctx) }()
+	eventually(t, "Close has been called", func() bool {
+		w.mu.RLock()
+		defer w.mu.RUnlock()
+		return w.closed
+	})
+	close(told)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	events := stream(t, client)
+	if len(events) != 2 || events[1].Type != SecretDetected {
+		t.Errorf("in the stream: %+v", events)
+	}
+	if w.Append(Event{Type: RequestDenied}); w.lost.Load() != 1 {
+		t.Errorf("%d events lost after the end, want 1", w.lost.Load())
 	}
 }
 

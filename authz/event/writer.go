@@ -62,6 +62,8 @@ type Writer struct {
 	mu     sync.RWMutex // guards closed against a send on queue
 	closed bool
 	queue  chan *Event
+	late   []*Event     // appended between Close and the end; mu guards it
+	ended  bool         // the writing is over: nothing is taken any more
 	lost   atomic.Int64 // not yet told of by an events_lost event
 	held   atomic.Int64 // taken from the queue, not yet in the stream
 
@@ -117,10 +119,11 @@ func (w *Writer) Append(e Event) {
 
 func (w *Writer) enqueue(e *Event) bool {
 	w.mu.RLock()
-	defer w.mu.RUnlock()
 	if w.closed {
-		return false
+		w.mu.RUnlock()
+		return w.follow(e)
 	}
+	defer w.mu.RUnlock()
 	select {
 	case w.queue <- e:
 		return true
@@ -139,8 +142,9 @@ func (w *Writer) lose(n int64) {
 // Queued is the number of events that are not yet in the stream.
 func (w *Writer) Queued() int { return len(w.queue) + int(w.held.Load()) }
 
-// Close takes no more events and waits until all that are queued are in the
-// stream, or ctx is done. Its error says how many were lost for that.
+// Close waits until all events that are queued, and those that the look at them
+// brings up, are in the stream, or ctx is done; then no more are taken. Its error
+// says how many were lost for that.
 func (w *Writer) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {

@@ -23,7 +23,7 @@ func gatehouseToken(token string, sessionPrefix string) bool {
 // identifyKey is identify for an API key. A key opens only what its owner made
 // it for: a route names the scope that it takes, and one that names none takes
 // no keys.
-func (s *Service) identifyKey(ctx context.Context, demand policy.SessionDemand, key string, j *judgement) error {
+func (s *Service) identifyKey(ctx context.Context, demand *policy.SessionDemand, key string, j *judgement) error {
 	if demand.APIKeyScope == "" || s.o.Keys == nil {
 		return noneError("API keys do not open this route")
 	}

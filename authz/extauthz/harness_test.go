@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/session"
@@ -54,7 +55,7 @@ const testPolicy = `{
 }`
 
 // validToken has the form of a token; fakeSessions decides what it opens.
-const validToken = session.TokenPrefix + "anything"
+const validToken = session.TokenPrefix + "anythinganythinganythinganythinganythinganythinganythinganyth"
 
 // fakeSessions answers what a test says.
 type fakeSessions struct {
@@ -67,6 +68,39 @@ type fakeSessions struct {
 func (f *fakeSessions) Lookup(_ context.Context, token string, demand session.Demand) (session.Session, error) {
 	f.asked, f.demand = append(f.asked, token), demand
 	return f.answer, f.err
+}
+
+// fakeStore asks the fakes, as store.Store would ask Redis.
+type fakeStore struct {
+	sessions *fakeSessions
+	limits   *localLimits
+}
+
+func (f fakeStore) Ask(ctx context.Context, q store.Query) (a store.Answer) {
+	if q.Token != "" {
+		a.Session, a.Err = f.sessions.Lookup(ctx, q.Token, q.Demand)
+		if q.Needed && a.Err != nil && !errors.Is(a.Err, session.ErrInvalid) {
+			return a
+		}
+	}
+	requests := q.Limits
+	if a.Err == nil {
+		for _, r := range q.UserLimits {
+			if q.Token != "" {
+				r.Slot = session.Handle(a.Session.User.ID) // the fake's tokens are all alike
+			}
+			requests = append(requests[:len(requests):len(requests)], r)
+		}
+	}
+	counted := make([]store.Counted, len(requests))
+	results, err := f.limits.Admit(ctx, requests)
+	for i := range counted {
+		if counted[i].Err = err; err == nil {
+			counted[i].Result = results[i]
+		}
+	}
+	a.Limits, a.UserLimits = counted[:len(q.Limits)], counted[len(q.Limits):]
+	return a
 }
 
 // fakeConsents answers what a test says.
@@ -144,7 +178,7 @@ func newHarnessWith(t testing.TB, policyJSON string) *harness {
 	}
 	h.source = source
 	h.Service = New(Options{
-		Policy: source, Sessions: h.sessions, Consents: h.consents, Limits: h.limits,
+		Policy: source, Store: fakeStore{h.sessions, h.limits}, Consents: h.consents,
 		Local:   limit.NewLocal(1000, h.clock.Now),
 		Subject: func(id string) string { return "u:" + id }, Now: h.clock.Now, Log: log,
 		Metrics:   NewMetrics(prometheus.NewRegistry()),

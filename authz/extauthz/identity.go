@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+
 	"gatehouse/authz/assertion"
 	"gatehouse/authz/policy"
 	"gatehouse/filter/verdict"
@@ -17,7 +19,7 @@ func (s *Service) introduce(p *policy.Compiled, r *request, j *judgement) {
 		return
 	}
 	age := max(0, s.o.Now().Sub(j.session.Created))
-	j.identity = append(j.identity,
+	j.identity = append(make([]*corev3.HeaderValueOption, 0, 5),
 		overwrite(subjectHeader, fieldSafe(j.subject)),
 		overwrite(ageHeader, strconv.FormatInt(int64(age/time.Second), 10)))
 	if len(j.session.Roles) > 0 {

@@ -1,65 +1,126 @@
 package extauthz
 
 import (
-	"context"
+	"errors"
 	"fmt"
 
+	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
 	"gatehouse/filter/verdict"
 )
 
-// limit counts the request against every limit of the policy that applies to
-// it, in one script.
-func (s *Service) limit(ctx context.Context, p *policy.Compiled, r *request, j *judgement) {
+// tally is what became of the limits that apply to a request.
+type tally struct {
+	applied []applied
+	counted bool // not if nobody was asked
+}
+
+// applied is a limit that applies.
+type applied struct {
+	limit   *policy.CompiledLimit
+	request limit.Request
+	store.Counted
+	skipped bool // by user, and there is none
+}
+
+// apply writes into the query the limits whose key the request has. One by user
+// needs the handle of one; whether the request is really theirs is not known yet.
+func (t *tally) apply(p *policy.Compiled, r *request, handle string, q *store.Query) {
 	if len(p.Limits) == 0 {
 		return
 	}
-	applied, requests := applicable(p, r, j)
-	if len(requests) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	results, err := s.o.Limits.Admit(ctx, requests)
-	if err != nil {
-		s.o.Metrics.unavailable(featureLimits)
-		s.uncounted(applied, requests, err, j)
-		return
-	}
-	settle(results, j)
-}
-
-// applicable are the limits whose key the request has: one by user needs a user.
-func applicable(p *policy.Compiled, r *request, j *judgement) ([]*policy.CompiledLimit, []limit.Request) {
-	applied := make([]*policy.CompiledLimit, 0, len(p.Limits))
-	requests := make([]limit.Request, 0, len(p.Limits))
+	t.applied = make([]applied, 0, len(p.Limits))
+	client := limit.Key(limit.ClientKey(r.clientIP, limit.DefaultIPv6Prefix))
 	for i := range p.Limits {
 		l := &p.Limits[i]
-		if l.ByUser && j.subject == "" {
+		if l.ByUser && handle == "" {
 			continue
 		}
-		applied = append(applied, l)
-		requests = append(requests, limit.Request{Key: keyOf(l, r, j), Spec: l.Spec, Shadow: l.Report})
-	}
-	return applied, requests
-}
-
-// keyOf separates the counters. The scope says by what, so that an address can
-// never be taken for a user.
-func keyOf(l *policy.CompiledLimit, r *request, j *judgement) string {
-	switch {
-	case l.ByIP && l.ByUser:
-		return limit.Key(l.Scope, limit.ClientKey(r.clientIP, limit.DefaultIPv6Prefix), j.subject)
-	case l.ByUser:
-		return limit.Key(l.Scope, j.subject)
-	default:
-		return limit.Key(l.Scope, limit.ClientKey(r.clientIP, limit.DefaultIPv6Prefix))
+		request := requestOf(l, client, handle)
+		t.applied = append(t.applied, applied{limit: l, request: request})
+		if l.ByUser {
+			q.UserLimits = append(q.UserLimits, request)
+		} else {
+			q.Limits = append(q.Limits, request)
+		}
 	}
 }
 
-func settle(results []limit.Result, j *judgement) {
-	for _, result := range results {
+// requestOf separates the counters: those of a user share the slot of the user's
+// sessions, those of an address one of its own. The scope says by what, so that an
+// address can never be taken for a user.
+func requestOf(l *policy.CompiledLimit, client, handle string) limit.Request {
+	request := limit.Request{Spec: l.Spec, Shadow: l.Report, Slot: client, Key: l.Key}
+	if l.ByUser {
+		request.Slot = handle
+	}
+	if l.ByUser && l.ByIP {
+		request.Key += "|" + client
+	}
+	return request
+}
+
+// answer takes what the store says of each.
+func (t *tally) answer(a *store.Answer) {
+	limits, users := a.Limits, a.UserLimits
+	for i := range t.applied {
+		one := &t.applied[i]
+		from := &limits
+		if one.limit.ByUser {
+			from = &users
+		}
+		if len(*from) == 0 {
+			one.skipped = true
+			continue
+		}
+		one.Counted, *from = (*from)[0], (*from)[1:]
+		t.counted = true
+	}
+}
+
+// settle draws the conclusions.
+func (s *Service) settle(t *tally, j *judgement) {
+	if !t.counted {
+		return
+	}
+	results := make([]limit.Result, 0, len(t.applied))
+	var local []limit.Request
+	failed := false
+	for i := range t.applied {
+		one := &t.applied[i]
+		switch {
+		case one.skipped:
+		case one.Err == nil:
+			results = append(results, one.Result)
+		default:
+			failed = true
+			if s.uncounted(one, j) {
+				local = append(local, one.request)
+			}
+		}
+	}
+	if failed {
+		s.o.Metrics.unavailable(featureLimits)
+	}
+	if len(local) > 0 && !j.outcome.denies() {
+		here, err := s.countHere(local)
+		if err != nil {
+			j.refuse(outcome{
+				problem: verdict.CheckUnavailable, feature: featureLimits, rule: ruleLimitsUnavailable, reason: err.Error(),
+			})
+			return
+		}
+		results = append(results, here...)
+	}
+	if len(results) > 0 {
+		judge(results, j)
+	}
+}
+
+func judge(results []limit.Result, j *judgement) {
+	for i := range results {
+		result := &results[i]
 		if result.Allowed {
 			continue
 		}
@@ -78,33 +139,34 @@ func settle(results []limit.Result, j *judgement) {
 	}
 }
 
-// uncounted does what each limit says for the time without Redis.
-func (s *Service) uncounted(applied []*policy.CompiledLimit, requests []limit.Request, err error, j *judgement) {
-	var local []limit.Request
-	for i, l := range applied {
-		o := outcome{
-			problem: verdict.CheckUnavailable, feature: featureLimits, rule: ruleLimitsUnavailable, limit: l.Spec.Name,
-			reason: err.Error(),
-		}
-		switch {
-		case l.OnRedisError == policy.OnErrorAllow:
-		case l.OnRedisError == policy.OnErrorLocal:
-			local = append(local, requests[i])
-		case l.Report:
-			j.report(o)
-		default:
-			j.refuse(o)
-		}
+// uncounted does what a limit says for the time without Redis, and is true if it is
+// to be counted here.
+func (s *Service) uncounted(one *applied, j *judgement) bool {
+	o := outcome{
+		problem: verdict.CheckUnavailable, feature: featureLimits, rule: ruleLimitsUnavailable, limit: one.limit.Spec.Name,
+		reason: one.Err.Error(),
 	}
-	if len(local) == 0 || j.outcome.denies() {
-		return
+	switch {
+	case one.limit.OnRedisError == policy.OnErrorAllow && !errors.Is(one.Err, limit.ErrSpec):
+	case one.limit.OnRedisError == policy.OnErrorLocal:
+		return true
+	case one.limit.Report:
+		j.report(o)
+	default:
+		j.refuse(o)
 	}
-	results, err := s.o.Local.Admit(local)
-	if err != nil {
-		j.refuse(outcome{
-			problem: verdict.CheckUnavailable, feature: featureLimits, rule: ruleLimitsUnavailable, reason: err.Error(),
-		})
-		return
+	return false
+}
+
+// countHere counts against this replica's share of each limit, so that all replicas
+// together never admit more than the limit.
+func (s *Service) countHere(requests []limit.Request) ([]limit.Result, error) {
+	members := int64(1)
+	if s.o.Members != nil {
+		members = max(1, s.o.Members())
 	}
-	settle(results, j)
+	for i := range requests {
+		requests[i].Spec = requests[i].Spec.Share(members)
+	}
+	return s.o.Local.Admit(requests)
 }

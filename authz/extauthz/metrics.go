@@ -15,12 +15,14 @@ type Metrics struct {
 	took   prometheus.Histogram
 	failed *prometheus.CounterVec
 	reg    prometheus.Registerer
+	// allowed is the one of checks that nearly all are.
+	allowed prometheus.Counter
 }
 
 // NewMetrics registers them; a registerer takes them once.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	with := promauto.With(reg)
-	return &Metrics{
+	m := &Metrics{
 		reg: reg,
 		checks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_authz_checks_total", Help: "Decisions of ext_authz Check.",
@@ -33,10 +35,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "gatehouse_authz_store_errors_total", Help: "Questions that Redis did not answer in time.",
 		}, []string{"feature"}),
 	}
+	m.allowed = m.checks.WithLabelValues(string(verdict.Allow), "", "")
+	return m
 }
 
 func (m *Metrics) observe(decision verdict.Decision, o outcome, took time.Duration) {
-	m.checks.WithLabelValues(string(decision), o.feature, o.rule).Inc()
+	if decision == verdict.Allow && o.feature == "" && o.rule == "" {
+		m.allowed.Inc()
+	} else {
+		m.checks.WithLabelValues(string(decision), o.feature, o.rule).Inc()
+	}
 	m.took.Observe(took.Seconds())
 }
 

@@ -103,11 +103,23 @@ func (j *judgement) told() (verdict.Decision, outcome) {
 // filter's name, where the access log service finds it.
 func (j *judgement) metadata() *structpb.Struct {
 	decision, o := j.told()
-	fields := make(map[string]*structpb.Value, 9)
+	most := 4 // of a request that is allowed
+	if o.denies() {
+		most = 9
+	}
+	values := make([]struct {
+		value structpb.Value
+		text  structpb.Value_StringValue
+	}, 0, most)
+	fields := make(map[string]*structpb.Value, most)
 	put := func(name, value string) {
-		if value != "" {
-			fields[name] = structpb.NewStringValue(value)
+		if value == "" {
+			return
 		}
+		values = values[:len(values)+1]
+		one := &values[len(values)-1]
+		one.text.StringValue, one.value.Kind = value, &one.text
+		fields[name] = &one.value
 	}
 	put("decision", string(decision))
 	put("feature", o.feature)

@@ -35,6 +35,9 @@ var identityHeaders = [...]string{
 // identifies says whether a field speaks of identity, in whatever spelling: some
 // servers take "_" for "-", and all ignore letter case.
 func identifies(name string) bool {
+	if name == "" || name[0]|0x20 != 'x' { // all names of identity begin so
+		return false
+	}
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	if strings.HasPrefix(name, "x-gatehouse-") {
 		return true
@@ -42,19 +45,34 @@ func identifies(name string) bool {
 	return slices.Contains(identityHeaders[:], name)
 }
 
+// What every answer has in common. Nobody changes it.
+var (
+	instead  = wrapperspb.Bool(false)
+	statusOK = &rpcstatus.Status{Code: int32(codes.OK)}
+)
+
 // overwrite sets a field to exactly this value. Envoy before 2026 looked only at
 // the deprecated append, and later ones look at append_action: both are said.
 func overwrite(name, value string) *corev3.HeaderValueOption {
-	return &corev3.HeaderValueOption{
-		Header:       &corev3.HeaderValue{Key: name, Value: value},
-		Append:       wrapperspb.Bool(false), //nolint:staticcheck // see above
-		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-	}
+	one := &struct { // in one piece: a Check makes several
+		option corev3.HeaderValueOption
+		header corev3.HeaderValue
+	}{}
+	one.header.Key, one.header.Value = name, value
+	one.option.Header = &one.header
+	one.option.Append = instead //nolint:staticcheck // see above
+	one.option.AppendAction = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
+	return &one.option
 }
 
 func allowed(r *request, c *credentials, j *judgement) *authv3.CheckResponse {
-	ok := &authv3.OkHttpResponse{}
-	ok.Headers = append(ok.Headers, j.identity...)
+	one := &struct {
+		response authv3.CheckResponse
+		either   authv3.CheckResponse_OkResponse
+		ok       authv3.OkHttpResponse
+	}{}
+	ok := &one.ok
+	ok.Headers = j.identity
 	if r.clientIP != "" && r.signIn {
 		ok.Headers = append(ok.Headers, overwrite(ClientHeader, r.clientIP))
 	}
@@ -63,12 +81,11 @@ func allowed(r *request, c *credentials, j *judgement) *authv3.CheckResponse {
 	}
 	ok.HeadersToRemove = r.removals(c, ok.Headers)
 	ok.ResponseHeadersToAdd = j.limits.options()
-	return &authv3.CheckResponse{
-		// Never left out: the zero value would mean the same, and so would a bug.
-		Status:          &rpcstatus.Status{Code: int32(codes.OK)},
-		HttpResponse:    &authv3.CheckResponse_OkResponse{OkResponse: ok},
-		DynamicMetadata: j.metadata(),
-	}
+	one.either.OkResponse = ok
+	one.response.Status = statusOK // never left out: the zero value would mean the same, and so would a bug
+	one.response.HttpResponse = &one.either
+	one.response.DynamicMetadata = j.metadata()
+	return &one.response
 }
 
 // fieldSafe writes what cannot stand in a header field as %XX: a user id is
@@ -88,15 +105,17 @@ func fieldSafe(s string) string {
 // removals lists what must not reach the upstream. What is set anew is not
 // listed: Envoy removes after it has set.
 func (r *request) removals(c *credentials, set []*corev3.HeaderValueOption) []string {
-	names := make([]string, 0, len(identityHeaders)+2)
-	add := func(name string) {
-		kept := slices.ContainsFunc(set, func(h *corev3.HeaderValueOption) bool { return h.GetHeader().GetKey() == name })
-		if !kept && !slices.Contains(names, name) {
-			names = append(names, name)
+	kept := 0
+	for i, name := range settable {
+		if sets(set, name) {
+			kept |= 1 << i
 		}
 	}
-	for _, name := range identityHeaders {
-		add(name)
+	names := usualRemovals[kept]
+	add := func(name string) {
+		if !sets(set, name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	for i := range r.headers {
 		if identifies(r.headers[i].name) {
@@ -114,6 +133,32 @@ func (r *request) removals(c *credentials, set []*corev3.HeaderValueOption) []st
 	}
 	return names
 }
+
+func sets(set []*corev3.HeaderValueOption, name string) bool {
+	for _, h := range set {
+		if h.Header.Key == name {
+			return true
+		}
+	}
+	return false
+}
+
+// settable are those of identityHeaders that Check itself may set.
+var settable = identityHeaders[:5]
+
+// usualRemovals are identityHeaders without those that are set, by which of
+// settable are, as bits. Whatever is added goes to a copy.
+var usualRemovals = func() (lists [1 << 5][]string) {
+	for kept := range lists {
+		for i, name := range identityHeaders {
+			if i >= len(settable) || kept&(1<<i) == 0 {
+				lists[kept] = append(lists[kept], name)
+			}
+		}
+		lists[kept] = slices.Clip(lists[kept])
+	}
+	return lists
+}()
 
 func (l limitFields) options() []*corev3.HeaderValueOption {
 	var options []*corev3.HeaderValueOption

@@ -9,24 +9,21 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 
 	"gatehouse/authz/assertion"
+	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/policy"
-	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
 
-// storeWithin bounds each question to Redis. A Check asks at most twice, and a
-// third time where consent is required; Envoy waits 500 ms.
+// storeWithin bounds each question to Redis beside the Store's. A Check asks the
+// Store, where consent is required that too, and for an API key its holder; Envoy
+// waits 500 ms.
 const storeWithin = 150 * time.Millisecond
 
-// Sessions finds the session of a token; *session.Manager does.
-type Sessions interface {
-	Lookup(ctx context.Context, token string, demand session.Demand) (session.Session, error)
-}
-
-// Limits counts a request against limits, all or none; *limit.Limiter does.
-type Limits interface {
-	Admit(ctx context.Context, requests []limit.Request) ([]limit.Result, error)
+// Store knows whose a session is and counts limits, in one round trip;
+// *store.Store does.
+type Store interface {
+	Ask(ctx context.Context, q store.Query) store.Answer
 }
 
 // Consents knows what users have consented to; *consent.Consents does.
@@ -37,14 +34,15 @@ type Consents interface {
 // Options are what a Service works with; all but the functions are needed.
 type Options struct {
 	Policy   *policy.Source
-	Sessions Sessions
+	Store    Store
 	Keys     Keys // nil: API keys open nothing
 	Consents Consents
-	Limits   Limits
 	// Assertions vouch to the upstream for the user; nil vouches for nobody.
 	Assertions *assertion.Issuer
-	// Local counts for limits that say on_redis_error: local.
-	Local *limit.Local
+	// Local counts for limits that say on_redis_error: local, and Members is how
+	// many replicas share them, as last known; nil means one.
+	Local   *limit.Local
+	Members func() int64
 	// Subject makes the pseudonym of a user id.
 	Subject func(userID string) string
 	Now     func() time.Time
@@ -102,13 +100,14 @@ func (s *Service) judge(ctx context.Context, r *request, c *credentials, j *judg
 		})
 		return
 	}
-	refusal := s.session(ctx, p, c, j)
+	var t tally
+	refusal := s.session(ctx, p, r, c, j, &t)
 	if refusal.problem == verdict.CheckUnavailable {
-		j.refuse(refusal) // the limits would wait for the same Redis
+		j.refuse(refusal)
 		return
 	}
 	// Who has no session is counted all the same, or guessing tokens were free.
-	s.limit(ctx, p, r, j)
+	s.settle(&t, j)
 	if !refusal.denies() {
 		refusal = s.consent(ctx, p, r, j)
 	}

@@ -5,21 +5,22 @@ import (
 	"errors"
 	"strings"
 
+	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/login/apikey"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
 
-// session identifies the user if the policy looks at sessions, and returns why
-// the request is to be refused, if it is. Where the demand only reports, or a
+// session identifies the user if the policy looks at sessions, counts, and returns
+// why the request is to be refused, if it is. Where the demand only reports, or a
 // session is optional, the request goes on as anonymous.
-func (s *Service) session(ctx context.Context, p *policy.Compiled, c *credentials, j *judgement) outcome {
-	demand := p.Session
+func (s *Service) session(ctx context.Context, p *policy.Compiled, r *request, c *credentials, j *judgement, t *tally) outcome {
+	demand := &p.Session
+	err := s.identify(ctx, p, r, c, j, t)
 	if !demand.Looks() {
 		return outcome{}
 	}
-	err := s.identify(ctx, demand, c, j)
 	if !errors.Is(err, session.ErrInvalid) {
 		j.unknown = err
 	}
@@ -65,34 +66,59 @@ type noneError string
 func (e noneError) Error() string { return string(e) }
 func (e noneError) Unwrap() error { return session.ErrInvalid }
 
-// identify fills in the subject. An error without session.ErrInvalid in its
-// chain means that nobody knows.
-func (s *Service) identify(ctx context.Context, demand policy.SessionDemand, c *credentials, j *judgement) error {
+// identify fills in the subject, and counts the limits that apply. An error without
+// session.ErrInvalid in its chain means that nobody knows whose the request is.
+func (s *Service) identify(ctx context.Context, p *policy.Compiled, r *request, c *credentials, j *judgement, t *tally) error {
+	demand := &p.Session
+	q := store.Query{Needed: demand.Require == policy.SessionRequired && !demand.Report}
+	var err error
+	handle := ""
 	switch {
+	case !demand.Looks():
 	case c.ambiguous:
-		return errAmbiguous
+		err = errAmbiguous
 	case c.token == "":
-		return errNoToken
+		err = errNoToken
 	case strings.HasPrefix(c.token, apikey.Prefix):
-		return s.identifyKey(ctx, demand, c.token, j)
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	found, err := s.o.Sessions.Lookup(ctx, c.token, session.Demand{
-		MaxIdle: demand.MaxIdle, MaxAge: demand.MaxAge, Cap: demand.Cap, Fresh: demand.Fresh, Client: c.client,
-	})
-	if found.User.ID != "" {
-		j.pseudonym = s.o.Subject(found.User.ID) // whose it was is known of an expired one too
-	}
-	if err != nil {
-		if !errors.Is(err, session.ErrInvalid) {
-			s.o.Metrics.unavailable(featureSession)
+		if err = s.identifyKey(ctx, demand, c.token, j); err == nil {
+			handle = session.Handle(j.subject)
 		}
+	default:
+		handle, q.Token = session.HandleOf(c.token), c.token
+		q.Demand = session.Demand{
+			MaxIdle: demand.MaxIdle, MaxAge: demand.MaxAge, Cap: demand.Cap, Fresh: demand.Fresh, Client: c.client,
+		}
+	}
+	if q.Needed && err != nil && !errors.Is(err, session.ErrInvalid) {
+		return err // the limits would matter to nobody
+	}
+	t.apply(p, r, handle, &q)
+	if q.Token == "" && len(t.applied) == 0 {
 		return err
 	}
-	if found.User.ID == "" {
+	a := s.o.Store.Ask(ctx, q)
+	t.answer(&a)
+	if q.Token == "" {
+		return err
+	}
+	return s.known(&a, j)
+}
+
+// known fills in whose the session is.
+func (s *Service) known(a *store.Answer, j *judgement) error {
+	user := a.Session.User.ID
+	if user != "" {
+		j.pseudonym = s.o.Subject(user) // whose it was is known of an expired one too
+	}
+	if a.Err != nil {
+		if !errors.Is(a.Err, session.ErrInvalid) {
+			s.o.Metrics.unavailable(featureSession)
+		}
+		return a.Err
+	}
+	if user == "" {
 		return errors.New("the session names no user")
 	}
-	j.subject, j.session = found.User.ID, found
+	j.subject, j.session = user, a.Session
 	return nil
 }

@@ -23,8 +23,8 @@ type shortfall struct {
 }
 
 // stepUp returns why a valid session is not enough, if it is not.
-func stepUp(demand policy.SessionDemand, s *session.Session, now time.Time) outcome {
-	want := demand.StepUp
+func stepUp(demand *policy.SessionDemand, s *session.Session, now time.Time) outcome {
+	want := &demand.StepUp
 	age := now.Sub(s.AuthTime)
 	switch {
 	case len(want.Roles) > 0 && !slices.ContainsFunc(want.Roles, func(r string) bool { return slices.Contains(s.Roles, r) }):

@@ -50,7 +50,11 @@ type Spec struct {
 // Request is one limit that a call is counted against.
 type Request struct {
 	// Key separates counters; see Key.
-	Key  string
+	Key string
+	// Slot, if set, separates them further, and is what decides where in a Cluster
+	// the counter is: what has the same Slot is together. It is text as Key makes
+	// it. Windows does not know it.
+	Slot string
 	Spec Spec
 	Hits int64 // 0 means 1
 	// Peek asks without counting. Only Windows knows it, and

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	_ "embed" // for limit.lua
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -14,56 +15,160 @@ import (
 //go:embed limit.lua
 var source string
 
+// Source is the script that decides, for who makes a larger one of it: it takes
+// what Part gives, as KEYS and ARGV, and returns what Decode reads.
+func Source() string { return source }
+
 const keyPrefix = "gh:l:{"
 
-// Limiter counts on Redis. It is safe for concurrent use.
+// answerWithin bounds each call of a Limiter that has a Line of its own, where its
+// context and the client's time limits do not before.
+const answerWithin = 2 * time.Second
+
+// Limiter counts on Redis, by a Line: what arrives together shares round trips, and
+// nobody waits for a Redis that does not answer. It is safe for concurrent use.
 type Limiter struct {
-	redis  redis.UniversalClient
-	script *redis.Script
+	line   *Line
+	script Script
 	now    func() time.Time
 }
 
 // New returns a Limiter on client. now is nil in production: then Redis's own
 // clock counts, which is the same for all replicas.
 func New(client redis.UniversalClient, now func() time.Time) *Limiter {
-	return &Limiter{redis: client, script: redis.NewScript(source), now: now}
+	return NewOn(NewLine(client, answerWithin), now)
+}
+
+// NewOn is New on a Line that others use, too.
+func NewOn(line *Line, now func() time.Time) *Limiter {
+	return &Limiter{line: line, script: NewScript(source), now: now}
 }
 
 // Admit counts the call against all limits if every one of them (shadows aside)
-// admits it, and against none otherwise. The results are in the order of the
-// requests. The error is ErrSpec or ErrUnavailable.
+// admits it, and against none otherwise; in a Cluster that holds for the limits of
+// each slot. The results are in the order of the requests. The error is ErrSpec or
+// ErrUnavailable.
 func (l *Limiter) Admit(ctx context.Context, requests []Request) ([]Result, error) {
-	return l.run(ctx, "all", requests)
+	return l.run(ctx, all, requests)
 }
 
 // Count counts the call against each limit for itself, as ShouldRateLimit does.
 // A fixed window counts also what it refuses, as envoyproxy/ratelimit does.
 func (l *Limiter) Count(ctx context.Context, requests []Request) ([]Result, error) {
-	return l.run(ctx, "each", requests)
+	return l.run(ctx, each, requests)
 }
 
-func (l *Limiter) run(ctx context.Context, mode string, requests []Request) ([]Result, error) {
+// mode is how the script takes several limits.
+type mode string
+
+const (
+	all  mode = "all"
+	each mode = "each"
+)
+
+func (l *Limiter) run(ctx context.Context, m mode, requests []Request) ([]Result, error) {
 	if len(requests) == 0 {
 		return nil, nil
 	}
 	if err := validate(requests); err != nil {
 		return nil, err
 	}
-	keys := make([]string, len(requests))
-	args := make([]any, 0, 2+6*len(requests))
-	args = append(args, l.micros(), mode)
+	groups := l.line.Groups(requests)
+	calls := make([]*Call, len(groups))
+	for i, group := range groups {
+		calls[i] = &Call{Script: l.script}
+		calls[i].Keys, calls[i].Args = l.part(m, pick(requests, group))
+	}
+	l.line.Run(ctx, calls...)
+	results := make([]Result, len(requests))
+	for i, group := range groups {
+		if calls[i].Err != nil {
+			return nil, unavailable(calls[i].Err)
+		}
+		got, err := Decode(pick(requests, group), calls[i].Value)
+		if err != nil {
+			return nil, err
+		}
+		for j, at := range group {
+			results[at] = got[j]
+		}
+	}
+	return results, nil
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// Groups are the places of the requests that one call can be about: all together,
+// or in a Cluster those of each slot.
+func (l *Line) Groups(requests []Request) [][]int {
+	var groups [][]int
+	at := map[string]int{}
+	for i := range requests {
+		slot := ""
+		if l.Cluster() {
+			slot = requests[i].slot()
+		}
+		n, known := at[slot]
+		if !known {
+			n = len(groups)
+			at[slot], groups = n, append(groups, nil)
+		}
+		groups[n] = append(groups[n], i)
+	}
+	return groups
+}
+
+func pick(requests []Request, places []int) []Request {
+	if len(places) == len(requests) {
+		return requests
+	}
+	picked := make([]Request, len(places))
+	for i, at := range places {
+		picked[i] = requests[at]
+	}
+	return picked
+}
+
+// Part is what the script takes for the requests, to decide them as Admit does.
+// The requests are valid as Validate says.
+func (l *Limiter) Part(requests []Request) (keys []string, args []any) { return l.part(all, requests) }
+
+func (l *Limiter) part(m mode, requests []Request) (keys []string, args []any) {
+	keys = make([]string, len(requests))
+	args = make([]any, 0, 2+6*len(requests))
+	args = append(args, l.micros(), string(m))
 	for i := range requests {
 		keys[i] = requests[i].redisKey()
 		args = requests[i].appendArgs(args)
 	}
-	numbers, err := l.script.Run(ctx, l.redis, keys, args...).Int64Slice()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return keys, args
+}
+
+// Validate says what is impossible about requests: ErrSpec.
+func Validate(requests []Request) error { return validate(requests) }
+
+// Decode reads what the script answers. The error is ErrUnavailable.
+func Decode(requests []Request, value any) ([]Result, error) {
+	list, ok := value.([]any)
+	if !ok || len(list) != 4*len(requests) {
+		return nil, fmt.Errorf("%w: the script answered %.80q for %d limits", ErrUnavailable, fmt.Sprint(value), len(requests))
 	}
-	if len(numbers) != 4*len(requests) {
-		return nil, fmt.Errorf("%w: the script answered %d numbers for %d limits", ErrUnavailable, len(numbers), len(requests))
+	results := make([]Result, len(requests))
+	var n [4]int64
+	for i := range requests {
+		for j := range n {
+			if n[j], ok = list[4*i+j].(int64); !ok {
+				return nil, fmt.Errorf("%w: the script answered %.20q for a number", ErrUnavailable, fmt.Sprint(list[4*i+j]))
+			}
+		}
+		results[i] = requests[i].result(n[0] == 1, n[1], micros(n[2]), micros(n[3]))
 	}
-	return results(requests, numbers), nil
+	return results, nil
 }
 
 func (l *Limiter) micros() int64 {
@@ -76,7 +181,18 @@ func (l *Limiter) micros() int64 {
 // redisKey names the algorithm: a limit that changes its algorithm must not
 // meet the other's data.
 func (r Request) redisKey() string {
-	return keyPrefix + r.Key + "}:" + string(r.Spec.algorithm()[0])
+	if r.Slot == "" {
+		return keyPrefix + r.Key + "}:" + string(r.Spec.algorithm()[0])
+	}
+	return keyPrefix + r.Slot + "}" + r.Key + ":" + string(r.Spec.algorithm()[0])
+}
+
+// slot is the hash tag of the key.
+func (r Request) slot() string {
+	if r.Slot == "" {
+		return r.Key
+	}
+	return r.Slot
 }
 
 func (r Request) appendArgs(args []any) []any {
@@ -96,15 +212,6 @@ func (s Spec) interval() float64 {
 		return 0
 	}
 	return math.Ceil(float64(s.Window.Microseconds())/float64(s.Requests)*4) / 4
-}
-
-func results(requests []Request, numbers []int64) []Result {
-	out := make([]Result, len(requests))
-	for i := range requests {
-		n := numbers[4*i:]
-		out[i] = requests[i].result(n[0] == 1, n[1], micros(n[2]), micros(n[3]))
-	}
-	return out
 }
 
 func (r Request) result(allowed bool, remaining int64, reset, retry time.Duration) Result {

@@ -146,3 +146,16 @@ func (l *Local) shrink() {
 		l.spent -= e.cost
 	}
 }
+
+// Share is what one of n replicas admits alone so that all together never admit more
+// than s does, rounded down: a limit smaller than n admits nothing.
+func (s Spec) Share(n int64) Spec {
+	n = max(1, n)
+	s.Requests /= n
+	if s.Burst > 0 {
+		if s.Burst /= n; s.Burst == 0 {
+			s.Requests = 0
+		}
+	}
+	return s
+}

@@ -52,6 +52,7 @@ func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 		c.found.add(where+".on_redis_error", fmt.Sprintf("is %.40q", compiled.OnRedisError), "write deny, allow or local")
 	}
 	compiled.Scope = compiled.scope()
+	compiled.Key = limit.Key(compiled.Scope)
 	return compiled, off
 }
 

@@ -82,7 +82,9 @@ type CompiledLimit struct {
 	// Scope names the counter: equal for limits of equal definition, so that
 	// two policies that share a limit share its budget, and a limit with other
 	// numbers starts a counter of its own instead of misreading the old one.
-	Scope        string
+	Scope string
+	// Key is the scope as limit.Key writes it.
+	Key          string
 	Report       bool
 	ByIP, ByUser bool
 	OnRedisError OnRedisError

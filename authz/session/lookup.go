@@ -11,7 +11,8 @@ import (
 
 // Question is a lookup as one command of Redis, for a pipeline that asks other
 // things of the same slot at once: run Script on Key with Args, and give what it
-// answers to Decode. Until then nobody knows whether the token is good, though
+// answers to Decode. LookupSource is the script's text, for one that is part of a
+// larger script. Until then nobody knows whether the token is good, though
 // it names a handle: anybody can make a token of anybody's handle. What counts
 // against a user must wait for Decode.
 type Question struct {
@@ -27,8 +28,16 @@ type Question struct {
 	ticket ticket
 }
 
+// LookupSource is the script of a Question.
+func LookupSource() string { return commonSource + lookupSource }
+
 // Handle is the hash tag of Key.
 func (q *Question) Handle() string { return q.at.handle }
+
+// Doubt is what a session must have been born after so that no revocation of a
+// tenant can concern it: of an older one whose user has a tenant, the script does
+// not know, but Decode does.
+func (q *Question) Doubt() int64 { return q.known.newest }
 
 // Ask prepares a lookup. Where the cache or the form of the token already
 // answers, done is true and the rest is as of Lookup.
@@ -106,17 +115,7 @@ func (m *Manager) Lookup(ctx context.Context, token string, demand Demand) (Sess
 	if done {
 		return s, err
 	}
-	return q.Decode(m.send(ctx, &q).StringSlice())
-}
-
-// send asks by a batch while Run sends them, else alone.
-func (m *Manager) send(ctx context.Context, q *Question) *redis.Cmd {
-	if m.batches != nil && m.running.Load() {
-		if answer, ok := m.batches.ask(ctx, q); ok {
-			return answer
-		}
-	}
-	return q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...)
+	return q.Decode(q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...).StringSlice())
 }
 
 // judge is lookup.lua's for what the cache holds. It may only be stricter: what

@@ -3,21 +3,24 @@
 -- [6] ms to remember the ended, [7] and [8] what the client is: certificate, fingerprint (13 bytes, or empty),
 -- [9] how many sessions the policy admits (0: any), [10] "oldest": the newest are admitted, or "refuse": the first
 -- Returns {verdict, id, record, user, name, tenant, device}; the record as it was before this use.
-local r = redis.call('HGET', KEYS[1], ARGV[3])
+local id = ARGV[3]
+local got = redis.call('HMGET', KEYS[1], id, 'g', 'u', 'n', 't', device(id))
+local r, g = got[1], tonumber(got[2] or '0')
 if not r then return {'none'} end
-local now, floor, id, memory, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[6]), tonumber(ARGV[9])
-local s, g = open(r), generation()
+local function answer(verdict) return {verdict, id, r, got[3] or '', got[4] or '', got[5] or '', got[6] or ''} end
+local now, floor, memory, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[9])
+local s = open(r)
 local verdict = standing(s, now, g, floor)
-if verdict ~= 'live' then return answer(verdict, id, r) end
+if verdict ~= 'live' then return answer(verdict) end
 if has(s, BOUND) then
   local from = has(s, REPLACED) and 49 or 41
   local bound = string.sub(r, from, from + 12)
-  if bound ~= ARGV[7] and bound ~= ARGV[8] then return answer('bound', id, r) end
+  if bound ~= ARGV[7] and bound ~= ARGV[8] then return answer('bound') end
 end
 -- A use that the policy refuses does not count as one: else the second try would pass.
 local max_idle, max_age = tonumber(ARGV[4]), tonumber(ARGV[5])
-if max_age > 0 and now - s.created >= max_age then return answer('demand_age', id, r) end
-if max_idle > 0 and now - s.seen >= max_idle then return answer('demand_idle', id, r) end
+if max_age > 0 and now - s.created >= max_age then return answer('demand_age') end
+if max_idle > 0 and now - s.seen >= max_idle then return answer('demand_idle') end
 if cap > 0 and not has(s, REPLACED) then
   local before = 0
   for _, e in ipairs(all()) do
@@ -27,9 +30,9 @@ if cap > 0 and not has(s, REPLACED) then
       if newer == (ARGV[10] == 'oldest') then before = before + 1 end
     end
   end
-  if before >= cap then return answer('demand_cap', id, r) end
+  if before >= cap then return answer('demand_cap') end
 end
-local out = answer('live', id, r)
+local out = answer('live')
 if not has(s, REPLACED) and now - s.seen >= math.min(1000, s.idle / 20) then
   s.seen = now
   redis.call('HSET', KEYS[1], id, close(s, tail(r)))

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,8 +79,6 @@ type Settings struct {
 // Manager creates, finds and ends sessions. It is safe for concurrent use.
 type Manager struct {
 	redis    redis.UniversalClient
-	batches  *batcher
-	running  atomic.Bool
 	now      func() time.Time
 	random   io.Reader
 	rules    func() Rules
@@ -105,7 +102,7 @@ func New(client redis.UniversalClient, now func() time.Time, random io.Reader) *
 func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reader, s Settings) *Manager {
 	script := func(source string) *redis.Script { return redis.NewScript(commonSource + source) }
 	m := &Manager{
-		redis: client, batches: newBatcher(client), now: now, random: random, rules: s.Rules, log: s.Log,
+		redis: client, now: now, random: random, rules: s.Rules, log: s.Log,
 		announce: redis.NewScript(announceSource),
 		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
 		revokeAll: script(revokeAllSource), rotate: script(rotateSource),

@@ -42,6 +42,7 @@ type generations struct {
 	seq     int64 // how far revocations are known
 	epoch   int64
 	tenants map[string]int64
+	newest  int64 // of all of these
 }
 
 // floor is what a session must be born after.
@@ -109,9 +110,9 @@ func (r *revocations) reload(ctx context.Context) (*generations, error) {
 		case name == "seq":
 			read.seq = n
 		case name == everybody:
-			read.epoch = n
+			read.epoch, read.newest = n, max(read.newest, n)
 		case strings.HasPrefix(name, tenantPrefix):
-			read.tenants[name[len(tenantPrefix):]] = n
+			read.tenants[name[len(tenantPrefix):]], read.newest = n, max(read.newest, n)
 		}
 	}
 	return r.learn(read, asked), nil
@@ -195,16 +196,16 @@ func (r *revocations) heard(message string) bool {
 	case seq <= known.seq:
 		return true
 	}
-	next := &generations{seq: seq, epoch: known.epoch, tenants: known.tenants}
+	next := &generations{seq: seq, epoch: known.epoch, tenants: known.tenants, newest: known.newest}
 	switch {
 	case whom == everybody:
-		next.epoch = seq
+		next.epoch, next.newest = seq, seq
 	case strings.HasPrefix(whom, tenantPrefix):
 		next.tenants = make(map[string]int64, len(known.tenants)+1)
 		for tenant, n := range known.tenants {
 			next.tenants[tenant] = n
 		}
-		next.tenants[whom[len(tenantPrefix):]] = seq
+		next.tenants[whom[len(tenantPrefix):]], next.newest = seq, seq
 	}
 	if before != known.seq {
 		return false // reload learns all of it

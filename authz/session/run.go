@@ -13,16 +13,6 @@ const retryEvery = 100 * time.Millisecond
 // second. It is called once.
 func (m *Manager) Run(ctx context.Context) {
 	var both sync.WaitGroup
-	if m.batches != nil {
-		for range senders {
-			both.Go(func() { m.batches.send(ctx) })
-		}
-		m.running.Store(true)
-		defer func() {
-			m.running.Store(false)
-			close(m.batches.over)
-		}()
-	}
 	both.Go(func() { m.hear(ctx) })
 	both.Go(func() { m.poll(ctx) })
 	both.Wait()

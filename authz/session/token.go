@@ -63,6 +63,15 @@ func Handle(userID string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:handleBytes])
 }
 
+// HandleOf is the handle that a token names, of the user whose it claims to be;
+// anybody can claim that. It is empty for what is no token.
+func HandleOf(token string) string {
+	if len(token) != TokenLength {
+		return ""
+	}
+	return token[len(TokenPrefix):secretStart]
+}
+
 // newToken draws a token of that handle from random.
 func newToken(random io.Reader, handle string) (string, error) {
 	var secret [tokenBytes]byte

@@ -259,7 +259,7 @@ func (j job) plant(t *testing.T) (request, userID string) {
 		if _, _, err := session.New(client, func() time.Time { return j.Now }, rand.Reader).Create(ctx, session.User{ID: u.ID, Name: name}, session.Grant{Idle: time.Hour, Absolute: time.Hour * 8}); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.Set(ctx, "gh:l:{scope|"+u.ID+"}", "1", 0).Err(); err != nil {
+		if err := client.Set(ctx, "gh:l:{"+session.Handle(u.ID)+"}scope:s", "1", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 		p, err := s.Enter(ctx, Who{UserID: u.ID, Identities: []connector.Identity{{Type: "email", Value: mail}}})

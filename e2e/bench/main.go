@@ -2,7 +2,8 @@
 // plain Envoy, Envoy's own cors filter and response headers, this filter alone,
 // and this filter with Check (session and limits on Redis). With -what filter it
 // is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
-// same headers. With -what memory it is what the filter holds after many requests
+// same headers. With -what check it is ext_authz alone, to a server that always
+// says OK and to authz. With -what memory it is what the filter holds after many requests
 // and many updates. With -what uploads it is what an upload of each kind costs,
 // through to an upstream that reads and forgets.
 //
@@ -27,12 +28,20 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
-	what := flag.String("what", "pack", "pack: the filter and Check; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter; upload-soak: many of them, and what is left")
+	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
+	listen := flag.String("listen", "", "internal: where to serve-ok")
 	flag.Parse()
+	if *what == "serve-ok" {
+		if err := serveOK(*listen); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 
 	r := new(runner)
 	status := r.run(func() {
@@ -41,6 +50,8 @@ func main() {
 			bench(r, startAll(r), *rounds, *turn, *connections)
 		case "filter":
 			bench(r, startFilters(r), *rounds, *turn, *connections)
+		case "check":
+			bench(r, startChecks(r), *rounds, *turn, *connections)
 		case "uploads":
 			benchUploads(r, *rounds, *turn, *connections, *only)
 		case "upload-soak":
@@ -50,7 +61,7 @@ func main() {
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
-			r.Fatalf("-what %q is not pack, filter, memory, uploads or upload-soak", *what)
+			r.Fatalf("-what %q is not pack, check, filter, memory, uploads or upload-soak", *what)
 		}
 	})
 	os.Exit(status)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -30,6 +31,7 @@ type contender struct {
 
 	rates []float64
 	p99s  []time.Duration
+	late  int // answers that say that Redis did not answer in time
 }
 
 func compare(ctx context.Context, s settings, store string, client *redis.Client) error {
@@ -139,6 +141,7 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 	end := time.Now().Add(s.turn)
 	took := make([][]time.Duration, s.callers)
 	errs := make([]error, s.callers)
+	late := make([]int, s.callers)
 	begun := time.Now()
 	var wg sync.WaitGroup
 	for i := range s.callers {
@@ -147,6 +150,11 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 			for now := time.Now(); now.Before(end); {
 				token := c.tokens[int(c.next.Add(1))%len(c.tokens)]
 				out, err := client.Check(ctx, request(c.policy, token))
+				if out.GetDeniedResponse().GetStatus().GetCode() == typev3.StatusCode_ServiceUnavailable {
+					late[i]++
+					now = time.Now()
+					continue
+				}
 				if err != nil || out.GetOkResponse() == nil {
 					errs[i] = fmt.Errorf("refused: %w, %v", err, out)
 					return
@@ -163,6 +171,9 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 			return err
 		}
 	}
+	for _, n := range late {
+		c.late += n
+	}
 	if counts {
 		all := slices.Concat(took...)
 		slices.Sort(all)
@@ -174,11 +185,11 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 
 func table(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "\trequests/s\tratio\tp99\tratio")
+	_, _ = fmt.Fprintln(w, "\trequests/s\tratio\tp99\tratio\t503")
 	base := all[0]
 	for _, c := range all {
-		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\n", c.name, median(c.rates), median(c.rates)/median(base.rates),
-			median(c.p99s).Round(10*time.Microsecond), float64(median(c.p99s))/float64(median(base.p99s)))
+		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\t%d\n", c.name, median(c.rates), median(c.rates)/median(base.rates),
+			median(c.p99s).Round(10*time.Microsecond), float64(median(c.p99s))/float64(median(base.p99s)), c.late)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

@@ -19,7 +19,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/event"
-	"gatehouse/authz/limit"
 	"gatehouse/authz/login"
 	"gatehouse/authz/session"
 	"gatehouse/control/privacy/connector"
@@ -166,8 +165,8 @@ func (c *Connector) limitKeys(ctx context.Context, userID string, fn func(key st
 	if userID == "" {
 		return nil
 	}
-	// The user is the last part of such a key; see limit.Key.
-	pattern := "gh:l:{*|" + limit.Key(userID) + "}*"
+	// Such a key begins with the user's handle, as that of the sessions does.
+	pattern := "gh:l:{" + session.Handle(userID) + "}*"
 	each := func(ctx context.Context, node redis.UniversalClient) error {
 		for keys := node.Scan(ctx, 0, pattern, 1000).Iterator(); ; {
 			if !keys.Next(ctx) {

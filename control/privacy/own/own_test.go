@@ -16,7 +16,6 @@ import (
 
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
-	"gatehouse/authz/limit"
 	"gatehouse/authz/login"
 	"gatehouse/authz/secret"
 	"gatehouse/authz/session"
@@ -94,8 +93,8 @@ func (f *fixture) person(name string) connector.Person {
 	_, _, err = f.sessions.Create(ctx, session.User{ID: u.ID, Name: name}, session.Grant{Idle: time.Hour, Absolute: time.Hour, Device: "Firefox"})
 	err = errors.Join(err,
 		f.store.AddSubject(ctx, p, []store.SubjectIdentity{{Type: "email", Hash: "hash of " + mail, Sealed: sealed}}),
-		f.redis.Set(ctx, "gh:l:{"+limit.Key("scope", u.ID)+"}", 1, 0).Err(),
-		f.redis.Set(ctx, "gh:l:{"+limit.Key("scope", "203.0.113.7", u.ID)+"}:s", 1, 0).Err(),
+		f.redis.Set(ctx, "gh:l:{"+session.Handle(u.ID)+"}scope:s", 1, 0).Err(),
+		f.redis.Set(ctx, "gh:l:{"+session.Handle(u.ID)+"}scope|203.0.113.7:s", 1, 0).Err(),
 		consent.New(f.redis).Put(ctx, []consent.Entry{{Seq: 1, UserID: u.ID, Purpose: "news", Given: true}}),
 	)
 	e := event.Event{ID: event.NewID(), Time: now, Type: event.ConsentGiven, Subject: p.Pseudonym}
@@ -177,7 +176,7 @@ func TestAnErasureLeavesNothingAndTouchesNobodyElse(t *testing.T) {
 		if !reflect.DeepEqual(before, after) || beforeText != afterText {
 			f.t.Error("bob's data were touched")
 		}
-		if n, err := f.redis.Exists(ctx, "gh:l:{"+limit.Key("scope", bob.Of("user_id")[0])+"}").Result(); err != nil || n != 1 {
+		if n, err := f.redis.Exists(ctx, "gh:l:{"+session.Handle(bob.Of("user_id")[0])+"}scope:s").Result(); err != nil || n != 1 {
 			f.t.Errorf("bob's counter: %d %v", n, err)
 		}
 		if _, err := f.keys.Seal(ctx, f.names.Subject(ann.Of("user_id")[0]), map[string]string{"a": "b"}); !errors.Is(err, seal.ErrShredded) {
