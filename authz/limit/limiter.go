@@ -26,7 +26,7 @@ type Limiter struct {
 // New returns a Limiter on client. now is nil in production: then Redis's own
 // clock counts, which is the same for all replicas.
 func New(client redis.UniversalClient, now func() time.Time) *Limiter {
-	return &Limiter{redis: client, script: redis.NewScript(source), now: now}
+	return &Limiter{redis: client, script: redis.NewScript(kindsSource + source), now: now}
 }
 
 // Admit counts the call against all limits if every one of them (shadows aside)
@@ -47,6 +47,10 @@ func (l *Limiter) run(ctx context.Context, mode string, requests []Request) ([]R
 		return nil, nil
 	}
 	if err := validate(requests); err != nil {
+		return nil, err
+	}
+	requests, err := l.prepared(requests)
+	if err != nil {
 		return nil, err
 	}
 	keys := make([]string, len(requests))
@@ -92,6 +96,9 @@ func (r Request) appendArgs(args []any) []any {
 // interval is the time in µs after which GCRA grants the next request, rounded
 // up to a quarter: such values, added to today's time, stay exact in a float64.
 func (s Spec) interval() float64 {
+	if s.Algorithm == Quota {
+		return float64(s.ends)
+	}
 	if s.Requests == 0 {
 		return 0
 	}
