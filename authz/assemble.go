@@ -202,11 +202,13 @@ func (s *server) rateLimits() (rateLimitSource, error) {
 	switch {
 	case s.o.RateLimitConfig != "" && s.o.RateLimitXDS != nil:
 		return nil, errors.New("rate limits are configured by a folder and over xDS: choose one")
+	case s.o.RateLimitConfig != "" && s.o.RateLimit.Merge:
+		return ratelimit.OpenMergedDirectory(s.o.RateLimitConfig, s.o.Log)
 	case s.o.RateLimitConfig != "":
 		return ratelimit.OpenDirectory(s.o.RateLimitConfig, s.o.Log)
 	case s.o.RateLimitXDS != nil:
 		o := *s.o.RateLimitXDS
-		o.Log = s.o.Log
+		o.Log, o.Merge = s.o.Log, s.o.RateLimit.Merge
 		return ratelimit.OpenXDS(o)
 	default:
 		return nil, nil //nolint:nilnil // there is no such service
@@ -264,8 +266,12 @@ func (s *server) serveGRPC(context.Context) error {
 // rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
 func (s *server) rateLimiting() ratelimit.Options {
 	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	var compat *ratelimit.Compat
+	if s.o.RateLimit.Compat {
+		compat = ratelimit.NewCompat(s.o.Registry, s.o.RateLimit.NearRatio)
+	}
 	return ratelimit.Options{
-		Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
+		Compat: compat, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
 		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
 		Shadow: s.o.RateLimit.Shadow, Quota: s.o.RateLimit.Quota, Metadata: s.o.RateLimit.Metadata,
 		Local: &ratelimit.Local{

@@ -39,6 +39,7 @@ type Rule struct {
 	Unlimited bool
 	Shadow    bool     // count and report, but never refuse
 	Quota     bool     // refuse only if every other quota of the request is used up too
+	Detailed  bool     // names of metrics have the request's values
 	Replaces  []string // names of limits that do not apply where this one does
 	// Algorithm is how it is counted, Burst what gcra admits at once, and Calendar what a
 	// quota is for.

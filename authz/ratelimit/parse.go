@@ -27,15 +27,26 @@ const (
 
 // Parse compiles files into one Config. The error is a ConfigErrors with all that
 // is wrong in all of them.
-func Parse(files []File) (*Config, error) {
+func Parse(files []File) (*Config, error) { return parse(files, false) }
+
+// ParseMerged is Parse for files of which several may be of one domain: it has the
+// descriptors of all of them. The same descriptor in two of them is a mistake.
+func ParseMerged(files []File) (*Config, error) { return parse(files, true) }
+
+func parse(files []File, merged bool) (*Config, error) {
 	config := &Config{domains: map[string]*node{}}
 	origin := map[string]string{}
 	var found ConfigErrors
 	for _, file := range files {
 		r := reader{file: file.Name, anchors: map[string]ast.Node{}}
 		domain, root := r.document(file.Data)
-		if other, taken := origin[domain]; taken && root != nil {
-			r.whole("domain", fmt.Sprintf("%.60q is also the domain of %s", domain, other), "keep each domain in one file")
+		other, taken := origin[domain]
+		switch {
+		case taken && root != nil && merged:
+			r.merge(config.domains[domain], root, other)
+			root = nil
+		case taken && root != nil:
+			r.whole("domain", fmt.Sprintf("%.60q is also the domain of %s", domain, other), "keep each domain in one file, or pass --ratelimit-merge-domains")
 		}
 		if root != nil {
 			config.domains[domain], origin[domain] = root, file.Name

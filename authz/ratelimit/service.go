@@ -39,6 +39,8 @@ type Options struct {
 	Limits  Limits
 	Log     *slog.Logger
 	Metrics *Metrics
+	// Compat, if set, are envoyproxy/ratelimit's metrics besides.
+	Compat *Compat
 	// OnError is what a request gets while Redis cannot be asked; empty is Unavailable.
 	OnError OnError
 	// Local counts for OnErrorLocal.
@@ -69,18 +71,25 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	if err := validate(in); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if s.o.Compat != nil {
+		s.o.Compat.calls.Inc()
+	}
 	config := s.o.Current()
 	matches := matching(config, in)
 	requests, owners := s.questions(in, matches)
 	results, err := s.count(ctx, requests)
 	if err != nil {
 		s.o.Metrics.failed()
+		if s.o.Compat != nil {
+			s.o.Compat.failures.Inc()
+		}
 		s.o.Log.Debug("limits cannot be counted", "error", err)
 		if results, err = s.withoutRedis(requests); err != nil {
 			return nil, err
 		}
 	}
 	out := s.respond(in, matches, results, owners)
+	s.compat(in, config, matches, requests, results, owners)
 	s.o.Metrics.answered(config, in.GetDomain(), out.GetOverallCode())
 	return out, nil
 }
