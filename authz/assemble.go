@@ -50,6 +50,7 @@ type server struct {
 	domains   rateLimitSource // nil: no RateLimitService
 	windows   *limit.Windows  // of the RateLimitService
 	releases  *ratelimit.Releases
+	refusals  *limit.Refusals
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -237,7 +238,8 @@ func (s *server) serveGRPC(context.Context) error {
 	if s.assertions, err = s.issuer(); err != nil {
 		return err
 	}
-	limiter := limit.New(s.redis, nil)
+	s.refusals = limit.NewRefusals(s.redisBehind, nil)
+	limiter := limit.Watched{Limiter: limit.New(s.redis, nil), Refusals: s.refusals}
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Sessions: s.sessions, Keys: s.keys(), Consents: consent.New(s.redis), Limits: limiter, Assertions: s.assertions,
 		Local:   limit.NewLocal(limit.DefaultLocalBudget, s.o.Now),
@@ -271,7 +273,7 @@ func (s *server) rateLimiting() ratelimit.Options {
 		compat = ratelimit.NewCompat(s.o.Registry, s.o.RateLimit.NearRatio)
 	}
 	return ratelimit.Options{
-		Compat: compat, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
+		Compat: compat, Refusals: s.refusals, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
 		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
 		Shadow: s.o.RateLimit.Shadow, Quota: s.o.RateLimit.Quota, Metadata: s.o.RateLimit.Metadata,
 		Local: &ratelimit.Local{
@@ -293,7 +295,7 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.refusals.Run}
 	if s.domains != nil {
 		loops = append(loops, s.domains.Run, s.windows.Run, s.releases.Run)
 	}

@@ -250,3 +250,10 @@ func TestACounterThatRedisLostEndsAlsoIfTheFirstAttemptFails(t *testing.T) {
 		t.Errorf("%v are still looked after", w.orphans.ends)
 	}
 }
+
+func canceled(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

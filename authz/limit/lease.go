@@ -181,6 +181,7 @@ func (w *Windows) Run(ctx context.Context) {
 		case <-tick.C:
 			w.sweep(ctx, time.Now(), idleAfter)
 			w.adopt(ctx, time.Now())
+			w.hear(ctx)
 			w.members.tell(ctx, w.lanes)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -27,6 +27,7 @@ type Windows struct {
 	over    *overLimit
 	hints   *hints
 	orphans *orphans
+	resets  resets
 	holds   *holds
 	leases  *leases
 	members *members

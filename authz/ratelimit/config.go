@@ -2,6 +2,8 @@ package ratelimit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +56,9 @@ type Rule struct {
 
 // Window is the length of the rule's window; a quota's is its calendar's.
 func (r *Rule) Window() time.Duration { return windows[r.Unit] }
+
+// Lengths are those of all windows, for whoever looks for a counter.
+func Lengths() []time.Duration { return slices.Sorted(maps.Values(windows)) }
 
 // Domains is the number of domains that are configured.
 func (c *Config) Domains() int { return len(c.domains) }

@@ -41,6 +41,8 @@ type Options struct {
 	Metrics *Metrics
 	// Compat, if set, are envoyproxy/ratelimit's metrics besides.
 	Compat *Compat
+	// Refusals, if set, remembers who is being limited.
+	Refusals *limit.Refusals
 	// OnError is what a request gets while Redis cannot be asked; empty is Unavailable.
 	OnError OnError
 	// Local counts for OnErrorLocal.
@@ -78,7 +80,9 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	matches := matching(config, in)
 	requests, owners := s.questions(in, matches)
 	results, err := s.count(ctx, requests)
-	if err != nil {
+	if err == nil {
+		s.o.Refusals.Note(requests, results)
+	} else {
 		s.o.Metrics.failed()
 		if s.o.Compat != nil {
 			s.o.Compat.failures.Inc()
