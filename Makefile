@@ -238,6 +238,10 @@ bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every ver
 bench-limit: ## the rate limit service beside envoyproxy/ratelimit and an echo, as ratios (needs redis-server)
 	@go run ./e2e/benchlimit
 
+.PHONY: bench-limit-cluster
+bench-limit-cluster: ## limits on three primaries of a Redis Cluster beside one server, as ratios (needs redis-server)
+	@go test ./authz/limit -run '^$$' -bench '^BenchmarkCluster$$' -benchtime 3x
+
 .PHONY: conformance-limit
 conformance-limit: ## the rate limit service's conformance table, against envoyproxy/ratelimit itself
 	@go run ./e2e/benchlimit -conformance

@@ -50,6 +50,8 @@ type server struct {
 	sessions  *session.Manager
 	domains   rateLimitSource // nil: no RateLimitService
 	windows   *limit.Windows  // of the RateLimitService; they know all replicas
+	releases  *ratelimit.Releases
+	refusals  *limit.Refusals
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -202,11 +204,13 @@ func (s *server) rateLimits() (rateLimitSource, error) {
 	switch {
 	case s.o.RateLimitConfig != "" && s.o.RateLimitXDS != nil:
 		return nil, errors.New("rate limits are configured by a folder and over xDS: choose one")
+	case s.o.RateLimitConfig != "" && s.o.RateLimit.Merge:
+		return ratelimit.OpenMergedDirectory(s.o.RateLimitConfig, s.o.Log)
 	case s.o.RateLimitConfig != "":
 		return ratelimit.OpenDirectory(s.o.RateLimitConfig, s.o.Log)
 	case s.o.RateLimitXDS != nil:
 		o := *s.o.RateLimitXDS
-		o.Log = s.o.Log
+		o.Log, o.Merge = s.o.Log, s.o.RateLimit.Merge
 		return ratelimit.OpenXDS(o)
 	default:
 		return nil, nil //nolint:nilnil // there is no such service
@@ -236,6 +240,7 @@ func (s *server) serveGRPC(context.Context) error {
 		return err
 	}
 	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	s.refusals = limit.NewRefusals(s.redisBehind, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
 		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
@@ -243,15 +248,18 @@ func (s *server) serveGRPC(context.Context) error {
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
 	}))
-	s.accessLog = accesslog.New(accesslog.Options{
+	log := accesslog.Options{
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
-	})
-	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
+	}
 	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
 			ratelimit.New(s.rateLimiting()))
+		s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
+		log.Ended = s.releases.Ended
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
+	s.accessLog = accesslog.New(log)
+	accesslogv3.RegisterAccessLogServiceServer(s.grpc, s.accessLog)
 	s.health = health.NewServer()
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
@@ -261,8 +269,12 @@ func (s *server) serveGRPC(context.Context) error {
 
 // rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
 func (s *server) rateLimiting() ratelimit.Options {
+	var compat *ratelimit.Compat
+	if s.o.RateLimit.Compat {
+		compat = ratelimit.NewCompat(s.o.Registry, s.o.RateLimit.NearRatio)
+	}
 	return ratelimit.Options{
-		Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
+		Compat: compat, Refusals: s.refusals, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
 		OnError: s.o.RateLimit.OnError, Headers: s.o.RateLimit.Headers,
 		Shadow: s.o.RateLimit.Shadow, Quota: s.o.RateLimit.Quota, Metadata: s.o.RateLimit.Metadata,
 		Local: &ratelimit.Local{
@@ -284,9 +296,9 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run)
+		loops = append(loops, s.domains.Run, s.releases.Run)
 	}
 	return loops
 }

@@ -81,6 +81,11 @@ type RateLimitOptions struct {
 	OnError                 ratelimit.OnError
 	Headers                 ratelimit.Headers
 	Shadow, Quota, Metadata bool // see ratelimit.Options
+	// Merge takes files of one domain together.
+	Merge bool
+	// Compat adds envoyproxy/ratelimit's metrics, with hits near a limit from NearRatio on.
+	Compat    bool
+	NearRatio float64
 }
 
 func (o *Options) validate() error {
@@ -89,6 +94,9 @@ func (o *Options) validate() error {
 	case "", ratelimit.OnErrorUnavailable, ratelimit.OnErrorDeny, ratelimit.OnErrorAllow, ratelimit.OnErrorLocal:
 	default:
 		errs = append(errs, fmt.Errorf("--ratelimit-on-redis-error %q: write unavailable, deny, allow or local", o.RateLimit.OnError))
+	}
+	if o.RateLimit.NearRatio < 0 || o.RateLimit.NearRatio > 1 {
+		errs = append(errs, fmt.Errorf("--ratelimit-near-limit-ratio %v: write 0 to 1", o.RateLimit.NearRatio))
 	}
 	if o.Listen == "" && o.Listener == nil {
 		errs = append(errs, errors.New("authz has no address to listen on: pass --listen 127.0.0.1:9001"))

@@ -30,6 +30,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Count, if set, hears of each event.
 	Count func(event.Event)
+	// Ended, if set, hears of each entry whose request has ended; it must not block.
+	Ended func(*dataaccesslog.HTTPAccessLogEntry)
 }
 
 // Service implements the access log service.
@@ -39,6 +41,7 @@ type Service struct {
 	append   func(event.Event)
 	clientOf func(string) string
 	count    func(event.Event)
+	hear     func(*dataaccesslog.HTTPAccessLogEntry)
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -48,9 +51,12 @@ type Service struct {
 
 // New makes a Service.
 func New(o Options) *Service {
-	s := &Service{append: o.Append, clientOf: o.Client, now: o.Now, log: o.Log, count: o.Count, draining: make(chan struct{})}
+	s := &Service{append: o.Append, clientOf: o.Client, now: o.Now, log: o.Log, count: o.Count, hear: o.Ended, draining: make(chan struct{})}
 	if s.count == nil {
 		s.count = func(event.Event) {}
+	}
+	if s.hear == nil {
+		s.hear = func(*dataaccesslog.HTTPAccessLogEntry) {}
 	}
 	return s
 }
@@ -153,6 +159,7 @@ func (s *Service) one(from source, entry *dataaccesslog.HTTPAccessLogEntry) {
 	if !finished(entry) {
 		return
 	}
+	s.hear(entry)
 	e := s.convert(from, entry)
 	s.count(e)
 	s.append(e)

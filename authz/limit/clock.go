@@ -45,11 +45,12 @@ func (c *redisClock) due() bool {
 
 func (c *redisClock) ready() bool { return c.fixed != nil || c.synced.Load() != 0 }
 
-// sync asks Redis for its time.
-func (c *redisClock) sync(ctx context.Context, b *batcher) error {
+// sync asks Redis for its time: in a Cluster the node that keeps the list of replicas,
+// so that all of them ask the same.
+func (c *redisClock) sync(ctx context.Context, l *lanes) error {
 	before := time.Now()
 	cmd := redis.NewTimeCmd(ctx, "time")
-	if err := b.do(ctx, cmd); err != nil {
+	if err := l.once(ctx, membersKey, cmd); err != nil {
 		return err
 	}
 	if cmd.Err() != nil {

@@ -126,7 +126,7 @@ func (l *lease) low(slice int64) bool {
 // take asks for a slice. If the answer is lost, the slice is too: less is admitted
 // then, never more.
 func (w *Windows) take(ctx context.Context, l *lease, slice int64, key string, left time.Duration) {
-	taken, used, err := w.leases.run(ctx, w.batch, key, slice, l.spec.Requests, w.lifetime(left))
+	taken, used, err := w.leases.run(ctx, w.lanes.do, key, slice, l.spec.Requests, w.lifetime(left))
 	l.mu.Lock()
 	l.taking = false
 	if err == nil {
@@ -144,17 +144,21 @@ func (w *Windows) take(ctx context.Context, l *lease, slice int64, key string, l
 
 func (w *Windows) giveBack(ctx context.Context, key string, n int64) {
 	// An error means that less will be admitted; a second try could give back twice.
-	_, _, _ = w.leases.run(ctx, w.batch, key, -n, 0, 0)
+	once := func(ctx context.Context, cmds ...redis.Cmder) error { return w.lanes.once(ctx, key, cmds[0]) }
+	_, _, _ = w.leases.run(ctx, once, key, -n, 0, 0)
 }
 
-func (s *leases) run(ctx context.Context, b *batcher, key string, n, limit, lifetime int64) (taken, used int64, err error) {
+// doing sends commands, as lanes.do does.
+type doing func(ctx context.Context, cmds ...redis.Cmder) error
+
+func (s *leases) run(ctx context.Context, do doing, key string, n, limit, lifetime int64) (taken, used int64, err error) {
 	cmd := redis.NewCmd(ctx, "evalsha", s.script.Hash(), 1, key, n, limit, lifetime)
-	if err := b.do(ctx, cmd); err != nil {
+	if err := do(ctx, cmd); err != nil {
 		return 0, 0, err
 	}
 	if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 		cmd = redis.NewCmd(ctx, "eval", leaseSource, 1, key, n, limit, lifetime)
-		if err := b.do(ctx, cmd); err != nil {
+		if err := do(ctx, cmd); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -176,12 +180,14 @@ func (w *Windows) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			w.sweep(ctx, time.Now(), idleAfter)
-			w.members.tell(ctx, w.batch)
+			w.adopt(ctx, time.Now())
+			w.hear(ctx)
+			w.members.tell(ctx, w.lanes)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			w.sweep(last, time.Now(), 0)
-			w.members.leave(last, w.batch)
+			w.members.leave(last, w.lanes)
 			return
 		}
 	}

@@ -14,6 +14,9 @@ const (
 	SlidingWindow Algorithm = "sliding_window"
 	FixedWindow   Algorithm = "fixed_window"
 	GCRA          Algorithm = "gcra"
+	TwoBucket     Algorithm = "two_bucket"
+	Quota         Algorithm = "quota"
+	Concurrency   Algorithm = "concurrency"
 )
 
 // ErrUnavailable is in the chain of every error that says that Redis could not
@@ -41,10 +44,15 @@ type Spec struct {
 	// Requests per Window, 0 to MaxRequests; 0 admits nothing. SlidingWindow
 	// stores about 10 bytes for each, and goes to MaxLogged.
 	Requests int64
-	Window   time.Duration // 1 ms to MaxWindow
+	// Window is 1 ms to MaxWindow. Concurrency frees a place after it that nobody has
+	// given back; Quota takes it from the Calendar.
+	Window   time.Duration
+	Calendar Calendar // of Quota
 	// Burst is what GCRA admits at once after a rest; 0 means Requests.
 	// GCRA's finest interval is 0.25 µs: rates above 4,000,000/s are cut to it.
 	Burst int64
+
+	ends int64 // of the Calendar's period, in µs
 }
 
 // Request is one limit that a call is counted against.
@@ -57,8 +65,7 @@ type Request struct {
 	Slot string
 	Spec Spec
 	Hits int64 // 0 means 1
-	// Peek asks without counting. Only Windows knows it, and
-	// only for fixed windows.
+	// Peek asks without counting: it is allowed while the limit is not exceeded.
 	Peek bool
 	// Lease is how many hits of a fixed window a replica takes from Redis at once to
 	// serve itself; 0 means none. Only Windows knows it.
@@ -82,6 +89,8 @@ type Result struct {
 	// allowed. For hits above the limit it is Window, though it never will be.
 	RetryAfter time.Duration
 	Shadow     bool
+	// Hold is the place that was taken, of Concurrency; it is to be released.
+	Hold Hold
 }
 
 // Admitted says whether every limit that is not a shadow admits the call.
@@ -110,6 +119,9 @@ func (s Spec) capacity() int64 {
 }
 
 func (r Request) hits() int64 {
+	if r.Peek {
+		return 0
+	}
 	if r.Hits == 0 {
 		return 1
 	}
@@ -125,12 +137,19 @@ func (r Request) validate() error {
 		return fmt.Errorf("%w %q: %d hits", ErrSpec, s.Name, r.Hits)
 	case s.Requests < 0 || s.Requests > MaxRequests || s.Burst < 0 || s.Burst > MaxRequests:
 		return fmt.Errorf("%w %q: %d requests, burst %d", ErrSpec, s.Name, s.Requests, s.Burst)
+	case s.algorithm() == Quota:
+		return s.validateQuota()
 	case s.Window < time.Millisecond || s.Window > MaxWindow:
 		return fmt.Errorf("%w %q: window %s", ErrSpec, s.Name, s.Window)
 	}
 	switch s.algorithm() {
-	case FixedWindow, GCRA:
+	case FixedWindow, GCRA, TwoBucket:
 		return nil
+	case Concurrency:
+		if s.Requests <= MaxHeld && r.Hits <= MaxHeld {
+			return nil
+		}
+		return fmt.Errorf("%w %q: %d requests, %d hits, and concurrency remembers each", ErrSpec, s.Name, s.Requests, r.Hits)
 	case SlidingWindow:
 		if s.Requests <= MaxLogged {
 			return nil
@@ -138,6 +157,13 @@ func (r Request) validate() error {
 		return fmt.Errorf("%w %q: %d requests, and sliding_window remembers each", ErrSpec, s.Name, s.Requests)
 	}
 	return fmt.Errorf("%w %q: algorithm %q", ErrSpec, s.Name, s.Algorithm)
+}
+
+func (s Spec) validateQuota() error {
+	if s.Calendar.Period != Daily && s.Calendar.Period != Monthly {
+		return fmt.Errorf("%w %q: a quota for %q", ErrSpec, s.Name, s.Calendar.Period)
+	}
+	return nil
 }
 
 func validate(requests []Request) error {

@@ -118,7 +118,8 @@ end
 
 function gcra.retry(s, hits) return s.tat + (hits - s.capacity) * s.interval - now end
 
-local kinds = {s = sliding, f = fixed, g = gcra}
+clock.now, clock.grace = now, grace
+local kinds = {s = sliding, f = fixed, g = gcra, t = buckets, q = quota}
 local states, items, refused = {}, {}, false
 
 for i, key in ipairs(KEYS) do

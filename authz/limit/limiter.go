@@ -17,7 +17,7 @@ var source string
 
 // Source is the script that decides, for who makes a larger one of it: it takes
 // what Part gives, as KEYS and ARGV, and returns what Decode reads.
-func Source() string { return source }
+func Source() string { return kindsSource + source }
 
 const keyPrefix = "gh:l:{"
 
@@ -41,7 +41,7 @@ func New(client redis.UniversalClient, now func() time.Time) *Limiter {
 
 // NewOn is New on a Line that others use, too.
 func NewOn(line *Line, now func() time.Time) *Limiter {
-	return &Limiter{line: line, script: NewScript(source), now: now}
+	return &Limiter{line: line, script: NewScript(Source()), now: now}
 }
 
 // Admit counts the call against all limits if every one of them (shadows aside)
@@ -71,6 +71,10 @@ func (l *Limiter) run(ctx context.Context, m mode, requests []Request) ([]Result
 		return nil, nil
 	}
 	if err := validate(requests); err != nil {
+		return nil, err
+	}
+	requests, err := l.prepared(requests)
+	if err != nil {
 		return nil, err
 	}
 	groups := l.line.Groups(requests)
@@ -208,6 +212,9 @@ func (r Request) appendArgs(args []any) []any {
 // interval is the time in µs after which GCRA grants the next request, rounded
 // up to a quarter: such values, added to today's time, stay exact in a float64.
 func (s Spec) interval() float64 {
+	if s.Algorithm == Quota {
+		return float64(s.ends)
+	}
 	if s.Requests == 0 {
 		return 0
 	}

@@ -70,7 +70,17 @@ var specs = map[string]Spec{
 	"gcra":                                 {Algorithm: GCRA, Requests: 10, Window: 10 * time.Second, Burst: 3},
 	"gcra with an interval of no whole µs": {Algorithm: GCRA, Requests: 7, Window: time.Second, Burst: 2},
 	"gcra whose burst is the rate":         {Algorithm: GCRA, Requests: 5, Window: 5 * time.Second},
+	"two buckets":                          {Algorithm: TwoBucket, Requests: 7, Window: 10 * time.Second},
+	"two buckets of many":                  {Algorithm: TwoBucket, Requests: 60, Window: time.Second},
+	"quota of a day":                       {Algorithm: Quota, Requests: 7, Window: 25 * time.Hour, Calendar: Calendar{Period: Daily, Zone: lordHowe}},
+	"quota of a month":                     {Algorithm: Quota, Requests: 20, Window: 31*24*time.Hour + time.Hour, Calendar: Calendar{Period: Monthly, Zone: lordHowe}},
 }
+
+// lordHowe is half an hour off, and its clocks change by half an hour.
+var lordHowe = func() *time.Location {
+	zone, _ := time.LoadLocation("Australia/Lord_Howe") // is embedded
+	return zone
+}()
 
 func TestRandomTrafficIsAdmittedExactlyAsTheModelDoes(t *testing.T) {
 	t.Parallel()
@@ -118,7 +128,11 @@ func consistent(t *testing.T, m *model, c *clock, got Result) {
 		m.admits(c.now(), got.Remaining+1) {
 		t.Fatalf("remaining is %d, which the model denies", got.Remaining)
 	}
-	if got.Allowed != (got.RetryAfter == 0) || got.Reset < 0 || got.Reset > m.spec.Window {
+	longest := m.spec.Window
+	if m.spec.Algorithm == TwoBucket {
+		longest *= 2
+	}
+	if got.Allowed != (got.RetryAfter == 0) || got.Reset < 0 || got.Reset > longest {
 		t.Fatalf("allowed %v, retry after %s, reset %s", got.Allowed, got.RetryAfter, got.Reset)
 	}
 }
@@ -134,6 +148,15 @@ func bounded(t *testing.T, m *model) {
 			most = m.spec.Requests * int64((span+m.spec.Window-1)/m.spec.Window+1)
 		case GCRA:
 			most = m.spec.capacity() + int64(float64(span.Microseconds())/m.spec.interval())
+		case TwoBucket:
+			// Its error: hits that came all at the end of a window weigh as if they had
+			// come evenly.
+			most = m.spec.Requests * int64((span+m.spec.Window-1)/m.spec.Window+1)
+		case Quota:
+			most = m.spec.Requests * int64(span/(27*24*time.Hour)+2)
+			if m.spec.Calendar.Period == Daily {
+				most = m.spec.Requests * int64(span/(23*time.Hour)+2)
+			}
 		}
 		if worst := m.worst(span); worst > most {
 			t.Errorf("%d were admitted within %s, the promise is %d", worst, span, most)
@@ -154,7 +177,9 @@ func TestRetryAfterIsTheFirstMomentThatAdmits(t *testing.T) {
 					request := Request{Key: "k", Spec: spec, Hits: hits}
 					for {
 						c.advance(spec.Window / 64)
-						if result := must(t, admit, request)[0]; !result.Allowed {
+						// What is further off than a window is said to be a window off.
+						result := must(t, admit, request)[0]
+						if !result.Allowed && (result.RetryAfter < spec.Window || spec.Algorithm != TwoBucket) {
 							c.advance(result.RetryAfter - time.Microsecond)
 							break
 						}

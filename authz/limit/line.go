@@ -10,10 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxLanes bounds the nodes of a Cluster that a Line remembers. One that was
-// replaced is forgotten with all others when there are more.
-const maxLanes = 64
-
 // Line runs scripts on Redis for callers who share round trips. Calls that come
 // while two batches are under way wait for the next, in a queue that is bounded;
 // each call ends within a fixed time; and while Redis does not answer, nobody waits

@@ -15,7 +15,8 @@ const keyCost = 8
 // Local counts in this process alone, with the same promises, for the time in
 // which Redis cannot be asked. N replicas admit up to N times the limit. Its
 // memory is bounded: beyond the budget the counter that was idle for longest is
-// forgotten, and its client starts anew. It is safe for concurrent use.
+// forgotten, and its client starts anew. It knows nothing of what ends: of a Concurrency
+// limit it admits as many as there are places in each Window, which is less. It is safe for concurrent use.
 type Local struct {
 	mu       sync.Mutex
 	now      func() time.Time
@@ -61,6 +62,7 @@ func (l *Local) run(requests []Request, each bool) ([]Result, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	requests = atTime(requests, l.now)
 	now := l.now().UnixMicro()
 	taken := map[string]int64{}
 	allowed := make([]bool, len(requests))
@@ -121,6 +123,10 @@ func (l *Local) counter(key string, s Spec) *entry {
 		e.counter = &fixedCounter{}
 	case GCRA:
 		e.counter = &gcraCounter{}
+	case TwoBucket:
+		e.counter = &bucketPair{}
+	case Quota:
+		e.counter = &quotaCounter{}
 	default:
 		e.counter = &slidingCounter{}
 	}

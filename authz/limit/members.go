@@ -31,14 +31,14 @@ func newMembers() *members {
 }
 
 // tell says that this replica is there, and learns who else is.
-func (m *members) tell(ctx context.Context, b *batcher) {
+func (m *members) tell(ctx context.Context, l *lanes) {
 	now := time.Now()
 	if now.Sub(m.told) < tellAfter {
 		return
 	}
 	m.told = now
 	count := redis.NewIntCmd(ctx, "zcard", membersKey)
-	err := b.do(ctx,
+	err := l.do(ctx,
 		redis.NewIntCmd(ctx, "zadd", membersKey, now.Unix(), m.id),
 		redis.NewIntCmd(ctx, "zremrangebyscore", membersKey, "-inf", now.Add(-aliveFor).Unix()),
 		redis.NewIntCmd(ctx, "pexpire", membersKey, aliveFor.Milliseconds()),
@@ -48,8 +48,8 @@ func (m *members) tell(ctx context.Context, b *batcher) {
 	}
 }
 
-func (m *members) leave(ctx context.Context, b *batcher) {
-	_ = b.do(ctx, redis.NewIntCmd(ctx, "zrem", membersKey, m.id)) // it is forgotten by itself, later
+func (m *members) leave(ctx context.Context, l *lanes) {
+	_ = l.do(ctx, redis.NewIntCmd(ctx, "zrem", membersKey, m.id)) // it is forgotten by itself, later
 }
 
 // Members is the number of replicas that Redis knew of when it was last asked, at

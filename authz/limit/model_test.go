@@ -1,6 +1,9 @@
 package limit
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // model is the promise of the package comment, written down as naively as can
 // be: every admitted hit is kept for ever, and each question looks at all.
@@ -32,6 +35,16 @@ func (m *model) admits(now time.Time, hits int64) bool {
 		window := m.spec.Window.Microseconds()
 		start := time.UnixMicro(now.UnixMicro() / window * window)
 		return m.since(start.Add(-1))+hits <= m.spec.Requests
+	case TwoBucket:
+		window := m.spec.Window.Microseconds()
+		start := time.UnixMicro(now.UnixMicro() / window * window)
+		cur := m.since(start.Add(-1))
+		prev := m.since(start.Add(-m.spec.Window-1)) - cur
+		left := float64(window-now.Sub(start).Microseconds()) / float64(window)
+		return math.Ceil(float64(prev)*left-1e-6)+float64(cur+hits) <= float64(m.spec.Requests)
+	case Quota:
+		begins, _ := m.spec.Calendar.Bounds(now)
+		return m.since(begins.Add(-1))+hits <= m.spec.Requests
 	case GCRA:
 		return m.bucket(now)+float64(hits) <= float64(m.spec.capacity())+1e-9
 	default:

@@ -17,16 +17,22 @@ const (
 // forgets (it remembers 65,536 to 131,072) is asked of Redis again.
 type overLimit struct {
 	seed   maphash.Seed
-	shards [shards]struct {
-		sync.RWMutex
-		young, old map[string]struct{}
-	}
+	shards [shards]overShard
+}
+
+type overShard struct {
+	sync.RWMutex
+	young, old map[string]struct{}
+}
+
+func (o *overLimit) shard(key string) *overShard {
+	return &o.shards[maphash.String(o.seed, key)%shards]
 }
 
 func newOverLimit() *overLimit { return &overLimit{seed: maphash.MakeSeed()} }
 
 func (o *overLimit) has(key string) bool {
-	s := &o.shards[maphash.String(o.seed, key)%shards]
+	s := o.shard(key)
 	s.RLock()
 	defer s.RUnlock()
 	if _, ok := s.young[key]; ok {
@@ -37,7 +43,7 @@ func (o *overLimit) has(key string) bool {
 }
 
 func (o *overLimit) add(key string) {
-	s := &o.shards[maphash.String(o.seed, key)%shards]
+	s := o.shard(key)
 	s.Lock()
 	defer s.Unlock()
 	if s.young == nil || len(s.young) >= overPerShard {

@@ -21,11 +21,14 @@ import (
 // replicas, up to N times Lease hits may be refused although nobody has used them:
 // the slices that others hold. A slice that is idle for a second is given back.
 type Windows struct {
-	batch   *batcher
+	lanes   *lanes
 	limiter *Limiter
 	clock   *redisClock
 	over    *overLimit
 	hints   *hints
+	orphans *orphans
+	resets  resets
+	holds   *holds
 	leases  *leases
 	members *members
 }
@@ -35,8 +38,8 @@ type Windows struct {
 // slow. now is nil in production.
 func NewWindows(client redis.UniversalClient, within time.Duration, now func() time.Time) *Windows {
 	return &Windows{
-		batch: newBatcher(client, within), limiter: New(client, now), clock: newRedisClock(now),
-		over: newOverLimit(), hints: newHints(), leases: newLeases(), members: newMembers(),
+		lanes: newLanes(client, within), limiter: New(client, now), clock: newRedisClock(now),
+		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), holds: newHolds(now), leases: newLeases(), members: newMembers(),
 	}
 }
 
@@ -48,14 +51,15 @@ func (w *Windows) Count(ctx context.Context, requests []Request) ([]Result, erro
 	if err := validate(requests); err != nil {
 		return nil, err
 	}
-	for i := range requests {
-		if requests[i].Spec.algorithm() != FixedWindow {
-			return w.limiter.Count(ctx, requests)
+	if ready := w.clock.ready(); !ready || w.clock.due() {
+		// An estimate that cannot be renewed just now is good enough for a while.
+		if err := w.clock.sync(ctx, w.lanes); err != nil && !ready {
+			return nil, err
 		}
 	}
-	if !w.clock.ready() || w.clock.due() {
-		if err := w.clock.sync(ctx, w.batch); err != nil {
-			return nil, err
+	for i := range requests {
+		if requests[i].Spec.algorithm() != FixedWindow {
+			return w.mixed(ctx, requests)
 		}
 	}
 	return w.count(ctx, requests)
@@ -142,7 +146,7 @@ func (w *Windows) lifetime(left time.Duration) int64 {
 
 // ask sends the commands, and then what wrong guesses have left to do.
 func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cmds []redis.Cmder) error {
-	if err := w.batch.do(ctx, cmds...); err != nil {
+	if err := w.lanes.do(ctx, cmds...); err != nil {
 		return err
 	}
 	var rest []redis.Cmder
@@ -162,7 +166,7 @@ func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cm
 	if len(rest) == 0 {
 		return nil
 	}
-	if err := w.batch.do(ctx, rest...); err != nil {
+	if err := w.second(ctx, rest); err != nil {
 		return err
 	}
 	for i := range all {
@@ -186,7 +190,7 @@ func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder
 		c.used = used
 		if err == nil && used == r.hits() {
 			// It had gone from Redis: the counter is new, and must not stay for ever.
-			return redis.NewIntCmd(ctx, "pexpire", c.key, w.lifetime(c.left)), nil
+			return w.expiry(ctx, c), nil
 		}
 		return nil, err
 	}

@@ -218,9 +218,9 @@ func TestWhatArrivesTogetherSharesARoundTrip(t *testing.T) {
 	count(t, w, hourly("first", 9, 0)) // the clock is known now
 	g := &gate{open: make(chan struct{}), held: make(chan struct{})}
 	client.AddHook(g)
-	w.batch.mu.Lock()
-	w.batch.flying = maxFlying - 1 // as if the others were busy
-	w.batch.mu.Unlock()
+	w.lanes.only.mu.Lock()
+	w.lanes.only.flying = maxFlying - 1 // as if the others were busy
+	w.lanes.only.mu.Unlock()
 	var callers sync.WaitGroup
 	ask := func(key string) {
 		callers.Go(func() {
@@ -235,9 +235,9 @@ func TestWhatArrivesTogetherSharesARoundTrip(t *testing.T) {
 		ask(fmt.Sprint("k", i))
 	}
 	eventually(t, func() bool {
-		w.batch.mu.Lock()
-		defer w.batch.mu.Unlock()
-		return len(w.batch.queue) == 50
+		w.lanes.only.mu.Lock()
+		defer w.lanes.only.mu.Unlock()
+		return len(w.lanes.only.queue) == 50
 	})
 	close(g.open)
 	callers.Wait()
@@ -270,12 +270,12 @@ func TestARedisThatHangsIsGivenUpInTimeAndThenNotAsked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !w.batch.breaker.isOpen() {
+	if !w.lanes.only.breaker.isOpen() {
 		t.Error("the breaker is closed")
 	}
-	w.batch.breaker.mu.Lock()
-	w.batch.breaker.probeAt = time.Now().Add(time.Hour)
-	w.batch.breaker.mu.Unlock()
+	w.lanes.only.breaker.mu.Lock()
+	w.lanes.only.breaker.probeAt = time.Now().Add(time.Hour)
+	w.lanes.only.breaker.mu.Unlock()
 	if _, err = w.Count(t.Context(), []Request{hourly("k", 9, 0)}); !errors.Is(err, ErrOpen) || !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
@@ -304,7 +304,7 @@ func TestRedisThatComesBackIsUsedAgainAndNothingIsOverAdmitted(t *testing.T) {
 		eventually(t, func() bool { return errors.Is(try(), ErrOpen) })
 		server.Restart()
 		eventually(t, func() bool { return try() == nil })
-		eventually(t, func() bool { _ = try(); return !w.batch.breaker.isOpen() })
+		eventually(t, func() bool { _ = try(); return !w.lanes.only.breaker.isOpen() })
 	}
 	for range 2 * limit {
 		_ = try() // over or not is what is counted
@@ -358,14 +358,14 @@ func TestMembersAreCounted(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client()
 	a, b := NewWindows(client, patient, nil), NewWindows(client, patient, nil)
-	a.members.tell(t.Context(), a.batch)
-	b.members.tell(t.Context(), b.batch)
+	a.members.tell(t.Context(), a.lanes)
+	b.members.tell(t.Context(), b.lanes)
 	if a.Members() != 1 || b.Members() != 2 {
 		t.Errorf("%d and %d", a.Members(), b.Members())
 	}
-	b.members.leave(t.Context(), b.batch)
+	b.members.leave(t.Context(), b.lanes)
 	a.members.told = time.Time{}
-	a.members.tell(t.Context(), a.batch)
+	a.members.tell(t.Context(), a.lanes)
 	if a.Members() != 1 {
 		t.Errorf("after one left: %d", a.Members())
 	}

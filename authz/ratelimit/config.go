@@ -2,11 +2,15 @@ package ratelimit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"gatehouse/authz/limit"
 )
 
 // Unit is a window length by its name.
@@ -37,15 +41,24 @@ type Rule struct {
 	Unlimited bool
 	Shadow    bool     // count and report, but never refuse
 	Quota     bool     // refuse only if every other quota of the request is used up too
+	Detailed  bool     // names of metrics have the request's values
 	Replaces  []string // names of limits that do not apply where this one does
+	// Algorithm is how it is counted, Burst what gcra admits at once, and Calendar what a
+	// quota is for.
+	Algorithm limit.Algorithm
+	Burst     int64
+	Calendar  limit.Calendar
 	// Lease is how many hits a replica takes from Redis at once; 0 is none.
 	Lease int64
 	// Metadata is what the service tells Envoy of a rule that admits, if it is asked to.
 	Metadata *structpb.Struct
 }
 
-// Window is the length of the rule's fixed window.
+// Window is the length of the rule's window; a quota's is its calendar's.
 func (r *Rule) Window() time.Duration { return windows[r.Unit] }
+
+// Lengths are those of all windows, for whoever looks for a counter.
+func Lengths() []time.Duration { return slices.Sorted(maps.Values(windows)) }
 
 // Domains is the number of domains that are configured.
 func (c *Config) Domains() int { return len(c.domains) }

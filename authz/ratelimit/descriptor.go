@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ var descriptorKeys = []string{
 type written struct {
 	key, value           string
 	shadow, quota, share bool
+	detailed             bool
 	metadata             *structpb.Struct
 }
 
@@ -39,8 +41,10 @@ func (r *reader) descriptor(parent *node, item ast.Node, where string, depth int
 			d.quota = r.boolean(n, at)
 		case "share_threshold":
 			d.share = r.boolean(n, at)
-		case "detailed_metric", "value_to_metric":
-			r.boolean(n, at) // they change names of metrics, not verdicts
+		case "detailed_metric":
+			d.detailed = r.boolean(n, at)
+		case "value_to_metric":
+			child.valueToMetric = r.boolean(n, at)
 		case "metadata":
 			d.metadata = r.metadata(n, at)
 		case "descriptors":
@@ -65,7 +69,9 @@ func (n *node) become(d written) {
 	if d.share {
 		n.share = d.value
 	}
+	n.value = d.value
 	if n.rule != nil {
+		n.rule.Detailed = d.detailed
 		n.rule.Shadow, n.rule.Quota, n.rule.Metadata = d.shadow, d.quota, d.metadata
 	}
 }
@@ -82,6 +88,21 @@ func (n *node) add(name string, child *node) bool {
 		n.wildcards = append(n.wildcards, wildcard{strings.Split(name, "*"), child})
 	}
 	return true
+}
+
+// merge adds the descriptors of another file of the domain.
+func (r *reader) merge(into, from *node, other string) {
+	for name, child := range from.children {
+		if _, taken := into.children[name]; taken {
+			r.whole("descriptors", fmt.Sprintf("repeat %.60q of %s", name, other), "keep one descriptor for each key and value")
+			continue
+		}
+		if into.children == nil {
+			into.children = map[string]*node{}
+		}
+		into.children[name] = child
+	}
+	into.wildcards = append(into.wildcards, from.wildcards...)
 }
 
 // metadata is any mapping that JSON can say.

@@ -23,6 +23,7 @@ const (
 // Directory keeps the newest valid Config of a folder of YAML files.
 type Directory struct {
 	path    string
+	parse   func([]File) (*Config, error)
 	log     *slog.Logger
 	current atomic.Pointer[Config]
 	seen    [sha256.Size]byte // of the files last read, whether good or not; only Look touches it
@@ -31,7 +32,16 @@ type Directory struct {
 // OpenDirectory reads all *.yaml and *.yml files below path and returns every
 // mistake in them.
 func OpenDirectory(path string, log *slog.Logger) (*Directory, error) {
-	d := &Directory{path: path, log: log}
+	return openDirectory(path, log, Parse)
+}
+
+// OpenMergedDirectory is OpenDirectory for files of which several may be of one domain.
+func OpenMergedDirectory(path string, log *slog.Logger) (*Directory, error) {
+	return openDirectory(path, log, ParseMerged)
+}
+
+func openDirectory(path string, log *slog.Logger, parse func([]File) (*Config, error)) (*Directory, error) {
+	d := &Directory{path: path, log: log, parse: parse}
 	if _, err := d.Look(); err != nil {
 		return nil, err
 	}
@@ -59,7 +69,7 @@ func (d *Directory) Look() (bool, error) {
 	if sum == d.seen {
 		return false, nil
 	}
-	config, err := Parse(files)
+	config, err := d.parse(files)
 	d.seen = sum
 	if err != nil {
 		return false, err

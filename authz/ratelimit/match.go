@@ -19,8 +19,11 @@ type Match struct {
 type node struct {
 	rule      *Rule
 	share     string // the value's pattern, if all that match it share a counter
+	value     string // as the file has it
 	children  map[string]*node
 	wildcards []wildcard
+	// valueToMetric puts the request's value into the names of metrics.
+	valueToMetric bool
 }
 
 // wildcard is a child whose name has stars in it, each of which stands for any text.

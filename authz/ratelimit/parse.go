@@ -27,15 +27,26 @@ const (
 
 // Parse compiles files into one Config. The error is a ConfigErrors with all that
 // is wrong in all of them.
-func Parse(files []File) (*Config, error) {
+func Parse(files []File) (*Config, error) { return parse(files, false) }
+
+// ParseMerged is Parse for files of which several may be of one domain: it has the
+// descriptors of all of them. The same descriptor in two of them is a mistake.
+func ParseMerged(files []File) (*Config, error) { return parse(files, true) }
+
+func parse(files []File, merged bool) (*Config, error) {
 	config := &Config{domains: map[string]*node{}}
 	origin := map[string]string{}
 	var found ConfigErrors
 	for _, file := range files {
 		r := reader{file: file.Name, anchors: map[string]ast.Node{}}
 		domain, root := r.document(file.Data)
-		if other, taken := origin[domain]; taken && root != nil {
-			r.whole("domain", fmt.Sprintf("%.60q is also the domain of %s", domain, other), "keep each domain in one file")
+		other, taken := origin[domain]
+		switch {
+		case taken && root != nil && merged:
+			r.merge(config.domains[domain], root, other)
+			root = nil
+		case taken && root != nil:
+			r.whole("domain", fmt.Sprintf("%.60q is also the domain of %s", domain, other), "keep each domain in one file, or pass --ratelimit-merge-domains")
 		}
 		if root != nil {
 			config.domains[domain], origin[domain] = root, file.Name
@@ -125,7 +136,9 @@ func (r *reader) descriptors(parent *node, value ast.Node, where string, depth i
 func (r *reader) rule(value ast.Node, where string) *Rule {
 	rule := &Rule{}
 	var hasUnit, hasCount bool
-	for name, n := range r.mapping(value, where, "unit", "requests_per_unit", "unlimited", "name", "replaces", "lease") {
+	var how counting
+	for name, n := range r.mapping(value, where,
+		"unit", "requests_per_unit", "unlimited", "name", "replaces", "lease", "algorithm", "burst", "time_zone") {
 		switch name {
 		case "unit":
 			hasUnit = true
@@ -141,6 +154,8 @@ func (r *reader) rule(value ast.Node, where string) *Rule {
 			rule.Replaces = r.replaces(n, where+".replaces")
 		case "lease":
 			rule.Lease = int64(r.count(n, where+".lease"))
+		default:
+			r.counting(&how, name, n, where+"."+name)
 		}
 	}
 	switch {
@@ -151,6 +166,7 @@ func (r *reader) rule(value ast.Node, where string) *Rule {
 	case !rule.Unlimited && !hasCount:
 		r.at(value, where+".requests_per_unit", "is missing", "write how many requests a "+strings.ToLower(rule.Unit.String())+" may have")
 	}
+	r.applies(how, rule, value, where)
 	for _, name := range rule.Replaces {
 		switch name {
 		case "":

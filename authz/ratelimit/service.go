@@ -39,6 +39,10 @@ type Options struct {
 	Limits  Limits
 	Log     *slog.Logger
 	Metrics *Metrics
+	// Compat, if set, are envoyproxy/ratelimit's metrics besides.
+	Compat *Compat
+	// Refusals, if set, remembers who is being limited.
+	Refusals *limit.Refusals
 	// OnError is what a request gets while Redis cannot be asked; empty is Unavailable.
 	OnError OnError
 	// Local counts for OnErrorLocal.
@@ -69,18 +73,27 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	if err := validate(in); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if s.o.Compat != nil {
+		s.o.Compat.calls.Inc()
+	}
 	config := s.o.Current()
 	matches := matching(config, in)
 	requests, owners := s.questions(in, matches)
 	results, err := s.count(ctx, requests)
-	if err != nil {
+	if err == nil {
+		s.o.Refusals.Note(requests, results)
+	} else {
 		s.o.Metrics.failed()
+		if s.o.Compat != nil {
+			s.o.Compat.failures.Inc()
+		}
 		s.o.Log.Debug("limits cannot be counted", "error", err)
 		if results, err = s.withoutRedis(requests); err != nil {
 			return nil, err
 		}
 	}
 	out := s.respond(in, matches, results, owners)
+	s.compat(in, config, matches, requests, results, owners)
 	s.o.Metrics.answered(config, in.GetDomain(), out.GetOverallCode())
 	return out, nil
 }
@@ -145,10 +158,8 @@ func (s *Service) questions(in *pb.RateLimitRequest, matches []Match) (requests 
 		}
 		d := in.GetDescriptors()[i]
 		r := limit.Request{
-			Key: counter(in.GetDomain(), d, m),
-			Spec: limit.Spec{
-				Name: m.Name, Algorithm: limit.FixedWindow, Requests: int64(m.Requests), Window: m.Window(),
-			},
+			Key:    counter(in.GetDomain(), d, m),
+			Spec:   m.spec(),
 			Shadow: m.Shadow, Lease: m.Lease,
 		}
 		if r.Spec.Name == "" && s.o.Headers.Standard {
@@ -211,6 +222,7 @@ func (s *Service) respond(
 	if s.o.Metadata {
 		out.DynamicMetadata = dynamicMetadata(in, matches, out.GetStatuses())
 	}
+	s.hold(out, results)
 	return out
 }
 

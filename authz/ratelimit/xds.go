@@ -39,6 +39,8 @@ type XDSOptions struct {
 	NodeID      string
 	Headers     map[string]string // sent with each stream
 	Log         *slog.Logger
+	// Merge takes several resources of one domain together.
+	Merge bool
 }
 
 // XDS keeps the newest valid Config of a management server that serves
@@ -144,7 +146,7 @@ func (x *XDS) take(answer *discoveryv3.DiscoveryResponse) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	config, err := Parse(files)
+	config, err := parse(files, x.o.Merge)
 	if err != nil {
 		return err
 	}

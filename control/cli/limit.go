@@ -21,10 +21,10 @@ func newLimitCommand(app *App) *cobra.Command {
 		Short: "See what limits do, or would do",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return misuse("say what to do: gatehouse limit simulate")
+			return misuse("say what to do: gatehouse limit top, show, reset or simulate")
 		},
 	}
-	cmd.AddCommand(newLimitSimulateCommand(app))
+	cmd.AddCommand(newLimitSimulateCommand(app), newLimitTopCommand(app), newLimitShowCommand(app), newLimitResetCommand(app))
 	return cmd
 }
 

@@ -7,12 +7,16 @@ import (
 	"gatehouse/authz/ratelimit"
 )
 
+const metricsCompat = "compat"
+
 // rateLimitFlags say how the RateLimitService answers.
 type rateLimitFlags struct {
 	onError          string
 	standard, legacy bool
 	shadow, quota    bool
-	metadata         bool
+	metadata, merge  bool
+	metrics          string
+	nearRatio        float64
 }
 
 func (f *rateLimitFlags) add(flags *pflag.FlagSet) {
@@ -22,6 +26,9 @@ func (f *rateLimitFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.legacy, "ratelimit-x-headers", false, "RateLimitService: send X-RateLimit-Limit, -Remaining and -Reset")
 	flags.BoolVar(&f.shadow, "ratelimit-shadow", false, "RateLimitService: count, and refuse nothing")
 	flags.BoolVar(&f.quota, "ratelimit-quota", false, "RateLimitService: take every limit for a quota")
+	flags.BoolVar(&f.merge, "ratelimit-merge-domains", false, "RateLimitService: several files may be of one domain, which has the descriptors of all")
+	flags.StringVar(&f.metrics, "ratelimit-metrics", "", "RateLimitService: compat adds envoyproxy/ratelimit's metrics under their own names")
+	flags.Float64Var(&f.nearRatio, "ratelimit-near-limit-ratio", ratelimit.DefaultNearRatio, "with --ratelimit-metrics compat: the share of a limit from which on a hit is near it")
 	flags.BoolVar(&f.metadata, "ratelimit-metadata", false, "RateLimitService: send descriptors and rules' metadata as dynamic metadata")
 }
 
@@ -29,6 +36,7 @@ func (f *rateLimitFlags) options() authz.RateLimitOptions {
 	o := authz.RateLimitOptions{
 		OnError: ratelimit.OnError(f.onError), Headers: ratelimit.Headers{Standard: f.standard},
 		Shadow: f.shadow, Quota: f.quota, Metadata: f.metadata,
+		Merge: f.merge, Compat: f.metrics == metricsCompat, NearRatio: f.nearRatio,
 	}
 	if f.legacy {
 		o.Headers.Limit, o.Headers.Remaining, o.Headers.Reset = "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"

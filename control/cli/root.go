@@ -31,6 +31,7 @@ func (app *App) commands() []*cobra.Command {
 		newExplainCommand(app),
 		newRenderCommand(app),
 		newLimitCommand(app),
+		newMigrateCommand(app),
 		newSniffCommand(app),
 		newUpCommand(app),
 		newServeCommand(app),

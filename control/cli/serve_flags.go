@@ -58,6 +58,9 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 	if f.poolSize < 1 {
 		return o, nil, misuse("--redis-pool-size is %d: write at least 1", f.poolSize)
 	}
+	if f.rateLimit.metrics != "" && f.rateLimit.metrics != metricsCompat {
+		return o, nil, misuse("--ratelimit-metrics %q: write compat, or leave it away", f.rateLimit.metrics)
+	}
 	o = authz.Options{
 		Listen: f.listen, MetricsListen: f.metricsListen,
 		Redis: authz.RedisOptions{

@@ -122,3 +122,11 @@ func until(t testing.TB, what string, holds func(context.Context) bool) {
 		}
 	}
 }
+
+// StartNode starts one server that keeps nothing on disk.
+func StartNode(t testing.TB) *Node {
+	t.Helper()
+	return startNode(t, func(_ string, port int) []string {
+		return []string{"--port", strconv.Itoa(port), "--save", "", "--appendonly", "no"}
+	})
+}

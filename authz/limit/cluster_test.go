@@ -1,0 +1,205 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/redistest"
+	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/redisauth"
+)
+
+// clusterWithin is more than a refused connection takes, with all tries.
+const clusterWithin = 3 * time.Second
+
+func openCluster(t *testing.T, c *redistest.Cluster) *redis.ClusterClient {
+	t.Helper()
+	client, err := redisauth.Options{URL: secret.New([]byte(c.URL()))}.Open(redisauth.Tuning{
+		Name: "test", PoolSize: 16, Dial: time.Second, Read: clusterWithin, Write: clusterWithin, WaitForAConn: clusterWithin,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		t.Fatalf("%T", client)
+	}
+	return cluster
+}
+
+// clusterKey is what is counted under one key while a Cluster fails over.
+type clusterKey struct {
+	name            string
+	asked, admitted atomic.Int64
+	errors          atomic.Int64
+	atBarrier       int64
+}
+
+// TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag kills one of three primaries
+// under load. The other two thirds of the keys notice nothing, not even an error. Of the
+// rest, what the replica had when its primary died is still counted.
+func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	oneCallSpansTheNodes(t, cluster)
+	const limit, perShard = 1_000_000, 4
+	replicas := []*Windows{
+		NewWindows(openCluster(t, cluster), clusterWithin, nil), NewWindows(openCluster(t, cluster), clusterWithin, nil),
+	}
+	client := openCluster(t, cluster)
+	dead, alive := keysOf(t, client, cluster, limit, perShard)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var callers sync.WaitGroup
+	for _, k := range append(append([]*clusterKey{}, dead...), alive...) {
+		for i, w := range replicas {
+			callers.Go(func() { k.load(ctx, w, limit, int64(i)*5) })
+		}
+	}
+	eventually(t, func() bool { return least(dead) >= 50 && least(alive) >= 50 })
+
+	// What the replica has acknowledged, it has.
+	primary := cluster.Primaries[0].Client(t)
+	for _, k := range dead {
+		k.atBarrier = k.admitted.Load()
+	}
+	if n, err := primary.Wait(t.Context(), 1, 10*time.Second).Result(); err != nil || n != 1 {
+		t.Fatalf("%d replicas, %v", n, err)
+	}
+	cluster.Primaries[0].Kill()
+	killed := time.Now()
+	eventually(t, func() bool { return failed(dead) > 0 })
+	before := least(dead)
+	eventually(t, func() bool { return least(dead) >= before+50 })
+	took, errors := time.Since(killed), failed(dead)
+	after := least(dead)
+	eventually(t, func() bool { return least(dead) >= after+50 })
+	if again := failed(dead); again != errors {
+		t.Errorf("%d errors after the failover", again-errors)
+	}
+	stop()
+	callers.Wait()
+
+	// A machine that stands still for a second makes a Cluster fail over more than asked.
+	steady := true
+	for _, p := range cluster.Primaries[1:] {
+		steady = steady && strings.Contains(p.Client(t).Info(t.Context(), "replication").Val(), "role:master")
+	}
+	if n := failed(alive); n > 0 && steady {
+		t.Errorf("%d errors of keys whose primary lives", n)
+	}
+	for _, w := range replicas {
+		w.sweep(t.Context(), time.Now(), 0) // what is left of slices goes back
+	}
+	var lost int64
+	for _, k := range append(append([]*clusterKey{}, dead...), alive...) {
+		counted := limit - count(t, replicas[0], Request{Key: k.name, Spec: hourly(k.name, limit, 0).Spec, Peek: true}).Remaining
+		lost += max(0, k.admitted.Load()-counted)
+		if counted < k.atBarrier {
+			t.Errorf("%s: %d are counted, and the replica had %d before its primary died", k.name, counted, k.atBarrier)
+		}
+	}
+	for _, k := range alive {
+		if !steady {
+			break
+		}
+		if counted := limit - count(t, replicas[0], Request{Key: k.name, Spec: hourly(k.name, limit, 0).Spec, Peek: true}).Remaining; counted != k.admitted.Load() {
+			t.Errorf("%s: %d are counted of %d", k.name, counted, k.admitted.Load())
+		}
+	}
+	t.Logf("%d errors within %s of the kill, %d counts lost to the lag of replication", errors, took.Round(time.Millisecond), lost)
+}
+
+func (k *clusterKey) load(ctx context.Context, w *Windows, limit, lease int64) {
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		k.asked.Add(1)
+		// Not the context that ends: a call whose answer nobody waits for is counted.
+		results, err := w.Count(context.WithoutCancel(ctx), []Request{hourly(k.name, limit, lease)})
+		switch {
+		case err != nil && strings.Contains(err.Error(), "CLUSTERDOWN"):
+		case err != nil:
+			k.errors.Add(1)
+		case results[0].Allowed:
+			k.admitted.Add(1)
+		}
+	}
+}
+
+// keysOf are keys that the first primary serves, and keys of the others.
+func keysOf(t *testing.T, client *redis.ClusterClient, cluster *redistest.Cluster, limit, perShard int64) (first, others []*clusterKey) {
+	t.Helper()
+	for i := 0; int64(len(first)) < perShard || int64(len(others)) < 2*perShard; i++ {
+		name := fmt.Sprintf("k%d", i)
+		node, err := client.MasterForKey(t.Context(), windowKey(name, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &clusterKey{name: name}
+		if node.Options().Addr == cluster.Primaries[0].Addr {
+			first = append(first, k)
+		} else {
+			others = append(others, k)
+		}
+	}
+	return first, others
+}
+
+func least(keys []*clusterKey) int64 {
+	n := keys[0].admitted.Load()
+	for _, k := range keys {
+		n = min(n, k.admitted.Load())
+	}
+	return n
+}
+
+func failed(keys []*clusterKey) (n int64) {
+	for _, k := range keys {
+		n += k.errors.Load()
+	}
+	return n
+}
+
+// oneCallSpansTheNodes counts limits of each kind, on all nodes, in one call.
+func oneCallSpansTheNodes(t *testing.T, cluster *redistest.Cluster) {
+	t.Helper()
+	w := NewWindows(openCluster(t, cluster), clusterWithin, nil)
+	var requests []Request
+	for i := range 12 {
+		r := hourly(fmt.Sprintf("span%d", i), 5, 0)
+		switch i % 4 {
+		case 1:
+			r.Spec.Algorithm = GCRA
+		case 2:
+			r.Spec.Algorithm = TwoBucket
+		case 3:
+			r.Spec.Algorithm = Concurrency
+		}
+		requests = append(requests, r)
+	}
+	for i := range int64(3) {
+		results, err := w.Count(t.Context(), requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, got := range results {
+			if !got.Allowed || got.Remaining != 4-i {
+				t.Errorf("call %d, limit %d: %+v", i, j, got)
+			}
+		}
+	}
+}
