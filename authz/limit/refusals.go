@@ -86,7 +86,7 @@ func (r *Refusals) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			within, cancel := context.WithTimeout(ctx, flushAfter)
-			_ = r.flush(within) // what it could not tell is forgotten: the list is of now
+			_ = r.Flush(within) // what it could not tell is forgotten: the list is of now
 			cancel()
 		case <-ctx.Done():
 			return
@@ -102,7 +102,8 @@ func refusalsKey(shadow bool, minute int64) string {
 	return "gh:l:{top}:" + kind + ":" + strconv.FormatInt(minute, 36)
 }
 
-func (r *Refusals) flush(ctx context.Context) error {
+// Flush tells Redis now. The error is ErrUnavailable.
+func (r *Refusals) Flush(ctx context.Context) error {
 	r.mu.Lock()
 	counts := r.counts
 	r.counts = make(map[refused]int64, len(counts))

@@ -19,7 +19,7 @@ func TestTheTopListTellsWhoIsLimitedNow(t *testing.T) {
 		for range n {
 			r.Note([]Request{hourly("fine", 5, 0), request}, []Result{{Allowed: true}, {}})
 		}
-		if err := r.flush(t.Context()); err != nil {
+		if err := r.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestTheTopListIsBoundedHereAndInRedis(t *testing.T) {
 		if len(r.counts) > maxRefused {
 			t.Errorf("%d here", len(r.counts))
 		}
-		if err := r.flush(t.Context()); err != nil {
+		if err := r.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

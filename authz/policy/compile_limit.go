@@ -95,11 +95,11 @@ func (c *compiler) rate(where string, config Limit, spec *limit.Spec) {
 	case limit.SlidingWindow:
 		if config.Requests > maxLogged {
 			c.found.add(where+".requests", fmt.Sprintf("is %d, and sliding_window remembers each request", config.Requests),
-				fmt.Sprintf("write at most %d, or choose fixed_window or gcra", maxLogged))
+				fmt.Sprintf("write at most %d, or choose two_bucket, fixed_window or gcra", maxLogged))
 		}
-	case limit.FixedWindow:
+	case limit.FixedWindow, limit.TwoBucket:
 	default:
-		c.found.add(where+".algorithm", fmt.Sprintf("is %.40q", spec.Algorithm), "write sliding_window, fixed_window or gcra")
+		c.found.add(where+".algorithm", fmt.Sprintf("is %.40q", spec.Algorithm), "write sliding_window, fixed_window, gcra or two_bucket")
 	}
 	if config.Burst != 0 {
 		c.found.add(where+".burst", "is set, and only gcra has bursts", "remove it, or write algorithm gcra")

@@ -152,6 +152,7 @@ const (
 	SlidingWindow Algorithm = "sliding_window" // default: never more than Requests in any Window
 	FixedWindow   Algorithm = "fixed_window"
 	GCRA          Algorithm = "gcra"
+	TwoBucket     Algorithm = "two_bucket"
 )
 
 // OnRedisError is what happens to a request while the limit cannot be counted.

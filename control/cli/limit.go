@@ -50,7 +50,7 @@ func newLimitSimulateCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.rate, "rate", "", "requests and window, as in gatehouse.yaml: 50/s, 100/60s")
 	flags.StringSliceVar(&f.options.By, "by", []string{"ip"}, "what separates counters: ip, user, path, or fields of JSON lines")
-	flags.StringVar(&f.algorithm, "algorithm", string(limit.SlidingWindow), "sliding_window, fixed_window or gcra")
+	flags.StringVar(&f.algorithm, "algorithm", string(limit.SlidingWindow), "sliding_window, fixed_window, gcra or two_bucket")
 	flags.Int64Var(&f.burst, "burst", 0, "what gcra admits at once after a rest; 0 is as many as the rate's")
 	flags.IntVar(&f.options.Hops, "trusted-hops", 0, "proxies of your own in front of the Envoy whose log it is")
 	flags.IntVar(&f.options.IPv6Prefix, "ipv6-prefix", limit.DefaultIPv6Prefix, "bits of an IPv6 address that are one client")

@@ -182,7 +182,7 @@ func limitKind() kind[rawLimit] {
 		key("mode", modeDoc, mode(), func(l *rawLimit) *value[string] { return &l.mode }),
 		required(key("by", "by: [ip], [user] or both", list(word("ip", "user")), func(l *rawLimit) *value[[]value[string]] { return &l.by })),
 		required(key("rate", "rate: 100/60s", rates(), func(l *rawLimit) *value[rate] { return &l.rate })),
-		key("algorithm", "how requests are counted", word("sliding_window", "fixed_window", "gcra"), func(l *rawLimit) *value[string] { return &l.algorithm }),
+		key("algorithm", "how requests are counted", word("sliding_window", "fixed_window", "gcra", "two_bucket"), func(l *rawLimit) *value[string] { return &l.algorithm }),
 		key("burst", "gcra: how many may come at once", integer(1, 1_000_000_000), func(l *rawLimit) *value[int64] { return &l.burst }),
 		key("on_redis_error", "deny (503), allow, or local: count in each replica alone", word("deny", "allow", "local"),
 			func(l *rawLimit) *value[string] { return &l.onRedisError }),
