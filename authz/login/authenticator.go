@@ -18,7 +18,6 @@ const (
 	ReasonUnknownUser       Reason = "unknown_user"
 	ReasonWrongPassword     Reason = "wrong_password"
 	ReasonDisabled          Reason = "user_disabled"
-	ReasonNoPassword        Reason = "user_without_password" // who signs in at a provider alone
 	// ReasonUnlinked: a provider vouches for somebody who is no user here.
 	ReasonUnlinked Reason = "subject_unknown"
 	// ReasonSecondFactor: the password is right, and not enough.
@@ -76,13 +75,10 @@ func (a *Authenticator) Password(ctx context.Context, name, password string) (Us
 	}
 	user, err := a.users.UserByName(ctx, name)
 	if errors.Is(err, ErrNoUser) {
-		return User{}, a.waste(ctx, password, &Failure{Reason: ReasonUnknownUser})
+		return User{}, a.unknown(ctx, password)
 	}
 	if err != nil {
 		return User{}, fmt.Errorf("%w: find the user: %w", ErrUnavailable, err)
-	}
-	if user.PasswordHash == "" {
-		return User{}, a.waste(ctx, password, &Failure{Reason: ReasonNoPassword, UserID: user.ID})
 	}
 	check, err := a.hasher.Verify(ctx, password, user.PasswordHash)
 	switch {
@@ -121,10 +117,9 @@ func (a *Authenticator) rehash(ctx context.Context, user User, password string) 
 	}
 }
 
-// waste costs what a check costs, and fails.
-func (a *Authenticator) waste(ctx context.Context, password string, failure *Failure) error {
+func (a *Authenticator) unknown(ctx context.Context, password string) error {
 	if err := a.hasher.Waste(ctx, password); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return failure
+	return &Failure{Reason: ReasonUnknownUser}
 }

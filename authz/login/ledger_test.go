@@ -70,7 +70,7 @@ func (l *ledger) AddAccount(_ context.Context, name, hash string) (User, error) 
 }
 
 func (l *ledger) AddLinkedAccount(ctx context.Context, name string, c Credential) (User, error) {
-	u, err := l.AddAccount(ctx, name, "")
+	u, err := l.AddAccount(ctx, name, NoPassword())
 	if err == nil {
 		c.UserID = u.ID
 		err = l.AddCredentials(ctx, c)

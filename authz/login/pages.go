@@ -18,6 +18,9 @@ import (
 // maxTheme bounds a theme in bytes.
 const maxTheme = 256 << 10
 
+// SignInPath is the page on which people sign in.
+const SignInPath = "/auth/sign-in"
+
 func (h *handler) fullRoutes(mux *http.ServeMux) {
 	for pattern, serve := range map[string]http.HandlerFunc{
 		"GET /auth/sign-in":        h.signInAsked,

@@ -32,7 +32,7 @@ func (s *Store) AddLinkedAccount(ctx context.Context, name string, linked login.
 	var u User
 	err := s.tx(ctx, func(c conn) error {
 		var err error
-		if u, err = s.addUser(ctx, c, name, "", nil); err != nil {
+		if u, err = s.addUser(ctx, c, name, login.NoPassword(), nil); err != nil {
 			return err
 		}
 		linked.UserID = u.ID
