@@ -26,6 +26,7 @@ type authzFlags struct {
 	rateLimit             rateLimitFlags
 	issuer                string
 	providerSecrets       string
+	mail                  mailFlags
 	xds                   ratelimit.XDSOptions
 	xdsCA                 string
 	poolSize              int
@@ -45,6 +46,7 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringVar(&f.issuer, "assertion-issuer", "gatehouse", "\"iss\" of x-gatehouse-assertion, as upstreams expect it")
 	flags.StringVar(&f.providerSecrets, "provider-secrets", "", "folder with the client's secret at each OpenID provider of sign_in.providers, in a file of the provider's name (mode 0600), read anew at each use")
 	f.rateLimit.add(flags)
+	f.mail.add(flags)
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
 		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
@@ -71,6 +73,9 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 	if o.RateLimitXDS, err = f.rateLimitXDS(); err != nil {
+		return o, nil, err
+	}
+	if o.Mailer, err = f.mail.mailer(s); err != nil {
 		return o, nil, err
 	}
 	closeStore = func() error { return nil }
