@@ -66,7 +66,8 @@ func startAbroad(t *testing.T) *abroad {
 
 func (a *abroad) get(t *testing.T, path string, edits ...pack.Edit) pack.Response {
 	t.Helper()
-	return pack.Do(t, a.client, pack.Request(t, http.MethodGet, a.TLSURL(path), nil, edits...))
+	here := func(r *http.Request) { r.Host = "" } // the URL's, to which people come back
+	return pack.Do(t, a.client, pack.Request(t, http.MethodGet, a.TLSURL(path), nil, append(edits, here)...))
 }
 
 func (a *abroad) await(t *testing.T, what string, there func() bool) {

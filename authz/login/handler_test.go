@@ -644,3 +644,25 @@ func FuzzReadCredentials(f *testing.F) {
 		}
 	})
 }
+
+func TestAPersonEndsAllOtherSessionsAndStays(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	here, there, everywhere := d.signIn(), d.signIn(), d.signIn()
+	d.events.take()
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", ""); got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a stranger: %d", got.StatusCode)
+	}
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", "", cookied(here), with("Sec-Fetch-Site", "cross-site")); got.StatusCode != http.StatusForbidden {
+		t.Errorf("another site: %d", got.StatusCode)
+	}
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", "", cookied(here)); got.StatusCode != http.StatusOK {
+		t.Errorf("status %d", got.StatusCode)
+	}
+	if !d.valid(here) || d.valid(there) || d.valid(everywhere) {
+		t.Error("the wrong sessions have ended")
+	}
+	if events := d.events.take(); len(events) != 2 || events[0].Type != event.SessionRevoked {
+		t.Errorf("%+v", events)
+	}
+}
