@@ -1,7 +1,9 @@
 package authz
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -107,8 +109,12 @@ func (s *server) providerSecret(provider string) (string, error) {
 	if s.o.ProviderSecrets == "" {
 		return "", fmt.Errorf("the client's secret at provider %s: no folder of secrets is set: pass --provider-secrets DIR, with a file %s in it", provider, provider)
 	}
-	value, err := secret.File{Name: "of provider " + provider, Path: filepath.Join(s.o.ProviderSecrets, provider)}.Read()
-	if err != nil {
+	path := filepath.Join(s.o.ProviderSecrets, provider)
+	value, err := secret.File{Name: provider, Path: path}.Read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("the client's secret at provider %s: there is no file %s: write the secret into it, with mode 0600", provider, path)
+	case err != nil:
 		return "", fmt.Errorf("the client's secret at provider %s: %w", provider, err)
 	}
 	return value.RevealString(), nil

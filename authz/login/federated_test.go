@@ -207,6 +207,9 @@ func TestProvidersFollowThePolicy(t *testing.T) {
 	if got := a.whole.federation.current(); got != before {
 		t.Error("forgotten with the policy")
 	}
+	if got := p.get(openid.Prefix + "example/start"); got.status != http.StatusNotFound {
+		t.Errorf("without a policy: %d", got.status)
+	}
 	other := *kept
 	other.Providers = nil
 	a.abroad.Store(&other)

@@ -134,12 +134,12 @@ func (f *federation) secret(name string) (string, error) {
 
 // ServeHTTP implements http.Handler.
 func (f *federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	serve := f.current()
-	if serve == nil {
+	serve, today := f.current(), f.h.Federation()
+	if serve == nil || today == nil {
 		writePlainProblem(w, r, http.StatusNotFound)
 		return
 	}
-	for _, p := range f.h.Federation().Providers {
+	for _, p := range today.Providers {
 		if r.URL.Path != openid.Prefix+p.Name+"/start" || p.Public {
 			continue
 		}
