@@ -29,6 +29,7 @@ import (
 	"gatehouse/authz/extauthz"
 	"gatehouse/authz/extauthz/store"
 	"gatehouse/authz/limit"
+	"gatehouse/authz/login"
 	"gatehouse/authz/policy"
 	"gatehouse/authz/ratelimit"
 	"gatehouse/authz/ratelimit/quota"
@@ -55,6 +56,7 @@ type server struct {
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
+	site      *login.Site // nil: nobody signs in here
 	// assertions is nil without a key.
 	assertions *assertion.Issuer
 	health     *health.Server
@@ -183,7 +185,7 @@ func (s *server) openPolicy(ctx context.Context) (err error) {
 		lastGood = filepath.Join(s.o.StateDir, "policy.json")
 	}
 	s.policy, err = policy.NewSource(ctx, policy.SourceOptions{
-		Redis: s.redisBehind, File: s.o.PolicyFile, LastGood: lastGood,
+		Redis: s.redisBehind, File: s.o.PolicyFile, LastGood: lastGood, SignInPage: s.signInPage(),
 		Log: s.o.Log, Now: s.o.Now, Rejected: s.rejected,
 	})
 	if err != nil {
@@ -284,11 +286,15 @@ func (s *server) rateLimiting() ratelimit.Options {
 }
 
 func (s *server) serveHTTP(context.Context) error {
-	signIn, err := s.signIn()
+	site, err := s.signIn()
 	if err != nil {
 		return err
 	}
-	s.http = newHTTP(routes(signIn, s.jwks(), s.readiness), s.o.Log)
+	var auth http.Handler
+	if site != nil {
+		auth, s.site = site, site
+	}
+	s.http = newHTTP(routes(auth, s.jwks(), s.readiness), s.o.Log)
 	s.metrics = newHTTP(metricsRoutes(s.o.Registry), s.o.Log)
 	s.counts.watch(s.o.Registry, s.readiness)
 	return nil
@@ -297,6 +303,9 @@ func (s *server) serveHTTP(context.Context) error {
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run}
+	if s.site != nil {
+		loops = append(loops, s.site.Run)
+	}
 	if s.domains != nil {
 		loops = append(loops, s.domains.Run, s.releases.Run)
 	}

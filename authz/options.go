@@ -59,6 +59,10 @@ type Options struct {
 	Users login.UserStore
 	// Mailer carries the links of resets and notices to people; nil carries none.
 	Mailer login.Mailer
+	// ProviderSecrets is a folder with the client's secret at each OpenID provider
+	// of the policy, in a file of the provider's name, read at each use. Providers
+	// without a readable one sign nobody in.
+	ProviderSecrets string
 	// Hasher checks passwords; nil takes login's default costs.
 	Hasher *login.Hasher
 

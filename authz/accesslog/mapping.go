@@ -150,6 +150,11 @@ func decided(e *event.Event, chief, other decision) {
 	set(e.Detail, "purpose", clean(chief.Purpose, maxName))
 	e.Type = typeOf(chief)
 	e.Outcome, e.Severity = event.Deny, severityOf(e.Type)
+	if chief.Rule == ruleSessionReplaced {
+		// A token that was replaced long ago: somebody has a copy of it, or a client has
+		// kept the old one.
+		e.Severity = event.Critical
+	}
 	if chief.weight() == 1 {
 		e.Outcome, e.Severity = event.Report, event.Warning
 	}
@@ -168,6 +173,7 @@ const (
 	ruleAssertionFailed    = "assertion_failed"
 	ruleUnknownPolicy      = "unknown_policy"
 	ruleSessionExpired     = "session_expired"
+	ruleSessionReplaced    = "session_replaced"
 )
 
 func typeOf(d decision) event.Type {

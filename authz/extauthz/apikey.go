@@ -43,5 +43,6 @@ func (s *Service) identifyKey(ctx context.Context, demand *policy.SessionDemand,
 		return noneError("the API key has not the scope " + demand.APIKeyScope)
 	}
 	j.subject = holder.UserID
+	j.session.Roles, j.session.Scopes = holder.Roles, holder.Scopes
 	return nil
 }

@@ -79,3 +79,32 @@ func TestWithoutAStoreOfKeysNoneOpensAnything(t *testing.T) {
 		t.Errorf("code %d", got.code)
 	}
 }
+
+func TestAKeysScopesAndItsOwnersRolesOpenWhatAsksForThem(t *testing.T) {
+	t.Parallel()
+	const asking = `{"version": "v1", "default_policy": "scoped", "policies": {
+  "scoped": {"session": {"require": "required", "api_key_scope": "read", "scopes": ["orders"]}},
+  "staff": {"session": {"require": "required", "api_key_scope": "read", "roles": ["staff"]}},
+  "twice": {"session": {"require": "required", "api_key_scope": "read", "second_factor": true}}}}`
+	for name, c := range map[string]struct {
+		policy string
+		holder login.KeyHolder
+		code   int
+	}{
+		"the scopes":           {"scoped", login.KeyHolder{UserID: "u7", Scopes: []string{"read", "orders"}}, 200},
+		"a scope less":         {"scoped", login.KeyHolder{UserID: "u7", Scopes: []string{"read"}}, 403},
+		"the owner's role":     {"staff", login.KeyHolder{UserID: "u7", Scopes: []string{"read"}, Roles: []string{"staff"}}, 200},
+		"an owner without it":  {"staff", login.KeyHolder{UserID: "u7", Scopes: []string{"read", "staff"}}, 403},
+		"a key has no factors": {"twice", login.KeyHolder{UserID: "u7", Scopes: []string{"read"}}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarnessWith(t, asking)
+			h.o.Keys = &fakeKeys{holder: c.holder}
+			got := h.check(t, ask{policy: c.policy, headers: map[string]string{"authorization": "Bearer " + apikey.New()}})
+			if got.code != c.code {
+				t.Errorf("status %d, want %d", got.code, c.code)
+			}
+		})
+	}
+}

@@ -26,6 +26,7 @@ const (
 	KindPasskey  CredentialKind = "passkey"  // Lookup: the credential id, base64url; Data: its record
 	KindAPIKey   CredentialKind = "api_key"  // Lookup: apikey.Hash; Data: scopes, separated by spaces
 	KindReset    CredentialKind = "reset"    // Lookup: code.HashToken
+	KindOpenID   CredentialKind = "openid"   // Lookup: ProviderLookup; Label: the provider's name
 )
 
 // Credential is what a user can prove who they are with, besides the password.
@@ -73,6 +74,9 @@ type Accounts interface {
 	Account(ctx context.Context, userID string) (User, error)
 	// AddAccount adds a user who signed up. ErrNameTaken.
 	AddAccount(ctx context.Context, name, passwordHash string) (User, error)
+	// AddLinkedAccount adds a user without a password, of whom a provider speaks by
+	// c, or nothing. ErrNameTaken.
+	AddLinkedAccount(ctx context.Context, name string, c Credential) (User, error)
 	// ReplacePasswordHash sets a new hash in place of the old one, and says whether
 	// the old one was still there: who changes a password wins over who rehashes it.
 	ReplacePasswordHash(ctx context.Context, userID, old, hash string) (bool, error)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/authz/login/openid"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
@@ -55,19 +56,30 @@ func (h *handler) recent(w http.ResponseWriter, r *http.Request) (account, bool)
 	if !ok {
 		return a, false
 	}
-	if !a.proved() || h.Now().Sub(a.session.AuthTime) > recently {
-		h.toSignIn(w, r)
+	switch {
+	case !a.proved():
+		h.stepUp(w, r, openid.SecondFactor)
+		return a, false
+	case h.Now().Sub(a.session.AuthTime) > recently:
+		h.stepUp(w, r, openid.RecentSignIn)
 		return a, false
 	}
 	return a, true
 }
 
-func (h *handler) toSignIn(w http.ResponseWriter, r *http.Request) {
+func (h *handler) toSignIn(w http.ResponseWriter, r *http.Request) { h.stepUp(w, r, "") }
+
+// stepUp sends somebody to sign in, and from there to their account.
+func (h *handler) stepUp(w http.ResponseWriter, r *http.Request, what string) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		writeProblem(w, r, verdict.AuthenticationFailed)
 		return
 	}
-	seeOther(w, "/auth/sign-in?next=/auth/account")
+	location := "/auth/sign-in?next=/auth/account"
+	if what != "" {
+		location += "&step_up=" + what
+	}
+	seeOther(w, location)
 }
 
 // accountPage is GET /auth/account.
@@ -125,8 +137,29 @@ func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
 	h.ending(w, r, func(a account, s session.Session, id string) bool { return s.ID == id })
 }
 
+// endOthers ends the others by one write, so that none is begun in between.
 func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
-	h.ending(w, r, func(a account, s session.Session, _ string) bool { return s.ID != a.session.ID })
+	a, ok := h.signedIn(w, r)
+	if !ok {
+		return
+	}
+	if _, err := h.readForm(w, r, a.bound()); err != nil {
+		h.refuseInput(w, r, credentials{form: true}, err)
+		return
+	}
+	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
+	if errors.Is(err, session.ErrInvalid) {
+		h.toSignIn(w, r)
+		return
+	}
+	if err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	for _, s := range ended {
+		h.reportRevoked(r, s, "signed out everywhere else")
+	}
+	seeOther(w, "/auth/account")
 }
 
 func (h *handler) ending(w http.ResponseWriter, r *http.Request, which func(account, session.Session, string) bool) {

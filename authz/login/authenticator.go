@@ -18,6 +18,8 @@ const (
 	ReasonUnknownUser       Reason = "unknown_user"
 	ReasonWrongPassword     Reason = "wrong_password"
 	ReasonDisabled          Reason = "user_disabled"
+	// ReasonUnlinked: a provider vouches for somebody who is no user here.
+	ReasonUnlinked Reason = "subject_unknown"
 	// ReasonSecondFactor: the password is right, and not enough.
 	ReasonSecondFactor Reason = "second_factor_required"
 	ReasonWrongCode    Reason = "wrong_code"

@@ -8,7 +8,7 @@
 // authenticator app or a passkey signs in with both factors, or with a passkey
 // that has verified them, and in no other way; every attempt and every change of
 // a credential is one event, with the precise reason; each sign-in makes a new
-// session and ends the one that the request came with; another site cannot make
+// session, and ends or rotates the one that the request came with; another site cannot make
 // a browser sign in or change anything; and nobody is sent to an origin that is
 // not configured.
 //
@@ -22,7 +22,6 @@
 //	/auth/account, /auth/account/...                                 devices, password, app, passkeys, keys, recovery codes
 //	/auth/reset, /auth/reset/set, /auth/sign-up                      a new password, a new account
 //	/auth/sessions                                                   the same devices as JSON
+//	/auth/openid/                                                    providers, see package openid
 //	/auth/assets/                                                    script, style sheet, theme
-//
-// It knows no other identity providers.
 package login

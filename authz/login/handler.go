@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/login/openid"
 	"gatehouse/authz/login/page"
 	"gatehouse/authz/login/throttle"
 	"gatehouse/authz/session"
@@ -46,6 +47,14 @@ type Options struct {
 	Mailer   Mailer        // nil: nobody gets mail, and a reset is for operators to start
 	Free     throttle.Free // zero means throttle.DefaultFree
 	Now      func() time.Time
+
+	// Federation says who else signs people in; it may change with the policy, and
+	// is nil while there is none. Nil: nobody does.
+	Federation func() *Federation
+	// ProviderSecret is the client's secret at a provider, as it is now.
+	ProviderSecret func(provider string) (string, error)
+	// ProviderClient asks the providers; nil takes openid's.
+	ProviderClient *http.Client
 }
 
 // within bounds what one request may take: the wait for a hash and Redis.
@@ -59,6 +68,21 @@ type handler struct {
 	pendings pendings
 	pages    *page.Set
 	lists    *lists
+	// federation is nil without Accounts or Options.Federation.
+	federation *federation
+}
+
+// Site is all of sign-in, under /auth/.
+type Site struct {
+	http.Handler
+	federation *federation
+}
+
+// Run asks providers again about their users until ctx ends.
+func (s *Site) Run(ctx context.Context) {
+	if s.federation != nil {
+		s.federation.refresher.Run(ctx)
+	}
 }
 
 // Handler is New for passwords and sessions alone: Accounts must be nil.
@@ -86,9 +110,9 @@ func (h *handler) defaults() {
 
 // New serves, besides what Handler does, the pages and forms of doc.go's table.
 // The error is that of a key that is too short.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (*Site, error) {
 	if o.Accounts == nil {
-		return Handler(o), nil
+		return &Site{Handler: Handler(o)}, nil
 	}
 	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}}
 	h.defaults()
@@ -102,7 +126,16 @@ func New(o Options) (http.Handler, error) {
 	h.throttle = throttle.New(o.Redis, h.keys.throttle, h.Now, h.Free)
 	mux := h.routes()
 	h.fullRoutes(mux)
-	return h.bounded(mux), nil
+	if o.Federation == nil {
+		return &Site{Handler: h.bounded(mux)}, nil
+	}
+	if h.federation, err = h.federate(o.Key); err != nil {
+		return nil, err
+	}
+	outer := http.NewServeMux()
+	outer.Handle(openid.Prefix, h.federation) // it has its own time
+	outer.Handle("/", h.bounded(mux))
+	return &Site{Handler: outer, federation: h.federation}, nil
 }
 
 // routes are
@@ -110,6 +143,7 @@ func New(o Options) (http.Handler, error) {
 //	POST   /auth/login          {"username","password","token"} or a form with username, password, next
 //	POST   /auth/logout         ends the session, takes the cookie away
 //	GET    /auth/sessions       the person's own sessions
+//	DELETE /auth/sessions       ends all of them but this one
 //	DELETE /auth/sessions/{id}  ends one of them
 //
 // A sign-in that came as a form is answered with 303 to next, or with a page of
@@ -120,6 +154,7 @@ func (h *handler) routes() *http.ServeMux {
 	mux.HandleFunc("POST /auth/login", h.login)
 	mux.HandleFunc("POST /auth/logout", h.logout)
 	mux.HandleFunc("GET /auth/sessions", h.sessions)
+	mux.HandleFunc("DELETE /auth/sessions", h.endOtherSessions)
 	mux.HandleFunc("DELETE /auth/sessions/{id}", h.endSession)
 	return mux
 }
@@ -156,54 +191,10 @@ func (h *handler) login(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, c, verdict.AuthenticationFailed)
 	case user.SecondFactor:
 		try.success(r.Context())
-		h.askSecond(w, r, c, user)
+		h.askSecond(w, r, c, user, proof{amr: []string{"pwd"}})
 	default:
 		try.success(r.Context())
 		h.complete(w, r, c, user, proof{rule: "password", amr: []string{"pwd"}})
-	}
-}
-
-// proof is how somebody has proved who they are.
-type proof struct {
-	rule string   // of the event
-	amr  []string // RFC 8176
-}
-
-// complete begins the session of a user who has proved all that they must. The
-// token is always a new one (ASVS 5.0 7.2.4), and the session that the request
-// came with ends. It is where every way to sign in ends.
-func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials, user User, p proof) {
-	idle, absolute := h.Lifetimes()
-	token, s, err := h.Sessions.Create(r.Context(), session.User{ID: user.ID, Name: user.Name}, session.Grant{
-		Idle: idle, Absolute: absolute, AMR: p.amr, Device: device(r.UserAgent()),
-		Network: session.Network(h.ClientIP(r)), Client: session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent()),
-	})
-	if err != nil {
-		h.unavailable(w, r, c, err)
-		return
-	}
-	h.reportSuccess(r, s, p.rule)
-	h.endPrevious(r)
-	if h.throttle != nil {
-		account := NameKey(user.Name)
-		http.SetCookie(w, h.throttle.NewDevice(account, h.throttle.Device(r, account)))
-		http.SetCookie(w, hostCookie(formCookie, "", -1)) // forms of before are not forms of now
-	}
-	h.welcome(w, c, token, s)
-}
-
-// endPrevious ends the session that the request came with: after a sign-in only
-// the new token is good (ASVS 5.0, 7.2.4).
-func (h *handler) endPrevious(r *http.Request) {
-	old := tokenOf(r)
-	if old == "" {
-		return
-	}
-	s, err := h.Sessions.Revoke(r.Context(), old)
-	if err == nil {
-		h.reportRevoked(r, s, "signed in anew")
-	} else if !errors.Is(err, session.ErrInvalid) {
-		h.Log.WarnContext(r.Context(), "the session before a sign-in was not ended", "error", err, "request_id", requestID(r))
 	}
 }
 

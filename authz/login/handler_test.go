@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -260,13 +261,49 @@ func TestANewSignInEndsTheSessionItCameWith(t *testing.T) {
 	first := d.signIn()
 	d.events.take()
 	second := d.signIn(cookied(first))
-	if first == second || d.valid(first) || !d.valid(second) {
-		t.Error("the old token is still good, or the new one is not")
+	if first == second || !d.valid(second) {
+		t.Error("there is no new token")
+	}
+	// What the person's pages have under way passes for a few seconds yet.
+	if s, err := d.sessions.Lookup(t.Context(), first, session.Demand{}); err != nil || !s.Rotated || time.Until(s.Expires) > session.DefaultGrace {
+		t.Errorf("the old token: %+v, %v", s, err)
 	}
 	events := d.events.take()
-	if len(events) != 3 || events[2].Type != event.SessionRevoked {
+	if len(events) != 3 || events[0].Type != event.SessionRevoked || events[2].Type != event.SessionCreated {
 		t.Errorf("%+v", events)
 	}
+	t.Run("at once if it is another's", func(t *testing.T) {
+		theirs, _, err := d.sessions.Create(t.Context(), session.User{ID: "u-9"}, session.Grant{Idle: time.Hour, Absolute: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.signIn(cookied(theirs))
+		if d.valid(theirs) {
+			t.Error("the old token is still good")
+		}
+	})
+	t.Run("at once if another client brings it", func(t *testing.T) {
+		bound, _, err := d.sessions.Create(t.Context(), session.User{ID: "u-1"}, session.Grant{
+			Idle: time.Hour, Absolute: time.Hour, Bind: session.BindFingerprint, Client: session.Client{Fingerprint: "another"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next := d.signIn(cookied(bound)); !d.valid(next) {
+			t.Error("the new session is nobody's")
+		}
+		if _, err := d.sessions.Lookup(t.Context(), bound, session.Demand{Client: session.Client{Fingerprint: "another"}}); !errors.Is(err, session.ErrRevoked) {
+			t.Errorf("the old token: %v", err)
+		}
+	})
+	t.Run("and with the new one at sign-out", func(t *testing.T) {
+		old := d.signIn()
+		next := d.signIn(cookied(old))
+		d.call(http.MethodPost, "/auth/logout", "", "", cookied(next))
+		if d.valid(old) || d.valid(next) {
+			t.Error("a token outlives the sign-out")
+		}
+	})
 	t.Run("a failed one does not", func(t *testing.T) {
 		d.json("alice", "wrong password", cookied(second))
 		if !d.valid(second) {
@@ -606,4 +643,26 @@ func FuzzReadCredentials(f *testing.F) {
 			t.Errorf("a body of %d bytes was read", len(text))
 		}
 	})
+}
+
+func TestAPersonEndsAllOtherSessionsAndStays(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	here, there, everywhere := d.signIn(), d.signIn(), d.signIn()
+	d.events.take()
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", ""); got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a stranger: %d", got.StatusCode)
+	}
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", "", cookied(here), with("Sec-Fetch-Site", "cross-site")); got.StatusCode != http.StatusForbidden {
+		t.Errorf("another site: %d", got.StatusCode)
+	}
+	if got := d.call(http.MethodDelete, "/auth/sessions", "", "", cookied(here)); got.StatusCode != http.StatusOK {
+		t.Errorf("status %d", got.StatusCode)
+	}
+	if !d.valid(here) || d.valid(there) || d.valid(everywhere) {
+		t.Error("the wrong sessions have ended")
+	}
+	if events := d.events.take(); len(events) != 2 || events[0].Type != event.SessionRevoked {
+		t.Errorf("%+v", events)
+	}
 }

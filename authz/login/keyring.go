@@ -28,7 +28,8 @@ var ErrNoKey = errors.New("no valid API key")
 // KeyHolder is whose key it is, and what for.
 type KeyHolder struct {
 	UserID string
-	Scopes []string
+	Scopes []string // the key's
+	Roles  []string // its owner's, as they are now
 
 	expires time.Time
 }
@@ -100,7 +101,7 @@ func (k *Keyring) ask(ctx context.Context, hash string, now time.Time) (KeyHolde
 		// When it was used is for people to look at; the key is good.
 		slog.WarnContext(ctx, "the use of an API key was not noted", "error", err)
 	}
-	return KeyHolder{UserID: user.ID, Scopes: strings.Fields(c.Data), expires: c.Expires}, nil
+	return KeyHolder{UserID: user.ID, Scopes: strings.Fields(c.Data), Roles: user.Roles, expires: c.Expires}, nil
 }
 
 func (k *Keyring) recall(hash string, now time.Time) (remembered, bool) {

@@ -69,6 +69,15 @@ func (l *ledger) AddAccount(_ context.Context, name, hash string) (User, error) 
 	return u, nil
 }
 
+func (l *ledger) AddLinkedAccount(ctx context.Context, name string, c Credential) (User, error) {
+	u, err := l.AddAccount(ctx, name, NoPassword())
+	if err == nil {
+		c.UserID = u.ID
+		err = l.AddCredentials(ctx, c)
+	}
+	return u, err
+}
+
 func (l *ledger) ReplacePasswordHash(_ context.Context, id, old, hash string) (bool, error) {
 	defer l.lock()()
 	for key, u := range l.users {

@@ -7,19 +7,23 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 
+	"gatehouse/authz/login/openid"
 	"gatehouse/authz/login/page"
 	passwords "gatehouse/authz/login/password"
+	"gatehouse/authz/session"
 )
 
 // maxTheme bounds a theme in bytes.
 const maxTheme = 256 << 10
 
+// SignInPath is the page on which people sign in.
+const SignInPath = "/auth/sign-in"
+
 func (h *handler) fullRoutes(mux *http.ServeMux) {
 	for pattern, serve := range map[string]http.HandlerFunc{
-		"GET /auth/sign-in": func(w http.ResponseWriter, r *http.Request) {
-			h.signInPage(w, r, http.StatusOK, h.Settings().destination(r.URL.Query().Get("next")), "")
-		},
+		"GET /auth/sign-in":        h.signInAsked,
 		"GET /auth/second-factor":  h.secondFactor,
 		"POST /auth/second-factor": h.second,
 		"POST /auth/passkey/begin": h.passkeyBegin, "POST /auth/passkey/finish": h.passkeyFinish,
@@ -63,10 +67,49 @@ func (h *handler) resetPage(w http.ResponseWriter, r *http.Request) {
 	h.show(w, r, http.StatusOK, "reset", h.view("Forgotten the password", h.strangersToken(w, r)))
 }
 
+// signInAsked is GET /auth/sign-in?next=PATH&step_up=WHAT. Who is signed in and only
+// lacks their second factor is asked for that alone.
+func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
+	next, stepUp := h.Settings().destination(r.URL.Query().Get("next")), r.URL.Query().Get("step_up")
+	switch stepUp {
+	case openid.SecondFactor:
+		if !h.askMore(w, r, next) {
+			h.signInWith(w, r, http.StatusOK, next, stepUp, "", "This needs a second factor: sign in with one. If you have none yet, set one up in your account.")
+		}
+	case openid.RecentSignIn:
+		h.signInWith(w, r, http.StatusOK, next, stepUp, "", "Please sign in again to go on.")
+	default:
+		h.signInPage(w, r, http.StatusOK, next, "")
+	}
+}
+
+// askMore asks for the second factor of who is signed in without it, and says
+// whether it has answered. Who is not, or cannot be known, signs in.
+func (h *handler) askMore(w http.ResponseWriter, r *http.Request, next string) bool {
+	client := session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent())
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{Client: client})
+	if err != nil || slices.Contains(s.AMR, "mfa") {
+		return false
+	}
+	user, err := h.Accounts.Account(r.Context(), s.User.ID)
+	if err != nil || user.Disabled || !user.SecondFactor {
+		return false
+	}
+	h.askSecond(w, r, credentials{form: true, page: true, next: next}, user, proof{amr: s.AMR, at: s.AuthTime, raises: s.ID})
+	return true
+}
+
 func (h *handler) signInPage(w http.ResponseWriter, r *http.Request, status int, next, problem string) {
+	h.signInWith(w, r, status, next, "", problem, "")
+}
+
+func (h *handler) signInWith(w http.ResponseWriter, r *http.Request, status int, next, stepUp, problem, notice string) {
 	v := h.view("Sign in", h.strangersToken(w, r))
-	v.Next, v.Error = next, problem
-	v.Body = struct{ Passkeys, Reset, SignUp bool }{len(h.Settings().Origins) > 0, h.canMail(), h.Settings().SignUp}
+	v.Next, v.Error, v.Notice = next, problem, notice
+	v.Body = struct {
+		Passkeys, Reset, SignUp, Account bool
+		Providers                        []choice
+	}{len(h.Settings().Origins) > 0, h.canMail(), h.Settings().SignUp, stepUp == openid.SecondFactor, h.choices(next, stepUp)}
 	h.show(w, r, status, "sign-in", v)
 }
 

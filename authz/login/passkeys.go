@@ -178,7 +178,7 @@ func (h *handler) passkeyFinish(w http.ResponseWriter, r *http.Request) {
 	if next == "" {
 		next = "/"
 	}
-	h.secondDone(w, r, credentials{jsonNext: next}, c.Owner, user, proof{rule: "passkey", amr: append([]string{"pwd", held(used)}, "mfa")})
+	h.secondDone(w, r, credentials{jsonNext: next}, c.Owner, user, wait, proof{rule: "passkey", amr: []string{held(used), "mfa"}})
 }
 
 // held is the method of RFC 8176 for where the key is.

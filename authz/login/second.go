@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"gatehouse/authz/login/code"
 	"gatehouse/filter/verdict"
@@ -26,18 +27,29 @@ type waiting struct {
 	Next  string `json:"next,omitempty"`
 	Form  bool   `json:"form,omitempty"`
 	Token bool   `json:"token,omitempty"`
+	// AMR is how the first factor was shown, and At when, in Unix ms; 0: now.
+	AMR []string `json:"amr"`
+	At  int64    `json:"at,omitempty"`
+	// Raises is the session whose proof the second factor adds to.
+	Raises string `json:"raises,omitempty"`
+	// Vouched is what a provider said, sealed.
+	Vouched string `json:"vouched,omitempty"`
 }
 
 // askSecond keeps what is proved so far and asks for the rest.
-func (h *handler) askSecond(w http.ResponseWriter, r *http.Request, c credentials, user User) {
-	token, err := h.pendings.put(r.Context(), kindSecond, waiting{
-		UserID: user.ID, Proof: code.HashToken(user.PasswordHash), Next: c.next, Form: c.form, Token: c.Token,
-	})
+func (h *handler) askSecond(w http.ResponseWriter, r *http.Request, c credentials, user User, p proof) {
+	token, err := h.wait(r.Context(), c, user, p)
 	if err != nil {
 		h.unavailable(w, r, c, err)
 		return
 	}
 	http.SetCookie(w, hostCookie(secondCookie, token, 0))
+	if c.form && (p.vouched != nil || p.raises != "") {
+		// Another site may have led here, and then a browser would not send the cookie
+		// along a redirect (SameSite=Strict).
+		h.secondPage(w, r, http.StatusOK, user, "")
+		return
+	}
 	if c.form {
 		seeOther(w, "/auth/second-factor")
 		return
@@ -60,6 +72,36 @@ func (h *handler) askSecond(w http.ResponseWriter, r *http.Request, c credential
 		body = []byte("{}") // strings: cannot be
 	}
 	writeDocument(w, http.StatusAccepted, "application/json", body)
+}
+
+func (h *handler) wait(ctx context.Context, c credentials, user User, p proof) (string, error) {
+	wait := waiting{
+		UserID: user.ID, Proof: code.HashToken(user.PasswordHash), Next: c.next, Form: c.form, Token: c.Token,
+		AMR: p.amr, Raises: p.raises,
+	}
+	if !p.at.IsZero() {
+		wait.At = p.at.UnixMilli()
+	}
+	var err error
+	if p.vouched != nil {
+		if wait.Vouched, err = h.keys.sealVouched(p.vouched, user.ID); err != nil {
+			return "", err
+		}
+	}
+	return h.pendings.put(ctx, kindSecond, wait)
+}
+
+// with is the proof of both factors.
+func (h *handler) with(wait waiting, second proof) (proof, error) {
+	both := proof{rule: second.rule, amr: methodsTogether(wait.AMR, second.amr), raises: wait.Raises}
+	if wait.At != 0 {
+		both.at = time.UnixMilli(wait.At)
+	}
+	var err error
+	if wait.Vouched != "" {
+		both.vouched, err = h.keys.openVouched(wait.Vouched, wait.UserID)
+	}
+	return both, err
 }
 
 // methods are what a user can go on with.
@@ -156,11 +198,16 @@ func (h *handler) second(w http.ResponseWriter, r *http.Request) {
 	if rule == "recovery_code" {
 		h.reportChange(r, user, "recovery_code_used")
 	}
-	h.secondDone(w, r, c, token, user, proof{rule: rule, amr: []string{"pwd", "otp", "mfa"}})
+	h.secondDone(w, r, c, token, user, wait, proof{rule: rule, amr: []string{"otp", "mfa"}})
 }
 
 // secondDone ends the waiting, so that nothing of it can be used again.
-func (h *handler) secondDone(w http.ResponseWriter, r *http.Request, c credentials, token string, user User, p proof) {
+func (h *handler) secondDone(w http.ResponseWriter, r *http.Request, c credentials, token string, user User, wait waiting, second proof) {
+	p, err := h.with(wait, second)
+	if err != nil {
+		h.unavailable(w, r, c, err)
+		return
+	}
 	if err := h.pendings.drop(r.Context(), kindSecond, token); err != nil {
 		h.unavailable(w, r, c, err)
 		return

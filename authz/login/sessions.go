@@ -70,6 +70,32 @@ func (h *handler) endSession(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// endOtherSessions is DELETE /auth/sessions: whoever asks stays signed in.
+func (h *handler) endOtherSessions(w http.ResponseWriter, r *http.Request) {
+	if foreign(r) {
+		writeProblem(w, r, verdict.Forbidden)
+		return
+	}
+	if _, ok := h.identify(w, r); !ok {
+		return
+	}
+	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
+	switch {
+	case errors.Is(err, session.ErrInvalid):
+		writeProblem(w, r, verdict.AuthenticationFailed)
+		return
+	case err != nil:
+		h.unavailable(w, r, credentials{}, err)
+		return
+	}
+	for _, s := range ended {
+		h.reportRevoked(r, s, "signed out everywhere else")
+	}
+	writeJSON(w, struct {
+		Ended int `json:"ended"`
+	}{len(ended)})
+}
+
 // identify finds the session of the request, or answers.
 func (h *handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
 	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})

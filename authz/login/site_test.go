@@ -19,6 +19,7 @@ import (
 	"gatehouse/authz/event"
 	"gatehouse/authz/internal/redistest"
 	"gatehouse/authz/login/code"
+	"gatehouse/authz/login/openid/openidtest"
 	"gatehouse/authz/login/throttle"
 	"gatehouse/authz/login/totp"
 	"gatehouse/authz/session"
@@ -46,6 +47,10 @@ type site struct {
 	log      *bytes.Buffer
 	counted  *counted
 	server   *httptest.Server
+	// abroad are the providers.
+	abroad atomic.Pointer[Federation]
+	secret atomic.Value // string, or an error
+	whole  *Site
 }
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
@@ -88,11 +93,18 @@ func (s *site) handler() http.Handler {
 		ClientIP:  func(r *http.Request) string { return "192.0.2.7" },
 		Log:       slog.New(slog.DiscardHandler),
 		Accounts:  s.ledger, Redis: s.redis.Client(), Key: []byte(code.NewToken()), Settings: func() Settings { return *s.settings.Load() },
+		Federation: s.abroad.Load, ProviderSecret: func(string) (string, error) {
+			if err, ok := s.secret.Load().(error); ok {
+				return "", err
+			}
+			return openidtest.Secret, nil
+		},
 		Mailer: s.mail, Now: s.now, Free: throttle.Free{Account: 8, Address: 1000, Pair: 6, Device: 6},
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.whole = handler
 	return handler
 }
 

@@ -63,6 +63,7 @@ func Compile(config Config) (*Set, error) {
 	c.set.signIn, c.set.howToSignIn = c.signIn(config.SignIn), config.SignIn
 	c.set.federation = c.federation(config.SignIn)
 	c.set.page = c.page("sign_in.page", config.SignIn.Page)
+	c.set.pageUnsaid = config.SignIn.Page == ""
 	if len(c.found) > 0 {
 		return nil, c.found
 	}
@@ -136,7 +137,7 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 
 // page demands a path of this host: a browser reads "//" and "/\\" as another's.
 func (c *compiler) page(where, path string) string {
-	if path == "" {
+	if path == "" || path == NoPage {
 		return ""
 	}
 	odd := strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\?#%;", r) })

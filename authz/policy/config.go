@@ -89,12 +89,17 @@ type Session struct {
 	Cache string `json:"cache,omitempty"`
 }
 
+// NoPage is the SignIn.Page that sends nobody anywhere.
+const NoPage = "none"
+
 // SignIn holds what a new session gets, and how people sign in.
 type SignIn struct {
 	IdleSeconds     int64 `json:"idle_seconds,omitempty"`     // default 1800
 	AbsoluteSeconds int64 `json:"absolute_seconds,omitempty"` // default 43200
 	// Page is where people sign in, a path on every host that asks for a session:
-	// their browsers are sent there instead of being refused. Empty sends nobody.
+	// their browsers are sent there instead of being refused. Empty leaves it to
+	// the reader: authz sends them to its own page, if it has one. NoPage sends
+	// nobody.
 	Page string `json:"page,omitempty"`
 
 	Site          string     `json:"site,omitempty"`           // the site's name, as pages show it

@@ -17,6 +17,7 @@ type Set struct {
 	// howToSignIn is the rest of it, as it was written.
 	howToSignIn SignIn
 	page        string
+	pageUnsaid  bool
 	federation  Federation
 }
 
@@ -105,6 +106,16 @@ func (s *Set) Federation() Federation { return s.federation }
 // SignInPage is the path to which people's browsers are sent who need a
 // session; empty sends nobody.
 func (s *Set) SignInPage() string { return s.page }
+
+// withPage is s with page where its policy does not say which.
+func (s *Set) withPage(page string) *Set {
+	if s == nil || !s.pageUnsaid || page == "" {
+		return s
+	}
+	other := *s
+	other.page = page
+	return &other
+}
 
 // HowToSignIn is how people sign in. Its lists are not to be changed.
 func (s *Set) HowToSignIn() SignIn { return s.howToSignIn }

@@ -59,8 +59,10 @@ type SourceOptions struct {
 	// LastGood is the file that keeps the last good policy of Redis; empty
 	// keeps none.
 	LastGood string
-	Log      *slog.Logger
-	Now      func() time.Time
+	// SignInPage is that of policies that name none; empty sends nobody.
+	SignInPage string
+	Log        *slog.Logger
+	Now        func() time.Time
 	// Rejected, if set, hears of each text that could not be used, once.
 	Rejected func(error)
 }
@@ -244,7 +246,7 @@ func (s *Source) swap(set *Set, text []byte, origin Origin) {
 	s.mu.Lock()
 	s.status = Status{Loaded: true, Version: set.Version(), Origin: origin, LoadedAt: s.o.Now()}
 	s.mu.Unlock()
-	s.current.Store(set)
+	s.current.Store(set.withPage(s.o.SignInPage))
 	s.o.Log.Info("policy loaded", "version", set.Version(), "policies", set.Len(), "origin", string(origin))
 }
 

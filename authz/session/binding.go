@@ -91,3 +91,6 @@ func family(userAgent string, marks []mark) string {
 	}
 	return "other"
 }
+
+// Binding is what sessions are bound to that are created now and do not say.
+func (m *Manager) Binding() Binding { return m.rules().Bind }

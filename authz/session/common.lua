@@ -3,7 +3,7 @@
 --   "d" and the id's first 8 bytes      the device, a line break, and the network
 --   u, n, t, g                          the user's id, name and tenant, and their generation
 -- A record: 40 bytes as below; 8 bytes of the successor's id if it is replaced; 13 bytes of
--- what it is bound to if it is bound; the methods. Times are in ms.
+-- what it is bound to if it is bound; the methods, roles and scopes (rights.go). Times are in ms.
 local FIXED = '>I6I6I6I5I6I6I4B' -- created, seen, absolute limit, idle limit, auth time, born, generation, flags
 local ENDED, CROWDED, REPLACED, BOUND = 1, 2, 4, 8
 local function has(s, flag) return math.floor(s.flags / flag) % 2 == 1 end

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +25,8 @@ var (
 	revokeAllSource string
 	//go:embed rotate.lua
 	rotateSource string
+	//go:embed set_roles.lua
+	setRolesSource string
 	//go:embed announce.lua
 	announceSource string
 )
@@ -88,7 +89,7 @@ type Manager struct {
 	revoked  *revocations
 	announce *redis.Script
 
-	create, lookup, revoke, revokeAll, rotate *redis.Script
+	create, lookup, revoke, revokeAll, rotate, setRoles *redis.Script
 }
 
 // New returns a Manager on client. In production now is time.Now, whose
@@ -105,7 +106,7 @@ func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reade
 		redis: client, now: now, random: random, rules: s.Rules, log: s.Log,
 		announce: redis.NewScript(announceSource),
 		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
-		revokeAll: script(revokeAllSource), rotate: script(rotateSource),
+		revokeAll: script(revokeAllSource), rotate: script(rotateSource), setRoles: script(setRolesSource),
 	}
 	if m.log == nil {
 		m.log = slog.Default()
@@ -193,7 +194,7 @@ func (m *Manager) start(grant Grant, born int64) record {
 	now := m.now().UnixMilli()
 	r := record{
 		created: now, seen: now, absolute: now + grant.Absolute.Milliseconds(), idle: grant.Idle.Milliseconds(),
-		auth: now, born: born, bound: bind(grant.Bind, grant.Client), methods: strings.Join(grant.AMR, " "),
+		auth: now, born: born, bound: bind(grant.Bind, grant.Client), rights: pack(grant.AMR, grant.Roles, grant.Scopes),
 	}
 	if !grant.AuthTime.IsZero() {
 		r.auth = grant.AuthTime.UnixMilli()

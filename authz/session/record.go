@@ -25,12 +25,13 @@ type record struct {
 	generation                          uint32
 	flags                               byte
 	bound                               binding
-	methods                             string
+	// methods, then roles and scopes if there are any; see pack.
+	rights string
 }
 
 // encode leaves the generation to the script that stores the record.
 func (r record) encode() string {
-	b := make([]byte, 0, fixedLength+bindingLength+len(r.methods))
+	b := make([]byte, 0, fixedLength+bindingLength+len(r.rights))
 	for _, field := range [...]struct {
 		value int64
 		bytes int
@@ -44,7 +45,7 @@ func (r record) encode() string {
 	if r.flags&flagBound != 0 {
 		b = append(b, r.bound...)
 	}
-	return string(append(b, r.methods...))
+	return string(append(b, r.rights...))
 }
 
 var errDamaged = errors.New("a stored session is damaged: end the user's sessions (gatehouse session revoke)")
@@ -82,7 +83,7 @@ func decode(text string) (record, error) {
 		}
 		r.bound, rest = binding(rest[:bindingLength]), rest[bindingLength:]
 	}
-	r.methods = rest
+	r.rights = rest
 	return r, nil
 }
 
@@ -106,6 +107,7 @@ func read(fields []string) (found, error) {
 		return found{}, err
 	}
 	device, network, _ := strings.Cut(fields[5], "\n")
+	methods, roles, scopes := unpack(r.rights)
 	return found{record: r, Session: Session{
 		ID:       public(fields[0]),
 		User:     User{ID: fields[2], Name: fields[3], Tenant: fields[4]},
@@ -114,7 +116,9 @@ func read(fields []string) (found, error) {
 		Expires:  time.UnixMilli(r.absolute),
 		Idle:     time.Duration(r.idle) * time.Millisecond,
 		AuthTime: time.UnixMilli(r.auth),
-		AMR:      strings.Fields(r.methods),
+		AMR:      methods,
+		Roles:    roles,
+		Scopes:   scopes,
 		Device:   device, Network: network,
 		Rotated: r.flags&flagReplaced != 0,
 		Bound:   r.bound.kind(),

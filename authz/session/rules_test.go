@@ -289,7 +289,7 @@ func TestTwoUsersOfOneHandleAreRefused(t *testing.T) {
 func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]record{
-		"plain": {created: 1764000000123, seen: 1764000001123, absolute: 1798560000000, idle: MaxAbsolute.Milliseconds(), auth: 1, born: 1764000000999, methods: "pwd otp"},
+		"plain": {created: 1764000000123, seen: 1764000001123, absolute: 1798560000000, idle: MaxAbsolute.Milliseconds(), auth: 1, born: 1764000000999, rights: "pwd otp"},
 		"bound": {created: 1, flags: flagBound, bound: bind(BindFingerprint, Client{Fingerprint: "x"})},
 		"zero":  {},
 	} {
@@ -300,7 +300,7 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(record{methods: "pwd"}.encode())
+	f.Add(record{rights: "pwd"}.encode())
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := decode(text); err != nil && !errors.Is(err, errDamaged) {

@@ -59,6 +59,9 @@ const (
 	MaxDevice   = 96
 	MaxNetwork  = 43
 	MaxAMR      = 64 // all methods together
+	// MaxRights bounds all roles together, and all scopes together, each with a
+	// separator.
+	MaxRights = 1024
 )
 
 // MaxAbsolute is the longest life of a session.
@@ -107,6 +110,9 @@ type Grant struct {
 	AuthTime time.Time
 	// AMR lists the methods they used (RFC 8176), such as "pwd" and "otp".
 	AMR []string
+	// Roles and Scopes are what the user may do: printable texts, at most
+	// MaxRights bytes each list.
+	Roles, Scopes []string
 	// Device is shown to the person in the list of their sessions, as Agent makes
 	// it; Network is where they signed in from, coarsely, as Network makes it.
 	Device, Network string
@@ -179,6 +185,7 @@ func (g Grant) validate(user User) error {
 			errs = append(errs, fmt.Errorf("%w: method %q", ErrGrant, method))
 		}
 	}
+	errs = append(errs, flawOf("role", g.Roles), flawOf("scope", g.Scopes))
 	if strings.Contains(g.Device, "\n") {
 		errs = append(errs, fmt.Errorf("%w: a line break in its device", ErrGrant))
 	}

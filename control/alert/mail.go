@@ -122,13 +122,16 @@ func (m *Mail) tell(ctx context.Context, messages []Message) (answer string, err
 }
 
 func (m *Mail) one(ctx context.Context, message Message) (answer string, err error) {
+	return m.deliver(ctx, m.letter(message))
+}
+
+func (m *Mail) deliver(ctx context.Context, letter *gomail.Msg) (answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
 	client, err := gomail.NewClient(m.s.Host, m.options(ctx)...)
 	if err != nil {
 		return "", fmt.Errorf("make a client of the mail server: %w", err)
 	}
-	letter := m.letter(message)
 	if err := client.DialAndSendWithContext(ctx, letter); err != nil && !letter.IsDelivered() {
 		return "", m.because(ctx, err)
 	}

@@ -29,7 +29,7 @@ const serveHelp = `
 Each flag has a variable: --xds-listen is GATEHOUSE_XDS_LISTEN; the flag goes first.
 Secrets are read from the files that REDIS_URL_FILE, REDIS_PASSWORD_FILE,
 GATEHOUSE_STORE_PASSWORD_FILE, GATEHOUSE_PSEUDONYM_KEY_FILE, GATEHOUSE_ASSERTION_KEY_FILE,
-GATEHOUSE_MASTER_KEY_FILE and GATEHOUSE_AUDIT_KEY_FILE name; given in plain they are refused.`
+GATEHOUSE_MASTER_KEY_FILE, GATEHOUSE_AUDIT_KEY_FILE and GATEHOUSE_MAIL_PASSWORD_FILE name; given in plain they are refused.`
 
 func newServeAuthzCommand(app *App) *cobra.Command {
 	var o authzFlags

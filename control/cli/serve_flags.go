@@ -25,6 +25,8 @@ type authzFlags struct {
 	store, rateLimits     string
 	rateLimit             rateLimitFlags
 	issuer                string
+	providerSecrets       string
+	mail                  mailFlags
 	xds                   ratelimit.XDSOptions
 	xdsCA                 string
 	poolSize              int
@@ -42,7 +44,9 @@ func (f *authzFlags) add(cmd *cobra.Command, metricsFlag string) {
 	flags.StringToStringVar(&f.xds.Headers, "ratelimit-xds-header", nil, "header to ask it with: name=value; may be given several times")
 	flags.StringVar(&f.xdsCA, "ratelimit-xds-ca", "", "authorities (PEM) of its certificate; \"system\" takes the system's; empty asks without TLS")
 	flags.StringVar(&f.issuer, "assertion-issuer", "gatehouse", "\"iss\" of x-gatehouse-assertion, as upstreams expect it")
+	flags.StringVar(&f.providerSecrets, "provider-secrets", "", "folder with the client's secret at each OpenID provider of sign_in.providers, in a file of the provider's name (mode 0600), read anew at each use")
 	f.rateLimit.add(flags)
+	f.mail.add(flags)
 	flags.IntVar(&f.poolSize, "redis-pool-size", 20, "connections of authz to Redis")
 	if metricsFlag != "" {
 		flags.StringVar(&f.metricsListen, metricsFlag, "", "address that serves /metrics; empty serves none")
@@ -68,10 +72,13 @@ func (f *authzFlags) options(ctx context.Context, s *service) (o authz.Options, 
 			LiveURL: s.redisURL, LivePassword: s.redisPassword, PoolSize: f.poolSize,
 		},
 		PolicyFile: f.policyFile, StateDir: f.stateDir, RateLimitConfig: f.rateLimits, RateLimit: f.rateLimit.options(),
-		PseudonymKey: s.pseudonymKey, AssertionKey: s.assertionKey, AssertionIssuer: f.issuer,
+		PseudonymKey: s.pseudonymKey, AssertionKey: s.assertionKey, AssertionIssuer: f.issuer, ProviderSecrets: f.providerSecrets,
 		Instance: s.instance, Log: s.log.Logger, Guard: s.log.guard,
 	}
 	if o.RateLimitXDS, err = f.rateLimitXDS(); err != nil {
+		return o, nil, err
+	}
+	if o.Mailer, err = f.mail.mailer(s); err != nil {
 		return o, nil, err
 	}
 	closeStore = func() error { return nil }

@@ -38,7 +38,7 @@ func newUserCommand(app *App) *cobra.Command {
 	}
 	addStoreFlag(cmd.PersistentFlags(), &u.store, defaultStore(), "the users")
 	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserShow(app, &u), newUserPassword(app, &u), newUserReset(app, &u),
-		newUserDisable(app, &u), newUserEnable(app, &u), newUserSetRoles(app, &u), newUserSetEmail(app, &u), newUserDelete(app, &u),
+		newUserDisable(app, &u), newUserEnable(app, &u), newUserSetRoles(app, &u), newUserLink(app, &u), newUserUnlink(app, &u), newUserSetEmail(app, &u), newUserDelete(app, &u),
 		newUserImport(app, &u))
 	return cmd
 }

@@ -84,15 +84,80 @@ func newUserDelete(app *App, u *userFlags) *cobra.Command {
 
 func newUserSetRoles(app *App, u *userFlags) *cobra.Command {
 	var roles []string
-	cmd := userCommand(app, u, "set-roles NAME [--role ROLE]...", "Replace a user's roles; without --role they have none", func(ctx context.Context, s *store.Store, name string) error {
+	cmd := userCommand(app, u, "set-roles NAME [--role ROLE]...", "Replace a user's roles, and end all their sessions; without --role they have none", func(ctx context.Context, s *store.Store, name string) error {
+		if err := u.sessions.check(app); err != nil {
+			return err
+		}
 		slices.Sort(roles)
 		if err := s.SetRoles(ctx, name, slices.Compact(roles)); err != nil {
+			return err
+		}
+		// Sessions have the roles of their sign-in; twice, as one may be under way.
+		if err := errors.Join(u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(app.Stdout, "roles of %s: %s\n", name, strings.Join(roles, ", "))
 		return err
 	})
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
+	u.sessions.add(cmd)
+	return cmd
+}
+
+// newUserLink is for providers that make no users of their own: who is who is for
+// an operator to say, and never for an e-mail address.
+func newUserLink(app *App, u *userFlags) *cobra.Command {
+	var issuer, subject string
+	cmd := userCommand(app, u, "link NAME --issuer URL --subject SUB", "Let a user sign in as what an OpenID provider calls them", func(ctx context.Context, s *store.Store, name string) error {
+		user, err := s.UserByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		lookup := login.ProviderLookup(issuer, subject)
+		switch c, err := s.Credential(ctx, login.KindOpenID, lookup); {
+		case err == nil && c.UserID == user.ID:
+			return nil
+		case err == nil:
+			return fmt.Errorf("that subject of %s is another user already: see `gatehouse user show`", issuer)
+		case !errors.Is(err, login.ErrNoCredential):
+			return err
+		}
+		if err := s.AddCredentials(ctx, login.Credential{
+			ID: lookup, UserID: user.ID, Kind: login.KindOpenID, Lookup: lookup, Label: issuer[:min(len(issuer), login.MaxLabel)], Active: true,
+		}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(app.Stdout, "%s signs in at %s\n", name, issuer)
+		return err
+	})
+	cmd.Flags().StringVar(&issuer, "issuer", "", "the provider's address, as sign_in.providers has it")
+	cmd.Flags().StringVar(&subject, "subject", "", "\"sub\" of its ID tokens for the user")
+	for _, name := range []string{"issuer", "subject"} {
+		_ = cmd.MarkFlagRequired(name) // it was defined just now
+	}
+	return cmd
+}
+
+func newUserUnlink(app *App, u *userFlags) *cobra.Command {
+	cmd := userCommand(app, u, "unlink NAME", "Let a user sign in at no OpenID provider any more, and end all their sessions", func(ctx context.Context, s *store.Store, name string) error {
+		if err := u.sessions.check(app); err != nil {
+			return err
+		}
+		user, err := s.UserByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		n, err := s.RemoveCredentials(ctx, user.ID, login.KindOpenID, "")
+		if err == nil {
+			err = errors.Join(u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name))
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(app.Stdout, "%d links of %s are removed\n", n, name)
+		return err
+	})
+	u.sessions.add(cmd)
 	return cmd
 }
 

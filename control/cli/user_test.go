@@ -69,7 +69,7 @@ func (p *people) signedIn(name string) (*session.Manager, string) {
 func TestWhoIsDisabledOrDeletedIsSignedOutEverywhere(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t)
-	for _, verb := range []string{"disable", "delete", "password"} {
+	for _, verb := range []string{"disable", "delete", "password", "set-roles"} {
 		p.run("", ExitDone, "add", verb, "--generate", "--role", "auditor")
 		sessions, id := p.signedIn(verb)
 		args := []string{verb, verb}
@@ -98,7 +98,7 @@ func TestAUserIsShownWithoutSecretsAndGetsRolesAndAnAddress(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t)
 	p.run("", ExitDone, "add", "anna", "--generate")
-	p.run("", ExitDone, "set-roles", "anna", "--role", "operator", "--role", "auditor", "--role", "operator")
+	p.run("", ExitDone, "set-roles", "anna", "--role", "operator", "--role", "auditor", "--role", "operator", "--keep-sessions")
 	p.run("", ExitDone, "set-email", "anna", "anna@example.com")
 	p.run("", ExitWrong, "set-email", "anna", "anna@example.com\r\nBcc: x@example.com")
 	s := p.store()
@@ -117,7 +117,7 @@ func TestAUserIsShownWithoutSecretsAndGetsRolesAndAnAddress(t *testing.T) {
 	if table := p.run("", ExitDone, "show", "anna"); !strings.Contains(table, "api_key  build") || strings.Contains(table+out, "the-hash") || strings.Contains(table+out, "argon2") {
 		t.Errorf("%s", table)
 	}
-	p.run("", ExitDone, "set-roles", "anna")
+	p.run("", ExitDone, "set-roles", "anna", "--keep-sessions")
 	if u, err = s.UserByName(t.Context(), "anna"); err != nil || len(u.Roles) != 0 {
 		t.Errorf("%+v %v", u, err)
 	}

@@ -44,7 +44,7 @@ func signInKind() kind[rawSignIn] {
 			word("none", string(authzsession.BindCertificate), string(authzsession.BindFingerprint)), func(s *rawSignIn) *value[string] { return &s.bind }),
 		key("confirmed_by", "how many replicas of Redis must have a new session or a revocation before it counts; 0 unless told",
 			integer(0, authzsession.MaxReplicas), func(s *rawSignIn) *value[int64] { return &s.confirmedBy }),
-		key("page", "the path to which browsers are sent that need a session, on every host: /auth/sign-in", text(), func(s *rawSignIn) *value[string] { return &s.page }),
+		key("page", "the path to which browsers are sent that need a session, on every host; /auth/sign-in where authz has the users, or none: /account/enter", text(), func(s *rawSignIn) *value[string] { return &s.page }),
 		key("site", "the site's name, as the pages of sign-in and authenticators show it", text(), func(s *rawSignIn) *value[string] { return &s.site }),
 		key("origins", "where people may be sent after sign-in, and come back to from their provider: [https://app.example.com]; passkeys are the first one's", list(text()), func(s *rawSignIn) *value[[]value[string]] { return &s.origins }),
 		key("passkey_domain", "the domain of passkeys (RP ID); the first origin's host unless told", text(), func(s *rawSignIn) *value[string] { return &s.domain }),

@@ -27,6 +27,23 @@ func (s *Store) AddAccount(ctx context.Context, name, passwordHash string) (logi
 	return u.User, err
 }
 
+// AddLinkedAccount implements login.Accounts.
+func (s *Store) AddLinkedAccount(ctx context.Context, name string, linked login.Credential) (login.User, error) {
+	var u User
+	err := s.tx(ctx, func(c conn) error {
+		var err error
+		if u, err = s.addUser(ctx, c, name, login.NoPassword(), nil); err != nil {
+			return err
+		}
+		linked.UserID = u.ID
+		return addCredential(ctx, c, linked, s.now().UnixMilli())
+	})
+	if errors.Is(err, ErrUserExists) {
+		err = login.ErrNameTaken
+	}
+	return u.User, err
+}
+
 // ReplacePasswordHash implements login.Accounts.
 func (s *Store) ReplacePasswordHash(ctx context.Context, userID, old, hash string) (bool, error) {
 	return s.touched(ctx, "change a password", `UPDATE users SET password_hash = ?, updated_ms = ? WHERE id = ? AND password_hash = ?`,

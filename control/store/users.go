@@ -73,6 +73,15 @@ func scanUser(row interface{ Scan(...any) error }) (User, error) {
 
 // AddUser adds a user who can sign in. ErrUserExists if there is one.
 func (s *Store) AddUser(ctx context.Context, name, passwordHash string, roles []string) (User, error) {
+	return s.addUser(ctx, s, name, passwordHash, roles)
+}
+
+// executor is the store, or a transaction of it.
+type executor interface {
+	exec(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (s *Store) addUser(ctx context.Context, c executor, name, passwordHash string, roles []string) (User, error) {
 	name, err := checkName(name)
 	if err != nil {
 		return User{}, err
@@ -86,7 +95,7 @@ func (s *Store) AddUser(ctx context.Context, name, passwordHash string, roles []
 	}
 	now := s.now().UTC().Truncate(time.Millisecond)
 	u := User{User: login.User{ID: event.NewID(), Name: name, PasswordHash: passwordHash, Roles: roles}, Created: now, Updated: now}
-	result, err := s.exec(ctx, `INSERT INTO users
+	result, err := c.exec(ctx, `INSERT INTO users
 		(id, name, name_key, password_hash, disabled, roles, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name_key) DO NOTHING`,
 		u.ID, name, nameKey(name), passwordHash, false, string(text), now.UnixMilli(), now.UnixMilli())

@@ -175,6 +175,15 @@ func (p *Pack) writeSecrets(t TB) {
 	writeFile(t, p.AuditKeyFile(), public+"\n")
 }
 
+// ProviderSecret gives authz the client's secret at an OpenID provider.
+func (p *Pack) ProviderSecret(t TB, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(p.Dir, "providers"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(p.Dir, "providers", name), text+"\n")
+}
+
 func (p *Pack) secretsEnv() []string {
 	return []string{
 		"REDIS_URL_FILE=" + p.secret("redis_url"),
@@ -208,7 +217,7 @@ func (p *Pack) authz(t TB, flags ...string) *Process {
 		"--listen", p.Ports.Addr(portAuthz),
 		"--metrics-listen", p.Ports.Addr(portAuthzMetrics),
 		"--state-dir", filepath.Join(p.Dir, "authz"),
-		"--store", p.store(),
+		"--store", p.store(), "--provider-secrets", filepath.Join(p.Dir, "providers"),
 	}, flags...), p.secretsEnv(), readyz(p.Ports.Addr(portAuthz)))
 }
 

@@ -115,9 +115,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Choices are the names and titles of the providers, for the sign-in page.
 func (h *Handler) Choices() []Settings { return slices.Clone(h.Options.Providers) }
 
-// Start is the path that begins a sign-in.
-func Start(provider, next string) string {
-	return Prefix + provider + "/start?next=" + url.QueryEscape(next)
+// Start is the path that begins a sign-in; stepUp is RecentSignIn, SecondFactor,
+// or empty.
+func Start(provider, next, stepUp string) string {
+	path := Prefix + provider + "/start?next=" + url.QueryEscape(next)
+	if stepUp != "" {
+		path += "&step_up=" + url.QueryEscape(stepUp)
+	}
+	return path
 }
 
 func (h *Handler) find(w http.ResponseWriter, r *http.Request) *provider {

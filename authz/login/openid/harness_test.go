@@ -2,7 +2,6 @@ package openid
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,121 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/redis/go-redis/v9"
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
-	zoidc "github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 	"golang.org/x/oauth2"
 
 	"gatehouse/authz/internal/redistest"
+	"gatehouse/authz/login/openid/openidtest"
 )
-
-// idpStorage is the example's, with roles and a session of its own.
-type idpStorage struct {
-	*storage.Storage
-	mu    sync.Mutex
-	roles []string
-}
-
-func (s *idpStorage) add(info *zoidc.UserInfo) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info.AppendClaims("groups", s.roles)
-}
-
-func (s *idpStorage) setRoles(roles ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.roles = roles
-}
-
-// SetUserinfoFromRequest fills ID tokens.
-func (s *idpStorage) SetUserinfoFromRequest(ctx context.Context, info *zoidc.UserInfo, token op.IDTokenRequest, scopes []string) error {
-	if err := s.Storage.SetUserinfoFromRequest(ctx, info, token, scopes); err != nil {
-		return err
-	}
-	info.AppendClaims("sid", "provider-session-1")
-	return nil
-}
-
-// SetUserinfoFromToken fills the UserInfo endpoint's answers.
-func (s *idpStorage) SetUserinfoFromToken(ctx context.Context, info *zoidc.UserInfo, id, subject, origin string) error {
-	if err := s.Storage.SetUserinfoFromToken(ctx, info, id, subject, origin); err != nil {
-		return err
-	}
-	s.add(info)
-	return nil
-}
-
-// idp is a real OpenID provider with a switch to take it away.
-type idp struct {
-	storage *idpStorage
-	issuer  string
-	client  string
-	mu      sync.Mutex
-	away    bool
-	handler http.Handler
-}
-
-func (p *idp) setAway(away bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.away = away
-}
-
-var clients sync.Mutex // the example keeps its clients for all servers
-
-func newIDP(t *testing.T, redirects ...string) *idp {
-	t.Helper()
-	p := &idp{client: "gatehouse-" + rand.Text()}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		away, handler := p.away, p.handler
-		p.mu.Unlock()
-		if away {
-			http.Error(w, "away", http.StatusServiceUnavailable)
-			return
-		}
-		handler.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	p.issuer = server.URL + "/"
-	clients.Lock()
-	defer clients.Unlock()
-	web := storage.WebClient(p.client, clientPassword, redirects...)
-	storage.RegisterClients(web)
-	p.storage = &idpStorage{Storage: storage.NewStorageWithClients(storage.NewUserStore(p.issuer), map[string]*storage.Client{p.client: web})}
-	handler := exampleop.SetupServer(p.issuer, p.storage, nil, false)
-	p.mu.Lock()
-	p.handler = handler
-	p.mu.Unlock()
-	return p
-}
-
-// clientPassword is what the provider knows us by.
-var clientPassword = rand.Text()
-
-// logoutToken is one that the provider signs.
-func (p *idp) logoutToken(t *testing.T, claims map[string]any) string {
-	t.Helper()
-	key, err := p.storage.SigningKey(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: key.SignatureAlgorithm(), Key: jose.JSONWebKey{Key: key.Key(), KeyID: key.ID()}},
-		(&jose.SignerOptions{}).WithType("logout+jwt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jwt.Signed(signer).Claims(claims).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
 
 // outcome is what the handler told its surroundings.
 type outcome struct {
@@ -144,7 +34,7 @@ type gate struct {
 	*Handler
 	redis     *redis.Client
 	server    *httptest.Server
-	idp       *idp
+	idp       *openidtest.Provider
 	mu        sync.Mutex
 	outcomes  []outcome
 	signedOut []string
@@ -171,11 +61,11 @@ func newGate(t *testing.T, change ...func(*Options)) *gate {
 		g.Handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(g.server.Close)
-	g.idp = newIDP(t, g.server.URL+Prefix+"example/callback")
+	g.idp = openidtest.Start(t, g.server.URL+Prefix+"example/callback")
 	o := Options{
 		Providers: []Settings{{
-			Name: "example", Title: "Example", Issuer: g.idp.issuer, ClientID: g.idp.client,
-			ClientSecret: func() string { return clientPassword },
+			Name: "example", Title: "Example", Issuer: g.idp.Issuer, ClientID: g.idp.ClientID,
+			ClientSecret: func() string { return openidtest.Secret },
 			Scopes:       []string{"profile", "email", "offline_access"}, RoleClaim: "groups",
 		}},
 		Origins: []string{g.server.URL}, Redis: g.redis, Now: g.clock, Log: slog.New(slog.DiscardHandler),
@@ -272,7 +162,7 @@ func (g *gate) goOut(t *testing.T, b *browser, query string) {
 	if request == "" {
 		t.Fatalf("no page of the provider: %s %s", page.Status, page.Request.URL)
 	}
-	answer, err := b.PostForm(g.idp.issuer+"login/username", url.Values{
+	answer, err := b.PostForm(g.idp.Issuer+"login/username", url.Values{
 		"id": {request}, "username": {"test-user@127.0.0.1"}, "password": {"verysecure"},
 	})
 	if err != nil {

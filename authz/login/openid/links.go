@@ -3,7 +3,9 @@ package openid
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,10 +17,15 @@ type Ref struct{ UserID, SessionID string }
 
 // Links know which sessions a provider's subject and session have here, so that
 // its sign-out finds them.
-type Links struct{ redis redis.UniversalClient }
+type Links struct {
+	redis redis.UniversalClient
+	now   func() time.Time
+}
 
 // NewLinks returns Links in Redis.
-func NewLinks(client redis.UniversalClient) *Links { return &Links{redis: client} }
+func NewLinks(client redis.UniversalClient, now func() time.Time) *Links {
+	return &Links{redis: client, now: now}
+}
 
 // Enter notes ref under the identity's subject and session, for as long as the
 // session can live.
@@ -29,7 +36,11 @@ func (l *Links) Enter(ctx context.Context, who Identity, ref Ref, life time.Dura
 	}
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, key := range keys {
-			p.SAdd(ctx, key, ref.UserID+"\x00"+ref.SessionID)
+			now := l.now()
+			// What can live no longer makes room, or the list of who signs in every day
+			// would only grow.
+			p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
+			p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(life).UnixMilli()), Member: ref.UserID + "\x00" + ref.SessionID})
 			p.Expire(ctx, key, life)
 		}
 		return nil
@@ -47,17 +58,48 @@ func (l *Links) Find(ctx context.Context, provider, subject, sid string) ([]Ref,
 	if sid != "" {
 		key = linkKey("sid", provider, sid)
 	}
-	members, err := l.redis.SMembers(ctx, key).Result()
+	members, err := l.redis.ZRange(ctx, key, 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("%w: find a provider's sessions: %w", ErrUnavailable, err)
 	}
 	refs := make([]Ref, 0, len(members))
 	for _, m := range members {
 		if user, session, ok := strings.Cut(m, "\x00"); ok {
-			refs = append(refs, Ref{UserID: user, SessionID: session})
+			ref, err := l.Current(ctx, Ref{UserID: user, SessionID: session})
+			if err != nil {
+				return nil, err
+			}
+			refs = append(refs, ref)
 		}
 	}
 	return refs, nil
+}
+
+// maxMoves bounds how often a session's name is followed.
+const maxMoves = 64
+
+// Moved notes that the session of from has another id from now on, as after a
+// second factor, for as long as it can live.
+func (l *Links) Moved(ctx context.Context, from Ref, to string, life time.Duration) error {
+	if err := l.redis.Set(ctx, linkKey("moved", from.UserID, from.SessionID), to, life).Err(); err != nil {
+		return fmt.Errorf("%w: note a session's new id: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Current is the session of ref under the id that it has now.
+func (l *Links) Current(ctx context.Context, ref Ref) (Ref, error) {
+	for range maxMoves {
+		to, err := l.redis.Get(ctx, linkKey("moved", ref.UserID, ref.SessionID)).Result()
+		if errors.Is(err, redis.Nil) {
+			break
+		}
+		if err != nil {
+			return ref, fmt.Errorf("%w: find a session's new id: %w", ErrUnavailable, err)
+		}
+		ref.SessionID = to
+	}
+	return ref, nil
 }
 
 // linkKey holds no name of a person in clear.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"gatehouse/authz/login/openid/openidtest"
 )
 
 func (g *gate) tell(t *testing.T, tokens ...string) int {
@@ -21,7 +23,7 @@ func (g *gate) tell(t *testing.T, tokens ...string) int {
 
 func (g *gate) logoutClaims(id string) map[string]any {
 	return map[string]any{
-		"iss": g.idp.issuer, "aud": g.idp.client, "iat": time.Now().Unix(), "exp": time.Now().Add(2 * time.Minute).Unix(), "jti": id,
+		"iss": g.idp.Issuer, "aud": g.idp.ClientID, "iat": time.Now().Unix(), "exp": time.Now().Add(2 * time.Minute).Unix(), "jti": id,
 		"sub": "somebody", "sid": "provider-session-1", "events": map[string]any{logoutEvent: map[string]any{}},
 	}
 }
@@ -35,7 +37,7 @@ func (g *gate) ended() []string {
 func TestAProvidersServerEndsItsSessions(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	token := g.idp.logoutToken(t, g.logoutClaims("1"))
+	token := g.idp.LogoutToken(t, g.logoutClaims("1"))
 	if code := g.tell(t, token); code != http.StatusOK {
 		t.Fatalf("%d", code)
 	}
@@ -48,7 +50,7 @@ func TestAProvidersServerEndsItsSessions(t *testing.T) {
 	without := g.logoutClaims("2")
 	delete(without, "sid")
 	delete(without, "exp")
-	if code := g.tell(t, g.idp.logoutToken(t, without)); code != http.StatusOK || len(g.ended()) != 2 {
+	if code := g.tell(t, g.idp.LogoutToken(t, without)); code != http.StatusOK || len(g.ended()) != 2 {
 		t.Errorf("all of a subject: %d, %q", code, g.ended())
 	}
 }
@@ -59,7 +61,7 @@ func TestASignOutThatWasNotCarriedOutCanBeToldAgain(t *testing.T) {
 	g.mu.Lock()
 	g.outErr = ErrUnavailable
 	g.mu.Unlock()
-	token := g.idp.logoutToken(t, g.logoutClaims("1"))
+	token := g.idp.LogoutToken(t, g.logoutClaims("1"))
 	if code := g.tell(t, token); code != http.StatusServiceUnavailable {
 		t.Fatalf("%d", code)
 	}
@@ -74,56 +76,56 @@ func TestASignOutThatWasNotCarriedOutCanBeToldAgain(t *testing.T) {
 func TestALogoutTokenThatIsNoneEndsNothing(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	stranger := newIDP(t)
+	stranger := openidtest.Start(t)
 	for name, token := range map[string]func() string{
 		"an ID token": func() string { return g.signIn(t, g.browser(t), "").token.Extra("id_token").(string) },
 		"no event": func() string {
 			c := g.logoutClaims("a")
 			delete(c, "events")
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"an event that is no object": func() string {
 			c := g.logoutClaims("b")
 			c["events"] = map[string]any{logoutEvent: true}
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"a nonce": func() string {
 			c := g.logoutClaims("c")
 			c["nonce"] = "n"
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"no jti": func() string {
 			c := g.logoutClaims("")
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"nobody": func() string {
 			c := g.logoutClaims("d")
 			delete(c, "sub")
 			delete(c, "sid")
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"old": func() string {
 			c := g.logoutClaims("e")
 			c["iat"] = time.Now().Add(-time.Hour).Unix()
 			delete(c, "exp")
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"expired": func() string {
 			c := g.logoutClaims("f")
 			c["exp"] = time.Now().Add(-2 * time.Minute).Unix()
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"for another client": func() string {
 			c := g.logoutClaims("g")
 			c["aud"] = "other"
-			return g.idp.logoutToken(t, c)
+			return g.idp.LogoutToken(t, c)
 		},
 		"of another provider": func() string {
 			c := g.logoutClaims("h")
-			c["iss"] = stranger.issuer
-			return stranger.logoutToken(t, c)
+			c["iss"] = stranger.Issuer
+			return stranger.LogoutToken(t, c)
 		},
-		"signed by a stranger": func() string { return stranger.logoutToken(t, g.logoutClaims("i")) },
+		"signed by a stranger": func() string { return stranger.LogoutToken(t, g.logoutClaims("i")) },
 		"no JWT":               func() string { return "x" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,11 +153,11 @@ func TestTheProvidersPageEndsASessionByItsNameThere(t *testing.T) {
 		query url.Values
 		code  int
 	}{
-		"both":             {url.Values{"iss": {g.idp.issuer}, "sid": {"s"}}, http.StatusOK},
-		"no session":       {url.Values{"iss": {g.idp.issuer}}, http.StatusBadRequest},
-		"an empty session": {url.Values{"iss": {g.idp.issuer}, "sid": {""}}, http.StatusBadRequest},
+		"both":             {url.Values{"iss": {g.idp.Issuer}, "sid": {"s"}}, http.StatusOK},
+		"no session":       {url.Values{"iss": {g.idp.Issuer}}, http.StatusBadRequest},
+		"an empty session": {url.Values{"iss": {g.idp.Issuer}, "sid": {""}}, http.StatusBadRequest},
 		"another issuer":   {url.Values{"iss": {"https://evil.example.com"}, "sid": {"s"}}, http.StatusBadRequest},
-		"two sessions":     {url.Values{"iss": {g.idp.issuer}, "sid": {"s", "t"}}, http.StatusBadRequest},
+		"two sessions":     {url.Values{"iss": {g.idp.Issuer}, "sid": {"s", "t"}}, http.StatusBadRequest},
 		"nothing":          {url.Values{}, http.StatusBadRequest},
 	} {
 		if answer := g.browser(t).get(t, at+c.query.Encode()); answer.StatusCode != c.code {
@@ -170,7 +172,7 @@ func TestTheProvidersPageEndsASessionByItsNameThere(t *testing.T) {
 func TestLinksFindASessionByThePersonAndByTheProvidersSession(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	l := NewLinks(g.redis)
+	l := NewLinks(g.redis, g.clock)
 	who := Identity{Provider: "example", Subject: "alice", SessionID: "p1"}
 	one, two := Ref{UserID: "u", SessionID: "s1"}, Ref{UserID: "u", SessionID: "s2"}
 	for ref, sid := range map[Ref]string{one: "p1", two: "p2"} {

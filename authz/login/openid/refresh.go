@@ -24,13 +24,16 @@ const (
 // that were taken away, and accounts that were closed, count here too. It works
 // beside the requests; several replicas share the work.
 type Refresher struct {
-	Handler *Handler
+	// Handler is the one of today, or nil while no configuration is known: then
+	// nobody is asked, and nobody ended.
+	Handler func() *Handler
 	Grants  *Grants
-	// Every is the time between two questions about a session; 0 never asks.
-	Every time.Duration
+	// Every is the time between two questions about a session of a provider; 0
+	// asks no more.
+	Every func(provider string) time.Duration
 	// MaxStale is how long a session outlives its provider's silence; 0 means for
 	// as long as it may.
-	MaxStale time.Duration
+	MaxStale func(provider string) time.Duration
 	// Confirmed gives a session its person's roles anew; an error with ErrEnded in
 	// its chain says that there is no such session any more.
 	Confirmed func(ctx context.Context, ref Ref, who Identity) error
@@ -44,13 +47,14 @@ var ErrEnded = errors.New("the session has ended")
 
 // Begin has a session's provider asked again, if it gave a refresh token.
 func (f *Refresher) Begin(ctx context.Context, who Identity, token *oauth2.Token, ref Ref, expires time.Time) error {
-	if token.RefreshToken == "" || f.Every == 0 {
+	every := f.Every(who.Provider)
+	if token.RefreshToken == "" || every == 0 {
 		return nil
 	}
 	now := f.Grants.now()
 	return f.Grants.keep(ctx, Grant{
 		Ref: ref, Provider: who.Provider, Subject: who.Subject, RefreshToken: token.RefreshToken, Confirmed: now, Expires: expires,
-	}, now.Add(f.Every))
+	}, now.Add(every))
 }
 
 // Run works until ctx ends.
@@ -71,15 +75,19 @@ func (f *Refresher) Run(ctx context.Context) {
 
 // Once refreshes what is due, at most a batch, and says how many it was.
 func (f *Refresher) Once(ctx context.Context) (int, error) {
+	h := f.Handler()
+	if h == nil {
+		return 0, nil
+	}
 	claimed, err := f.Grants.claim(ctx, refreshBatch)
 	errs := []error{err}
 	for _, session := range claimed {
-		errs = append(errs, f.refresh(ctx, session))
+		errs = append(errs, f.refresh(ctx, h, session))
 	}
 	return len(claimed), errors.Join(errs...)
 }
 
-func (f *Refresher) refresh(ctx context.Context, session string) error {
+func (f *Refresher) refresh(ctx context.Context, h *Handler, session string) error {
 	grant, err := f.Grants.read(ctx, session)
 	if errors.Is(err, errGone) {
 		return f.Grants.drop(ctx, session)
@@ -89,7 +97,7 @@ func (f *Refresher) refresh(ctx context.Context, session string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	who, token, err := f.ask(ctx, grant)
+	who, token, err := f.ask(ctx, h, grant)
 	var refused *Failure
 	switch {
 	case errors.As(err, &refused):
@@ -108,7 +116,11 @@ func (f *Refresher) refresh(ctx context.Context, session string) error {
 		return errors.Join(err, f.next(ctx, grant, token, refreshRetry))
 	}
 	grant.Confirmed = f.Grants.now()
-	return f.next(ctx, grant, token, f.Every)
+	every := f.Every(grant.Provider)
+	if every == 0 {
+		return f.Grants.drop(ctx, session)
+	}
+	return f.next(ctx, grant, token, every)
 }
 
 func (f *Refresher) next(ctx context.Context, grant Grant, token *oauth2.Token, in time.Duration) error {
@@ -121,7 +133,7 @@ func (f *Refresher) next(ctx context.Context, grant Grant, token *oauth2.Token, 
 // later is for a provider that does not answer.
 func (f *Refresher) later(ctx context.Context, grant Grant, err error) error {
 	now := f.Grants.now()
-	if f.MaxStale > 0 && now.Sub(grant.Confirmed) > f.MaxStale {
+	if most := f.MaxStale(grant.Provider); most > 0 && now.Sub(grant.Confirmed) > most {
 		return f.end(ctx, grant, fmt.Errorf("its provider has not answered since %s: %w", grant.Confirmed.UTC().Format(time.RFC3339), err))
 	}
 	return errors.Join(err, f.Grants.keep(ctx, grant, now.Add(refreshRetry)))
@@ -136,8 +148,8 @@ func (f *Refresher) end(ctx context.Context, grant Grant, why error) error {
 
 // ask refreshes a grant (Core section 12). An answer with an ID token speaks of
 // the same person.
-func (f *Refresher) ask(ctx context.Context, grant Grant) (Identity, *oauth2.Token, error) {
-	p := f.Handler.providers[grant.Provider]
+func (f *Refresher) ask(ctx context.Context, h *Handler, grant Grant) (Identity, *oauth2.Token, error) {
+	p := h.providers[grant.Provider]
 	if p == nil {
 		return Identity{}, nil, failure("provider_unknown", "its provider "+grant.Provider+" is configured no longer")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -49,7 +50,8 @@ func newKeeper(t *testing.T) *keeper {
 		t.Fatal(err)
 	}
 	k.Refresher = &Refresher{
-		Handler: k.gate.Handler, Grants: grants, Every: 10 * time.Minute, MaxStale: time.Hour, Log: slog.New(slog.DiscardHandler),
+		Handler: func() *Handler { return k.gate.Handler }, Grants: grants,
+		Every: func(string) time.Duration { return 10 * time.Minute }, MaxStale: func(string) time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler),
 		Confirmed: func(_ context.Context, _ Ref, who Identity) error {
 			k.confirmed = append(k.confirmed, who)
 			return k.confirmError
@@ -83,12 +85,12 @@ func (k *keeper) once(t *testing.T) (n int, err error) {
 func TestRolesThatWereTakenAwayAtTheProviderAreTakenAwayHere(t *testing.T) {
 	t.Parallel()
 	k := newKeeper(t)
-	k.idp.storage.setRoles("admin")
+	k.idp.SetRoles("admin")
 	k.begin(t)
 	if n, err := k.once(t); n != 0 || err != nil {
 		t.Fatalf("before it is due: %d, %v", n, err)
 	}
-	k.idp.storage.setRoles("guest")
+	k.idp.SetRoles("guest")
 	for i := range 3 { // the provider replaces the refresh token each time
 		k.pass(10 * time.Minute)
 		if n, err := k.once(t); n != 1 || err != nil {
@@ -104,7 +106,7 @@ func TestAnAccountThatIsClosedAtTheProviderEndsTheSession(t *testing.T) {
 	t.Parallel()
 	k := newKeeper(t)
 	got := k.begin(t)
-	if err := k.idp.storage.TerminateSession(t.Context(), got.who.Subject, k.idp.client); err != nil {
+	if err := k.idp.Storage.TerminateSession(t.Context(), got.who.Subject, k.idp.ClientID); err != nil {
 		t.Fatal(err)
 	}
 	k.pass(10 * time.Minute)
@@ -125,7 +127,7 @@ func TestAProviderThatIsSilentKeepsSessionsForAWhile(t *testing.T) {
 	t.Parallel()
 	k := newKeeper(t)
 	k.begin(t)
-	k.idp.setAway(true)
+	k.idp.SetAway(true)
 	k.pass(10 * time.Minute)
 	if _, err := k.once(t); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("got %v", err)
@@ -146,12 +148,12 @@ func TestAProviderThatIsBackConfirmsTheSession(t *testing.T) {
 	t.Parallel()
 	k := newKeeper(t)
 	k.begin(t)
-	k.idp.setAway(true)
+	k.idp.SetAway(true)
 	k.pass(10 * time.Minute)
 	if _, err := k.once(t); err == nil {
 		t.Fatal("no error")
 	}
-	k.idp.setAway(false)
+	k.idp.SetAway(false)
 	k.pass(refreshRetry)
 	if n, err := k.once(t); n != 1 || err != nil || len(k.confirmed) != 1 {
 		t.Errorf("%d, %v, %v", n, err, k.confirmed)
@@ -220,5 +222,44 @@ func TestWithoutARefreshTokenNobodyIsAsked(t *testing.T) {
 	k.pass(time.Hour)
 	if n, err := k.once(t); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestWithoutAConfigurationNobodyIsAskedAndNobodyEnded(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t)
+	k.begin(t)
+	k.pass(10 * time.Minute)
+	k.Refresher.Handler = func() *Handler { return nil }
+	if n, err := k.once(t); n != 0 || err != nil || len(k.ended) > 0 {
+		t.Errorf("%d, %v, ended %v", n, err, k.ended)
+	}
+	k.Refresher.Handler = func() *Handler { return k.gate.Handler }
+	if n, err := k.once(t); n != 1 || err != nil || len(k.confirmed) != 1 {
+		t.Errorf("once it is known: %d, %v, %v", n, err, k.confirmed)
+	}
+}
+
+func TestASessionIsFoundUnderTheNameThatItHasNow(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	links, who := NewLinks(g.redis, g.clock), Identity{Provider: "example", Subject: "s", SessionID: "sid"}
+	if err := links.Enter(t.Context(), who, Ref{"u", "1"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for _, move := range [][2]string{{"1", "2"}, {"2", "3"}} {
+		if err := links.Moved(t.Context(), Ref{"u", move[0]}, move[1], time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refs, err := links.Find(t.Context(), "example", "s", "")
+	if err != nil || len(refs) != 1 || refs[0] != (Ref{"u", "3"}) {
+		t.Errorf("found %v, %v", refs, err)
+	}
+	for i := range 2 * maxMoves { // a circle, which nobody makes
+		_ = links.Moved(t.Context(), Ref{"u", fmt.Sprint("c", i%2)}, fmt.Sprint("c", (i+1)%2), time.Hour)
+	}
+	if _, err := links.Current(t.Context(), Ref{"u", "c0"}); err != nil {
+		t.Error(err)
 	}
 }

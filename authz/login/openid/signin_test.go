@@ -13,13 +13,13 @@ import (
 func TestAPersonSignsInAtTheProviderAndComesBackToWhereTheyWere(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	g.idp.storage.setRoles("admin", "clerk")
+	g.idp.SetRoles("admin", "clerk")
 	got := g.signIn(t, g.browser(t), "?next="+url.QueryEscape("/orders?page=2"))
 	if got.err != nil || got.next != "/orders?page=2" {
 		t.Fatalf("%+v", got)
 	}
 	who := got.who
-	if who.Provider != "example" || who.Subject == "" || who.Issuer != g.idp.issuer || who.Email == "" || who.SessionID != "provider-session-1" ||
+	if who.Provider != "example" || who.Subject == "" || who.Issuer != g.idp.Issuer || who.Email == "" || who.SessionID != "provider-session-1" ||
 		!slices.Equal(who.Roles, []string{"admin", "clerk"}) || who.AuthTime.IsZero() {
 		t.Errorf("%+v", who)
 	}
@@ -50,7 +50,7 @@ func TestTheRequestIsTheOneThatTheStandardsWant(t *testing.T) {
 	}
 	q := to.Query()
 	for name, want := range map[string]string{
-		"response_type": "code", "client_id": g.idp.client, "redirect_uri": g.server.URL + Prefix + "example/callback",
+		"response_type": "code", "client_id": g.idp.ClientID, "redirect_uri": g.server.URL + Prefix + "example/callback",
 		"code_challenge_method": "S256", "max_age": "0", "prompt": "login", "scope": "openid profile email offline_access",
 	} {
 		if q.Get(name) != want {
@@ -193,21 +193,21 @@ func TestASignInThatWasAskedForAnewMustHaveHappenedSince(t *testing.T) {
 func TestAProviderThatIsAwayCostsItsOwnUsersTheirSignInUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	g.idp.setAway(true)
+	g.idp.SetAway(true)
 	g.browser(t).get(t, g.server.URL+Prefix+"example/start")
 	if err := g.last(t).err; !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("got %v", err)
 	}
-	g.idp.setAway(false)
+	g.idp.SetAway(false)
 	g.pass(retryAfter)
 	b := g.browser(t)
 	g.goOut(t, b, "")
-	g.idp.setAway(true)
+	g.idp.SetAway(true)
 	b.get(t, b.back.String())
 	if err := g.last(t).err; !errors.Is(err, ErrUnavailable) {
 		t.Errorf("away at the exchange: %v", err)
 	}
-	g.idp.setAway(false)
+	g.idp.SetAway(false)
 	if got := g.signIn(t, g.browser(t), ""); got.err != nil {
 		t.Errorf("back again: %v", got.err)
 	}

@@ -6,7 +6,7 @@ ALTER TABLE users ADD COLUMN email TEXT NOT NULL DEFAULT '';
 CREATE TABLE credentials (
     id         TEXT PRIMARY KEY,
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    kind       TEXT NOT NULL CHECK (kind IN ('totp', 'recovery', 'passkey', 'api_key', 'reset')),
+    kind       TEXT NOT NULL CHECK (kind IN ('totp', 'recovery', 'passkey', 'api_key', 'reset', 'openid')),
     lookup     TEXT,
     label      TEXT NOT NULL,
     data       TEXT NOT NULL,
