@@ -40,9 +40,11 @@ func startEdge(t pack.TB, app *pack.Upstream) *edge {
 	e := &edge{addr: ports.Addr(0), admin: ports.Addr(2), app: app}
 	config, err := json.Marshal(filterpolicy.Config{
 		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true,
-		Rules: []filterpolicy.Rule{{Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
+		ScanService: "app_http2", // it is never asked: there is no gate
+		Rules: []filterpolicy.Rule{{Path: toHTTP1 + scanning, Policy: "scanning"}, {Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
 		Policies: map[string]filterpolicy.Policy{
 			"base":      {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile}},
+			"scanning":  {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), Scan: &filterpolicy.Scan{When: filterpolicy.ScanAlways}}},
 			"rewriting": {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile, Names: upload.NamesRewrite}},
 		},
 	})
