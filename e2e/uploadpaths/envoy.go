@@ -41,7 +41,7 @@ func startEdge(t pack.TB, app *pack.Upstream) *edge {
 	config, err := json.Marshal(filterpolicy.Config{
 		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true,
 		ScanService: "app_http2", // it is never asked: there is no gate
-		Rules: []filterpolicy.Rule{{Path: toHTTP1 + scanning, Policy: "scanning"}, {Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
+		Rules:       []filterpolicy.Rule{{Path: toHTTP1 + scanning, Policy: "scanning"}, {Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
 		Policies: map[string]filterpolicy.Policy{
 			"base":      {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile}},
 			"scanning":  {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), Scan: &filterpolicy.Scan{When: filterpolicy.ScanAlways}}},
