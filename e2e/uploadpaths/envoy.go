@@ -96,7 +96,7 @@ func (e *edge) stat(ctx context.Context, name string) (int, error) {
 	}
 	_, value, found := strings.Cut(strings.TrimSpace(string(text)), ": ")
 	if !found {
-		return 0, fmt.Errorf("Envoy has no %s: %q", name, text)
+		return 0, fmt.Errorf("no %s among the numbers of Envoy: %q", name, text)
 	}
 	return strconv.Atoi(value)
 }
