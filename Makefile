@@ -91,6 +91,14 @@ $(STAMPS)/postgres: .ci/requirements-postgres.txt .ci/wheel-binary
 	else echo "no PostgreSQL and no wheel for $$(uname -m): install your distribution's postgresql"; fi
 	@mkdir -p $(STAMPS) && touch $@
 
+# Scanners for uploads: clamd and an ICAP server, for tests alone. The packages' own are preferred; Debian's are unpacked, not installed.
+SCANNERS := $(if $(and $(shell PATH="$$PATH:/usr/sbin" command -v clamd),$(shell command -v c-icap)),,$(STAMPS)/clamav)
+
+$(STAMPS)/clamav: .ci/debian-tree
+	@echo "fetching clamd and c-icap"
+	@.ci/debian-tree $(TOOLS)/clamav clamav-daemon libclamav12 c-icap libicapapi5
+	@mkdir -p $(STAMPS) && touch $@
+
 # The race detector is linked with a C compiler.
 RACE = $(if $(shell command -v gcc),-race,$(info no gcc: tests run without the race detector))
 
@@ -100,7 +108,7 @@ NO_BROWSER = $(if $(CHROMIUM)$(CI),,-skip 'InChromium$$' \
   $(info no chromium: the console is not looked at in a browser (Debian: apt-get install chromium)))
 
 .PHONY: test
-test: build tools $(POSTGRES) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
+test: build tools $(POSTGRES) $(SCANNERS) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
 	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 6m ./...
 
 .PHONY: check

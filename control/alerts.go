@@ -67,6 +67,7 @@ func (c *control) prepare(compiled *policy.Compiled) (prepared, error) {
 	return prepared{drop: drop, apply: func() {
 		callers()
 		c.useScanner(compiled)
+		c.useUploads(compiled)
 		c.conclude(known, c.systems.put)
 		if c.alerts == nil {
 			return

@@ -39,16 +39,17 @@ const (
 
 // control is everything bound and opened, with nothing served yet.
 type control struct {
-	o      Options
-	owned  []io.Closer // closed from the last to the first
-	first  edition
-	redis  redis.UniversalClient
-	xds    *xds.Server
-	authz  *authzPolicy
-	events *event.Writer
-	intake *intake.Intake
-	scans  *scan.Service
-	status *status
+	o       Options
+	owned   []io.Closer // closed from the last to the first
+	first   edition
+	redis   redis.UniversalClient
+	xds     *xds.Server
+	authz   *authzPolicy
+	events  *event.Writer
+	intake  *intake.Intake
+	scans   *scan.Service
+	uploads *uploads
+	status  *status
 
 	publisher *publisher
 	store     *store.Store // nil if none is named
@@ -72,6 +73,7 @@ func Run(ctx context.Context, o Options) error {
 	redis.SetLogger(redisLog{o.Log})
 	audit.CaptureLog(o.Log)
 	c := &control{o: o, status: &status{}, scans: scan.NewService(o.Log)}
+	c.uploads = &uploads{scans: c.scans}
 	if err := c.assemble(ctx); err != nil {
 		return errors.Join(err, c.close())
 	}
@@ -176,6 +178,7 @@ func (c *control) run(ctx context.Context) error {
 	defer behind.Wait()
 	defer stop()
 	c.useScanner(c.first.compiled)
+	c.useUploads(c.first.compiled)
 	c.publisher.first(ctx, c.first)
 	changed := make(chan struct{}, 1)
 	files := &watcher{paths: c.paths, known: c.first.files(c.o.Config), poll: c.o.timing.poll, settle: c.o.timing.settle, log: c.o.Log}

@@ -17,3 +17,10 @@ func (c *control) useScanner(compiled *policy.Compiled) {
 		c.o.Log.Error("the scanner stays that of the policy before", "error", err)
 	}
 }
+
+// useUploads has files of the API judged by the policy.
+func (c *control) useUploads(compiled *policy.Compiled) {
+	if err := c.uploads.use(compiled); err != nil { // it was compiled with the policy
+		c.o.Log.Error("files are judged by the policy before", "error", err)
+	}
+}

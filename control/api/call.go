@@ -13,6 +13,7 @@ import (
 // call is what the middlewares tell one another about a call.
 type call struct {
 	request *http.Request
+	writer  http.ResponseWriter
 	caller  Caller
 	// quiet calls were told of already, such as the second of many too many.
 	quiet bool

@@ -15,6 +15,9 @@ const maxRequestID = 128
 
 type requestIDKey struct{}
 
+// wholeBodyKey is where a body is kept that is bounded by its operation.
+type wholeBodyKey struct{}
+
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
@@ -64,6 +67,8 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 			return
 		}
 		// One more than an operation reads, so that the operation says 413.
+		// registerUploads alone reads the whole.
+		r = r.WithContext(context.WithValue(r.Context(), wholeBodyKey{}, r.Body))
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody+1)
 		if handler, pattern := mux.Handler(r); pattern == "" {
 			notFound(w, r, handler)

@@ -13,8 +13,8 @@ const feature = "api"
 // report makes every call an event, once it is answered: who, what and how it
 // went, never what it said.
 func (s *Server) report(ctx huma.Context, next func(huma.Context)) {
-	r, _ := unwrap(ctx)
-	c := &call{request: r}
+	r, w := unwrap(ctx)
+	c := &call{request: r, writer: w}
 	ended := false
 	defer func() {
 		status := ctx.Status()

@@ -131,6 +131,7 @@ type Sources struct {
 	Alerts   Alerts
 	State    State
 	Reports  CSPReports
+	Uploads  UploadJudge
 }
 
 // Serve registers the operations on Sources.
@@ -149,6 +150,9 @@ func (s *Server) Serve(from Sources) {
 	}
 	if from.Reports != nil {
 		registerCSPReports(s.api, from.Reports)
+	}
+	if from.Uploads != nil {
+		s.registerUploads(from.Uploads)
 	}
 	if from.State != nil {
 		registerState(s.api, from.State)

@@ -83,6 +83,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		"sign-in":         {c.Authz.SignIn, wantSignIn},
 		"policy of auth":  {c.AuthPolicy, "sign-in"},
 		"default policy":  {c.Filter.DefaultPolicy, DefaultPolicy},
+		"verdicts":        {c.Filter.Verdicts, filterpolicy.VerdictsDecisions},
 		"second upstream": {c.Upstreams[1], Upstream{Name: "away", URL: "https://away.example.com:443", Host: "away.example.com", Port: 443, TLS: true}},
 		"alerts": {c.Alerts, AlertSettings{
 			Rules: []alert.Rule{{

@@ -91,6 +91,9 @@ func (d dialer) dial(ctx context.Context, silence time.Duration) (net.Conn, erro
 	return conn, nil
 }
 
+// Failure is what an error of Begin means.
+func Failure(err error) scan.Finding { return failure(err) }
+
 // failure is what an error means: that the scanner took too long, or that it
 // could not be asked.
 func failure(err error) scan.Finding {

@@ -73,6 +73,71 @@ func (l *link) answer(s *scan.Session) {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+func TestMoreFilesThanTheScannerTakesAreATimeOutOnceTheyHaveWaited(t *testing.T) {
+	t.Parallel()
+	clamd := pack.StartClamd(t)
+	service := NewService(quiet())
+	if err := service.Use(&Config{Kind: Clamd, Address: clamd.Socket, MaxScans: 2}); err != nil {
+		t.Fatal(err)
+	}
+	var open []File
+	for range 2 {
+		f, err := service.Begin(t.Context(), "txt", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, f)
+	}
+	_, err := service.Begin(t.Context(), "txt", minSilence)
+	if found := Failure(err); err == nil || found.Outcome != scan.TimedOut || !strings.Contains(found.Text, "max_scans") {
+		t.Errorf("%v, %+v", err, found)
+	}
+	open[0].Close()
+	open[0].Close() // gives one place back, however often it is called
+	f, err := service.Begin(t.Context(), "txt", time.Minute)
+	if err != nil {
+		t.Fatalf("no place after one was given back: %v", err)
+	}
+	if found := f.Finish(); found.Outcome != scan.Clean {
+		t.Errorf("%+v", found)
+	}
+	if _, err := service.Begin(t.Context(), "txt", minSilence); err == nil {
+		t.Error("a place was given back twice")
+	}
+	f.Close()
+	open[1].Close()
+}
+
+func TestARequestThatWaitsForAPlaceInVainIsWhatThePolicySaysOfATimeOut(t *testing.T) {
+	t.Parallel()
+	clamd := pack.StartClamd(t)
+	service := NewService(quiet())
+	if err := service.Use(&Config{Kind: Clamd, Address: clamd.Socket, MaxScans: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := service.Begin(t.Context(), "txt", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, accept := range []bool{false, true} {
+		l := serve(t, service)
+		var s scan.Session
+		s.Start(scan.Settings{Always: true, Millis: 500, AcceptTimeout: accept}, l)
+		s.Begin("txt")
+		s.Write([]byte("an honest text"))
+		s.End(false)
+		for s.Waiting() {
+			l.answer(&s)
+		}
+		bad, refused := s.Bad()
+		noted, told := s.Noted()
+		if refused == accept || told != accept || (bad.Outcome != scan.TimedOut && noted.Outcome != scan.TimedOut) {
+			t.Errorf("accept %v: bad %+v, noted %+v", accept, bad, noted)
+		}
+	}
+}
+
 func TestASessionAndTheServiceUnderstandEachOther(t *testing.T) {
 	t.Parallel()
 	clamd := pack.StartClamd(t)

@@ -77,12 +77,28 @@ func clamdBinary() (path string, env []string, err error) {
 			return path, nil, nil
 		}
 	}
-	for dir, err := os.Getwd(); err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		root := filepath.Join(dir, ".tools", "clamav")
-		if binary := filepath.Join(root, "usr", "sbin", "clamd"); exists(binary) {
+	root, env, err := scanners()
+	if err != nil {
+		return "", nil, err
+	}
+	if binary := filepath.Join(root, "usr", "sbin", "clamd"); exists(binary) {
+		return binary, env, nil
+	}
+	return "", nil, errors.New("no clamd: install Debian's clamav-daemon, or run make test, which fetches it into .tools/clamav")
+}
+
+// scanners is where make test unpacks what is not installed, and the environment
+// in which programs find the libraries that came with them.
+func scanners() (root string, env []string, err error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", nil, err
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if root = filepath.Join(dir, ".tools", "clamav"); exists(root) {
 			libraries, err := filepath.Glob(filepath.Join(root, "usr", "lib", "*-linux-gnu"))
-			return binary, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}, err
+			return root, []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")}, err
 		}
 	}
-	return "", nil, errors.New("no clamd: install Debian's clamav-daemon, or run make test, which fetches it")
+	return "", nil, nil
 }

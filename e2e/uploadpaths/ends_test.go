@@ -86,3 +86,16 @@ func (e *edge) expectWhole(t *testing.T, client *http.Client, how ending, path s
 		t.Errorf("%s: the upstream got something else than the %d bytes sent: %+v", s.name, len(s.body), seen)
 	}
 }
+
+// expectNoScanWithoutGate: a policy scans, and Envoy's configuration has the filter
+// only once. Files would pass unscanned; they must not pass.
+func expectNoScanWithoutGate(t *testing.T, e *edge) {
+	t.Helper()
+	client := pack.HTTP2()
+	t.Cleanup(client.CloseIdleConnections)
+	for _, how := range endings {
+		t.Run(how.name, func(t *testing.T) {
+			e.expectRefused(t, client, how, toHTTP1+scanning, text(5_000).refused("a text that nobody would scan", http.StatusServiceUnavailable))
+		})
+	}
+}

@@ -40,9 +40,11 @@ func startEdge(t pack.TB, app *pack.Upstream) *edge {
 	e := &edge{addr: ports.Addr(0), admin: ports.Addr(2), app: app}
 	config, err := json.Marshal(filterpolicy.Config{
 		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true,
-		Rules: []filterpolicy.Rule{{Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
+		ScanService: "app_http2", // it is never asked: there is no gate
+		Rules:       []filterpolicy.Rule{{Path: toHTTP1 + scanning, Policy: "scanning"}, {Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
 		Policies: map[string]filterpolicy.Policy{
 			"base":      {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile}},
+			"scanning":  {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), Scan: &filterpolicy.Scan{When: filterpolicy.ScanAlways}}},
 			"rewriting": {Uploads: &filterpolicy.Uploads{Allow: upload.KnownGroups(), MaxFileSize: maxFile, Names: upload.NamesRewrite}},
 		},
 	})
@@ -94,7 +96,7 @@ func (e *edge) stat(ctx context.Context, name string) (int, error) {
 	}
 	_, value, found := strings.Cut(strings.TrimSpace(string(text)), ": ")
 	if !found {
-		return 0, fmt.Errorf("Envoy has no %s: %q", name, text)
+		return 0, fmt.Errorf("no %s among the numbers of Envoy: %q", name, text)
 	}
 	return strconv.Atoi(value)
 }

@@ -35,6 +35,8 @@ const (
 	toHTTP2 = "/http2"
 	// rewriting, behind one of them, is where names are rewritten.
 	rewriting = "/rewriting"
+	// scanning is where files are to be scanned, in an Envoy that has no gate for it.
+	scanning = "/scanning"
 )
 
 // sendTimeout bounds one upload, under whatever load.

@@ -16,6 +16,7 @@ func TestUploadsThroughEveryPath(t *testing.T) {
 	e := startEdge(t, pack.StartUpstream(t, nil))
 	t.Run("no complete request reaches the upstream that was refused", func(t *testing.T) { expectNothingCompleteThatWasRefused(t, e) })
 	t.Run("nothing that is held makes Envoy answer 413", func(t *testing.T) { expectNoPauseToCost413(t, e) })
+	t.Run("without a gate, what is to be scanned is refused", func(t *testing.T) { expectNoScanWithoutGate(t, e) })
 	t.Run("a thousand uploads leave nothing behind", func(t *testing.T) {
 		r := e.soak(t, 1000)
 		grown := (r.Late.Resident - r.Early.Resident) >> 20
