@@ -28,6 +28,7 @@ func BenchmarkShapes(b *testing.B) {
 		{"XML of records", "a.xml", "<rows>" + strings.Repeat(`<row id="17"><name>`+"Some One"+`</name><city>Berlin</city></row>`+"\n", 30000) + "</rows>"},
 		{"DOCX stored", "a.docx", sampleDOCXOf("<w:document>" + strings.Repeat(paragraph, 2<<20/len(paragraph)) + "</w:document>")},
 		{"DOCX packed", "a.docx", sampleZIP(b, "[Content_Types].xml=<Types/>", "word/document.xml=<w:document>"+strings.Repeat(paragraph, 2<<20/len(paragraph))+"</w:document>")},
+		{"DOCX of pictures", "a.docx", sampleZIP(b, "[Content_Types].xml=<Types/>", "word/document.xml=<w/>", "word/media/a.jpeg="+largeJPEG(4<<20))},
 		{"XLSX packed", "a.xlsx", sampleZIP(b, "[Content_Types].xml=<Types/>", "xl/worksheets/sheet1.xml=<s>"+strings.Repeat(cell, 2<<20/len(cell))+"</s>")},
 		{"ZIP of text", "a.zip", sampleZIP(b, "a.txt="+strings.Repeat(words, 3000))},
 		{"GZIP of text", "a.gz", zipped(b, strings.Repeat(words+noisy(100, false), 3000))},

@@ -45,7 +45,7 @@ func (c *codeFinder) end() *Refusal {
 // in looks at each "<" of b that has codeLook bytes behind it.
 func (c *codeFinder) in(b []byte) *Refusal {
 	for {
-		i := indexByte(b, '<')
+		i := indexPair(b, '<', &codeNext)
 		if i < 0 || len(b)-i <= codeLook {
 			return nil
 		}
@@ -54,6 +54,11 @@ func (c *codeFinder) in(b []byte) *Refusal {
 			return unsafe(RuleImageCode, "media that carry <"+what)
 		}
 	}
+}
+
+// codeNext has what codeMark begins to read at.
+var codeNext = [256]bool{
+	'?': true, '%': true, 's': true, 'S': true, 'h': true, 'H': true, 'b': true, 'B': true, 'i': true, 'I': true, 'o': true, 'O': true, 'e': true, 'E': true,
 }
 
 // codeTags are elements that make a browser run or load something, or that make it

@@ -150,3 +150,37 @@ func TestTextIsToldEightBytesAtATimeAsByteByByte(t *testing.T) {
 		}
 	}
 }
+
+func TestAPairIsFoundWhereverItStands(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(19, 20))
+	next := [256]bool{'<': true, 'x': true}
+	for range 5000 {
+		b := make([]byte, r.IntN(120))
+		for i := range b {
+			b[i] = "<x;=yyyyyyyyyyyy"[r.IntN(16)]
+		}
+		want := -1
+		for i := 0; i+1 < len(b) && want < 0; i++ {
+			if b[i] == '<' && next[b[i+1]] {
+				want = i
+			}
+		}
+		if got := indexPair(b, '<', &next); got != want {
+			t.Fatalf("%q: %d, not %d", b, got, want)
+		}
+	}
+}
+
+func TestEveryBeginningOfCodeIsLookedAt(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		for _, rest := range append([]string{"?php ", "?=$a", "%=$a ", "script>"}, codeTags...) {
+			b := []byte(rest + " " + strings.Repeat(" ", codeLook))
+			b[0] = byte(c) // #nosec G115 -- below 256
+			if codeMark(b[:codeLook], true) != "" && !codeNext[c] {
+				t.Errorf("%q is passed over", b)
+			}
+		}
+	}
+}

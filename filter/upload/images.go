@@ -125,21 +125,22 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 // a stuffed one, or a restart (ITU-T T.81, B.1.1.5 and B.2.1). The last byte may
 // be either.
 func scanEnd(b []byte) int {
-	at := 0
-	for {
-		i := indexByte(b[at:], 0xff)
-		if i < 0 {
-			return -1
-		}
-		if at += i; at+1 == len(b) {
-			return at
-		}
-		if c := b[at+1]; c != 0 && (c < 0xd0 || c > 0xd7) {
-			return at
-		}
-		at += 2
+	if i := indexPair(b, 0xff, &endsScan); i >= 0 {
+		return i
 	}
+	if n := len(b); n > 0 && b[n-1] == 0xff {
+		return n - 1
+	}
+	return -1
 }
+
+// endsScan has the bytes that make a marker of a 0xff in the scan.
+var endsScan = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c != 0 && (c < 0xd0 || c > 0xd7)
+	}
+	return is
+}()
 
 func (j *jpegCheck) found(marker byte) {
 	j.marker, j.head, j.need = marker, j.head[:0], 2

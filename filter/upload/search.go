@@ -46,6 +46,34 @@ func indexByte(b []byte, c byte) int {
 	return -1
 }
 
+// indexPair is where the first c stands that one of some bytes follows, or -1. In what
+// is compressed, one byte in 256 is c, and a call for each would cost more than the
+// search.
+func indexPair(b []byte, c byte, next *[256]bool) int {
+	le, want := binary.LittleEndian, uint64(c)*eachByte
+	at := 0
+	for ; len(b)-at > 32; at += 32 {
+		s := b[at : at+33]
+		x0, x1, x2, x3 := le.Uint64(s)^want, le.Uint64(s[8:])^want, le.Uint64(s[16:])^want, le.Uint64(s[24:])^want
+		if ((x0-eachByte)&^x0|(x1-eachByte)&^x1|(x2-eachByte)&^x2|(x3-eachByte)&^x3)&highBits == 0 {
+			continue
+		}
+		for word := 0; word < 32; word += 8 {
+			for m := hasZero(le.Uint64(s[word:]) ^ want); m != 0; m &= m - 1 {
+				if i := word + bits.TrailingZeros64(m)/8; s[i] == c && next[s[i+1]] {
+					return at + i
+				}
+			}
+		}
+	}
+	for ; at+1 < len(b); at++ {
+		if b[at] == c && next[b[at+1]] {
+			return at
+		}
+	}
+	return -1
+}
+
 // indexByteFrom is where c stands in b from a place on, or len(b).
 func indexByteFrom(b []byte, from int, c byte) int {
 	if i := indexByte(b[from:], c); i >= 0 {
