@@ -46,7 +46,7 @@ const (
 	tagAddResponse  = 6<<3 | 2
 	tagHeader       = 1<<3 | 2 // HeaderValueOption
 	tagAppend       = 2<<3 | 2
-	tagAppendAction = 3<<3 | 0
+	tagAppendAction = 3 << 3
 	tagKey          = 1<<3 | 2 // HeaderValue, and an entry of a map
 	tagValue        = 2<<3 | 2
 	tagFields       = 1<<3 | 2 // Struct

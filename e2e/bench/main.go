@@ -91,5 +91,5 @@ func report(t pack.TB, contenders []*contender) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("\nratio: median over the rounds of requests/s against plain Envoy in the same round; one Envoy worker each.")
+	fmt.Println("\nratio: median over the rounds of requests/s against the first line in the same round; one Envoy worker each.")
 }
