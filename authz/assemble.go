@@ -248,7 +248,7 @@ func (s *server) serveGRPC(context.Context) error {
 		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
-		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed,
+		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,
 	}))
 	log := accesslog.Options{
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,

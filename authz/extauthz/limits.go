@@ -93,6 +93,9 @@ func (s *Service) settle(t *tally, j *judgement) {
 		case one.skipped:
 		case one.Err == nil:
 			results = append(results, one.Result)
+			if !one.Allowed {
+				s.o.Refusals.Note([]limit.Request{one.request}, results[len(results)-1:])
+			}
 		default:
 			failed = true
 			if s.uncounted(one, j) {

@@ -37,6 +37,8 @@ type Options struct {
 	Store    Store
 	Keys     Keys // nil: API keys open nothing
 	Consents Consents
+	// Refusals hear of what limits refuse; nil keeps none.
+	Refusals *limit.Refusals
 	// Assertions vouch to the upstream for the user; nil vouches for nobody.
 	Assertions *assertion.Issuer
 	// Local counts for limits that say on_redis_error: local, and Members is how

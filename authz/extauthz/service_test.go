@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/authz/internal/redistest"
 	"gatehouse/authz/limit"
 	"gatehouse/authz/login"
 	"gatehouse/authz/session"
@@ -264,5 +265,21 @@ func TestStatusTextsOfHTTPAreTheProblems(t *testing.T) {
 	got := h.check(t, ask{policy: "members"})
 	if got.code != http.StatusUnauthorized || got.GetStatus().GetMessage() != "authentication-failed" {
 		t.Errorf("got %v", got.GetStatus())
+	}
+}
+
+func TestWhoIsRefusedByALimitIsListed(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.o.Refusals = limit.NewRefusals(redistest.Start(t).Client(), h.clock.Now)
+	for range 4 {
+		h.check(t, ask{policy: "deny"})
+	}
+	if err := h.o.Refusals.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	top, err := h.o.Refusals.Top(t.Context(), false, 5)
+	if err != nil || len(top) != 1 || top[0].Name != "l" || top[0].Refused != 2 {
+		t.Errorf("%+v, %v", top, err)
 	}
 }

@@ -57,7 +57,7 @@ func (i *Inspector) Show(ctx context.Context, key string, windows ...time.Durati
 	for _, c := range candidates {
 		c.Key = key
 		if c.redisKey == "" {
-			c.redisKey = Request{Key: key, Spec: Spec{Algorithm: c.Algorithm}}.redisKey()
+			c.redisKey = named(key, Spec{Algorithm: c.Algorithm}).redisKey()
 		}
 		if c.Value, err = i.value(ctx, c); errors.Is(err, redis.Nil) {
 			continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -189,6 +190,23 @@ func (r Request) redisKey() string {
 		return keyPrefix + r.Key + "}:" + string(r.Spec.algorithm()[0])
 	}
 	return keyPrefix + r.Slot + "}" + r.Key + ":" + string(r.Spec.algorithm()[0])
+}
+
+// name is what people call the counter: its key, behind its slot where that is
+// another. Key makes neither with a "+".
+func (r Request) name() string {
+	if r.Slot == "" {
+		return r.Key
+	}
+	return r.Slot + "+" + r.Key
+}
+
+// named is the request of a counter's name.
+func named(name string, spec Spec) Request {
+	if slot, key, ok := strings.Cut(name, "+"); ok {
+		return Request{Slot: slot, Key: key, Spec: spec}
+	}
+	return Request{Key: name, Spec: spec}
 }
 
 // slot is the hash tag of the key.

@@ -69,7 +69,7 @@ func (r *Refusals) Note(requests []Request, results []Result) {
 			continue
 		}
 		spec := requests[i].Spec
-		at := refused{Limited{requests[i].Key, spec.Name, spec.algorithm(), spec.Requests, spec.Window}, requests[i].Shadow}
+		at := refused{Limited{requests[i].name(), spec.Name, spec.algorithm(), spec.Requests, spec.Window}, requests[i].Shadow}
 		r.mu.Lock()
 		if _, known := r.counts[at]; known || len(r.counts) < maxRefused {
 			r.counts[at] += max(1, requests[i].hits())
@@ -161,17 +161,4 @@ func (r *Refusals) Top(ctx context.Context, shadow bool, most int) ([]Hot, error
 		return cmp.Or(cmp.Compare(b.Refused, a.Refused), cmp.Compare(a.Key, b.Key))
 	})
 	return all[:min(most, len(all))], nil
-}
-
-// Watched is a Limiter whose refusals are noted.
-type Watched struct {
-	*Limiter
-	Refusals *Refusals
-}
-
-// Admit is Limiter.Admit.
-func (w Watched) Admit(ctx context.Context, requests []Request) ([]Result, error) {
-	results, err := w.Limiter.Admit(ctx, requests)
-	w.Refusals.Note(requests, results)
-	return results, err
 }

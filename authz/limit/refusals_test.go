@@ -130,3 +130,12 @@ func TestACounterIsShownAndBegunAnewEverywhere(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestACounterIsFoundByTheNameThatItIsListedUnder(t *testing.T) {
+	t.Parallel()
+	for _, r := range []Request{{Key: Key("api", "203.0.113.7")}, {Slot: Key("2001:db8::/64"), Key: Key("api")}, {Slot: Key("a+b"), Key: Key("c d")}} {
+		if found := named(r.name(), r.Spec); found.redisKey() != r.redisKey() {
+			t.Errorf("%s: %s, want %s", r.name(), found.redisKey(), r.redisKey())
+		}
+	}
+}
