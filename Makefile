@@ -109,7 +109,7 @@ NO_BROWSER = $(if $(CHROMIUM)$(CI),,-skip 'InChromium$$' \
 
 .PHONY: test
 test: build tools $(POSTGRES) $(SCANNERS) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
-	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 6m ./...
+	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 12m ./...
 
 .PHONY: check
 check: fmt vet security-scan dependency-check hadolint yamllint shellcheck compose policy envoy-config ## everything that reads the code without running it
