@@ -62,16 +62,6 @@ func proxyDefineMetric(kind uint32, name *byte, nameSize int32, id *uint32) uint
 //go:wasmimport env proxy_increment_metric
 func proxyIncrementMetric(id uint32, delta int64) uint32
 
-//go:wasmimport env proxy_grpc_stream
-func proxyGRPCStream(target *byte, targetSize int32, service *byte, serviceSize int32, method *byte, methodSize int32,
-	metadata *byte, metadataSize int32, token *uint32) uint32
-
-//go:wasmimport env proxy_grpc_send
-func proxyGRPCSend(token uint32, message *byte, size int32, endOfStream uint32) uint32
-
-//go:wasmimport env proxy_grpc_cancel
-func proxyGRPCCancel(token uint32) uint32
-
 const (
 	metricGauge = 1
 
@@ -218,19 +208,6 @@ func hostReply(status int, headers, body []byte) error {
 func hostAddHeader(kind uint32, name, value string) error {
 	return failed("add a header", proxyAddHeaderMapValue(kind, unsafe.StringData(name), int32(len(name)), unsafe.StringData(value), int32(len(value))))
 }
-
-func hostStream(target []byte, service, method string) (token uint32, err error) {
-	status := proxyGRPCStream(unsafe.SliceData(target), int32(len(target)), unsafe.StringData(service), int32(len(service)),
-		unsafe.StringData(method), int32(len(method)), nil, 0, &token)
-	return token, failed("open a stream to the scan service", status)
-}
-
-func hostSend(token uint32, message []byte) error {
-	return failed("send to the scan service", proxyGRPCSend(token, unsafe.SliceData(message), int32(len(message)), 0))
-}
-
-// hostEndStream resets the stream: what is under way is of no use any more.
-func hostEndStream(token uint32) { proxyGRPCCancel(token) }
 
 // hostMessage reads what came; what is larger than any message of the service
 // is none.

@@ -129,7 +129,8 @@ func (c *Config) series(domain string, d *ratelimitv3.RateLimitDescriptor, m Mat
 		if i == len(keys) {
 			break
 		}
-		name, value := entry.GetKey(), ""
+		name := entry.GetKey()
+		var value string
 		if at != nil {
 			at = at.child(entry.GetKey(), entry.GetValue())
 		}

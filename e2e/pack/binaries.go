@@ -35,11 +35,17 @@ func Wasm(t TB) string {
 	return built(t, "gatehouse.wasm")
 }
 
+// WasmWithoutGRPC is the same for hosts that have no gRPC calls.
+func WasmWithoutGRPC(t TB) string {
+	t.Helper()
+	return built(t, "gatehouse-nogrpc.wasm")
+}
+
 func built(t TB, name string) string {
 	t.Helper()
 	path := filepath.Join(Root(t), "bin", name)
 	if !exists(path) {
-		t.Fatalf("%s is missing: run make build", path)
+		t.Fatalf("%s is missing: run make build, or make bin/%s", path, name)
 	}
 	return path
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 
@@ -139,10 +140,8 @@ func (p *Provider) LogoutToken(t *testing.T, claims map[string]any) string {
 // client stops.
 func (p *Provider) SignIn(t *testing.T, client *http.Client, start string) *http.Response {
 	t.Helper()
-	page, err := client.Get(start)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := p.ask(t, client, http.MethodGet, start, nil)
+	var err error
 	_, err = io.Copy(io.Discard, page.Body)
 	if err := errors.Join(err, page.Body.Close()); err != nil {
 		t.Fatal(err)
@@ -151,12 +150,26 @@ func (p *Provider) SignIn(t *testing.T, client *http.Client, start string) *http
 	if request == "" {
 		t.Fatalf("no page of the provider: %s %s", page.Status, page.Request.URL)
 	}
-	answer, err := client.PostForm(p.Issuer+"login/username", url.Values{
+	answer := p.ask(t, client, http.MethodPost, p.Issuer+"login/username", url.Values{
 		"id": {request}, "username": {"test-user@127.0.0.1"}, "password": {"verysecure"},
 	})
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// ask sends a request, with a form if there is one.
+func (p *Provider) ask(t *testing.T, client *http.Client, method, address string, form url.Values) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = answer.Body.Close() })
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return answer
 }
