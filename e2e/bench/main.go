@@ -28,7 +28,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
-	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; uploads: bodies through the filter; upload-soak: many of them, and what is left")
+	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; cost: processor time of a request with the modules named; uploads: bodies through the filter; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
@@ -56,8 +56,8 @@ func main() {
 			benchUploads(r, *rounds, *turn, *connections, *only)
 		case "upload-soak":
 			soakUploads(r, *count)
-		case "budget":
-			budget(r, flag.Args(), *rounds, *turn, *connections)
+		case "cost":
+			cost(r, flag.Args(), *rounds, *turn, *connections)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
