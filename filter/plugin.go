@@ -106,7 +106,7 @@ func (m *machine) onTick(root uint32) {
 	p := m.plugins[root]
 	held := p != nil && p.holding.tick()
 	if p != nil && p.target != nil {
-		m.tickScans()
+		m.tickScans(p)
 	} else if !held {
 		if err := hostTick(0); err != nil {
 			hostLog(levelError, "gatehouse: "+err.Error())

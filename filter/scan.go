@@ -87,9 +87,13 @@ func number(n uint32) string {
 	}
 }
 
-// tickScans counts the time of all streams that wait for the scanner.
-func (m *machine) tickScans() {
+// tickScans counts the time of the plugin's streams that wait for the scanner: each
+// plugin has a clock, and two would end the others' time early.
+func (m *machine) tickScans(p *plugin) {
 	for _, s := range m.scans {
+		if s.plugin != p {
+			continue
+		}
 		if err := hostTurnTo(s.id); err != nil {
 			hostLog(levelError, "gatehouse: "+err.Error())
 			continue
