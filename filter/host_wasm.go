@@ -81,10 +81,9 @@ type answer struct {
 var host answer //nolint:gochecknoglobals // the host's side of the one thread
 
 func allocate(size uint32) *byte {
-	var other []byte
 	landing := host.landing
 	if landing == nil {
-		landing = &other
+		return unsafe.SliceData(make([]byte, max(size, 1)))
 	}
 	if uint32(cap(*landing)) < size || cap(*landing) == 0 {
 		*landing = make([]byte, max(size+size/2, 64))

@@ -18,7 +18,7 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 		return dst, false
 	}
 	n := int(number(packed, 0))
-	if n > maxLines || len(packed) < 4+8*n {
+	if n < 0 || n > maxLines || len(packed) < 4+8*n {
 		return dst, false
 	}
 	at, out := 4+8*n, dst

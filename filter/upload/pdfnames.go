@@ -216,7 +216,7 @@ func objectNumber(context []byte) int {
 	}
 	n := 0
 	for _, c := range fields[len(fields)-2] {
-		if c < '0' || c > '9' || n > 1<<32 {
+		if c < '0' || c > '9' || n > maxPDFNumber {
 			return -1
 		}
 		n = n*10 + int(c-'0')

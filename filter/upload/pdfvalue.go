@@ -1,5 +1,10 @@
 package upload
 
+// maxPDFNumber is where numbers stop growing: above what readers take for an
+// object's (ISO 32000-1, annex C: 8,388,607), and a further digit still fits
+// an int of 32 bits.
+const maxPDFNumber = 1 << 27
+
 // pdfValue reads what follows a name as far as it tells whether it matters.
 type pdfValue struct {
 	kind   pdfValueKind
@@ -48,7 +53,7 @@ func (v *pdfValue) write(c byte) pdfValueIs {
 	case valueDigits, valueGeneration:
 		switch {
 		case digit:
-			if v.state == valueDigits && v.n < 1<<32 {
+			if v.state == valueDigits && v.n < maxPDFNumber {
 				v.n = v.n*10 + int(c-'0')
 			}
 		case v.kind == valueNumber:
