@@ -82,6 +82,7 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	if s.set == nil {
 		return s.fail("the stream has no configuration")
 	}
+	crash(s.request)
 	request := pipeline.Request{Headers: s.request, EndOfStream: endOfStream, Random: &vm.random}
 	if s.plugin != nil && s.plugin.target != nil {
 		request.Scanner = s
@@ -335,8 +336,9 @@ func (s *stream) failResponse(reason string) action {
 	return actionContinue
 }
 
-// guard turns a panic into a refusal of this one request: unrecovered, it would
-// take the VM down with every request in it.
+// guard turns a panic into a refusal of this one request, if the compiler was
+// Go's own: unrecovered, as it stays in a module that TinyGo compiled, it takes
+// the VM down with every request in it, and the next request gets a new one.
 func (s *stream) guard(do *action) {
 	if r := recover(); r != nil {
 		*do = s.fail(fmt.Sprintf("panic: %v", r))

@@ -87,7 +87,9 @@ func (e *edge) got(t *testing.T, id string) (received, bool) {
 }
 
 // start runs Envoy, with the limits that rendered configurations have.
-func start(t *testing.T) *edge {
+func start(t *testing.T) *edge { t.Helper(); return startWith(t, pack.Wasm(t)) }
+
+func startWith(t *testing.T, module string) *edge {
 	t.Helper()
 	e := &edge{seen: map[string]received{}}
 	server := httptest.NewUnstartedServer(e)
@@ -109,7 +111,7 @@ func start(t *testing.T) *edge {
 	}
 	err = template.Must(template.New("envoy").Parse(envoyConfig)).Execute(f, map[string]any{
 		"Listeners": map[string]string{"seeing": split(e.addr), "blind": split(e.blind)}, "Admin": split(ports.Addr(2)), "Upstream": split(server.Listener.Addr().String()),
-		"Config": string(config), "Wasm": pack.Wasm(t),
+		"Config": string(config), "Wasm": module,
 	})
 	if err != nil {
 		t.Fatal(err)

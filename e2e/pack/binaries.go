@@ -35,10 +35,18 @@ func Wasm(t TB) string {
 	return built(t, "gatehouse.wasm")
 }
 
-// WasmWithoutGRPC is the same for hosts that have no gRPC calls.
+// WasmWithoutGRPC is the same for hosts that have no gRPC calls, and can be told
+// to crash.
 func WasmWithoutGRPC(t TB) string {
 	t.Helper()
 	return built(t, "gatehouse-nogrpc.wasm")
+}
+
+// WasmByGo is that, compiled by Go's own compiler, as the filter is where TinyGo
+// cannot be had.
+func WasmByGo(t TB) string {
+	t.Helper()
+	return built(t, "gatehouse-nogrpc-go.wasm")
 }
 
 func built(t TB, name string) string {

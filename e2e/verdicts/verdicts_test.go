@@ -1,6 +1,10 @@
 package verdicts
 
-import "testing"
+import (
+	"testing"
+
+	"gatehouse/e2e/pack"
+)
 
 // runner is one way of running the filter.
 type runner func(t *testing.T, c Case) Answer
@@ -12,7 +16,8 @@ func TestTableOfVerdicts(t *testing.T) {
 		start func(t *testing.T, config []byte) runner
 	}{
 		{"net-http", startMiddleware},
-		{"wasm", startWasm},
+		{"wasm", func(t *testing.T, config []byte) runner { return startWasm(t, pack.WasmWithoutGRPC(t), config) }},
+		{"wasm-by-go", func(t *testing.T, config []byte) runner { return startWasm(t, pack.WasmByGo(t), config) }},
 		{"envoy", startEnvoy},
 	}
 	for _, r := range runners {

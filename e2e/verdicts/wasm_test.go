@@ -8,20 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/filter/verdict"
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/proxytest"
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
-
-	"gatehouse/e2e/pack"
-	"gatehouse/filter/verdict"
 )
 
 // chunk splits bodies, so that the module meets more than one piece.
 const chunk = 700
 
-// startWasm runs the cases through the built module under wazero, whose emulator
+// startWasm runs the cases through a built module under wazero, whose emulator
 // has no gRPC calls; no case scans.
-func startWasm(t *testing.T, config []byte) runner {
-	module, err := os.ReadFile(pack.WasmWithoutGRPC(t))
+func startWasm(t *testing.T, path string, config []byte) runner {
+	module, err := os.ReadFile(path) //nolint:gosec // a module of the build's own
 	if err != nil {
 		t.Fatal(err)
 	}
