@@ -7,7 +7,8 @@
 // a library between would export callbacks that the filter has no use for, and
 // allocate for each request.
 //
-// Build: GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared ./filter
+// Build: make bin/gatehouse.wasm, which takes TinyGo where it can be had; or
+// GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared ./filter
 package main
 
 // main is never called in a c-shared module.
