@@ -39,7 +39,7 @@ func brand(names ...string) func([]byte) bool {
 		if !at(b, 4, "ftyp") || len(b) < 16 {
 			return false
 		}
-		end := min(int(binary.BigEndian.Uint32(b)), len(b), 256)
+		end := int(min(int64(binary.BigEndian.Uint32(b)), int64(len(b)), 256))
 		for i := 8; i+4 <= end; i += 4 {
 			if i == 12 { // the minor version
 				continue
