@@ -66,8 +66,7 @@ TINYGO := $(if $(filter go,$(FILTER_COMPILER)),/none,$(TOOLS)/tinygo)
 TINYGO_STAMP := $(if $(filter go,$(FILTER_COMPILER)),,$(STAMPS)/tinygo)
 
 $(STAMPS)/tinygo: .ci/tinygo/go.mod .ci/tinygo/target.json .ci/tinygo/fetch .ci/debian-tree
-	@rm -rf $(TOOLS)/tinygo/bin; .ci/tinygo/fetch $(TOOLS)/tinygo || test $$? = 3
-	@mkdir -p $(STAMPS) && touch $@
+	@mkdir -p $(STAMPS); rm -rf $(TOOLS)/tinygo/bin; if .ci/tinygo/fetch $(TOOLS)/tinygo; then touch $@; else test $$? = 3; fi
 
 bin/gatehouse.wasm: $(WASM_SOURCES) .ci/tinygo/build $(TINYGO_STAMP)
 	@mkdir -p bin
