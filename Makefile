@@ -40,7 +40,7 @@ DEPCHECK := $(GOTOOLS)/depcheck
 # Everything that ends up in a binary; tests do not.
 SOURCES := main.go go.mod go.sum $(shell find authz control filter envoy -type f ! -name '*_test.go' ! -path '*/testdata/*' 2>/dev/null)
 WASM_SOURCES := go.mod go.sum $(shell find filter -type f -name '*.go' ! -name '*_test.go' 2>/dev/null)
-SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* .githooks/* deploy/docker/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lIE '^\#!.*(bash|sh)$$' .ci/* .ci/tinygo/* .githooks/* deploy/docker/* 2>/dev/null)
 # Test data is broken on purpose.
 YAML_FILES = $(shell git ls-files --cached --others --exclude-standard '*.yaml' '*.yml' ':!:*/testdata/*')
 DOCKERFILES = $(shell git ls-files --cached --others --exclude-standard 'Dockerfile' '*/Dockerfile')

@@ -3,7 +3,10 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,11 +73,13 @@ func TestEveryVerdictBecomesAnEvent(t *testing.T) {
 		}
 	})
 	t.Run("a file that is not what it claims", func(t *testing.T) {
-		refusal := upload(t, p, "invoice.pdf", "application/pdf", "MZ\x90\x00 this program cannot be run", from)
+		const program = "MZ\x90\x00 this program cannot be run"
+		refusal := upload(t, p, "invoice.pdf", "application/pdf", program, from)
 		expectStatus(t, refusal, http.StatusUnsupportedMediaType)
 		e := awaitFor(t, p, refusal.Problem(t).RequestID, event.FileUploadRejected)
 		expect(t, e, event.Deny, "upload", "upload")
 		expectRule(t, e)
+		expectEvidence(t, e, program)
 	})
 	t.Run("an origin that is not allowed", func(t *testing.T) {
 		answer := preflight(t, p, "https://evil.example", from)
@@ -100,6 +105,25 @@ func TestEveryVerdictBecomesAnEvent(t *testing.T) {
 		}
 	})
 	expectNothingPersonal(t, p, token)
+}
+
+// expectEvidence is what an analyst looks a refused file up by: the rule's number, where
+// it struck, and the hash of as many bytes as had been seen.
+func expectEvidence(t *testing.T, e event.Event, content string) {
+	t.Helper()
+	if !strings.HasPrefix(e.Detail["rule_id"], "GH-") {
+		t.Errorf("rule_id is %q", e.Detail["rule_id"])
+	}
+	if at, err := strconv.Atoi(e.Detail["offset"]); err != nil || at < 0 || at > len(content) {
+		t.Errorf("offset is %q of %d bytes", e.Detail["offset"], len(content))
+	}
+	hashed, err := strconv.Atoi(e.Detail["hashed"])
+	if err != nil || hashed < 1 || hashed > len(content) {
+		t.Fatalf("%q of %d bytes are hashed", e.Detail["hashed"], len(content))
+	}
+	if sum := sha256.Sum256([]byte(content[:hashed])); e.Detail["sha256"] != hex.EncodeToString(sum[:]) {
+		t.Errorf("sha256 is %q, which is not that of the first %d bytes", e.Detail["sha256"], hashed)
+	}
 }
 
 // expectNothingPersonal looks for what must not be written anywhere in all
