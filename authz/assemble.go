@@ -53,6 +53,7 @@ type server struct {
 	windows   *limit.Windows  // of the RateLimitService; they know all replicas
 	releases  *ratelimit.Releases
 	refusals  *limit.Refusals
+	store     *store.Store
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -243,9 +244,10 @@ func (s *server) serveGRPC(context.Context) error {
 	}
 	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
+	s.store = store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
-		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
+		Store: s.store,
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,
@@ -302,7 +304,7 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.store.Run}
 	if s.site != nil {
 		loops = append(loops, s.site.Run)
 	}
