@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	quotav3 "github.com/envoyproxy/go-control-plane/envoy/service/rate_limit_quota/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/redis/go-redis/v9"
@@ -245,7 +244,7 @@ func (s *server) serveGRPC(context.Context) error {
 	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
 	s.store = store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil)
-	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
+	extauthz.Register(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
 		Store: s.store,
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
