@@ -18,9 +18,10 @@ type contender struct {
 	// requests are sent in turn by all connections together.
 	requests [][]byte
 	next     atomic.Int64
-	// parts are the processes whose time is measured, and spent what they used.
+	// parts are the processes whose time is measured, and spent what a request took of
+	// each, round by round, in microseconds.
 	parts []part
-	spent []time.Duration
+	spent [][]float64
 
 	rounds    []float64       // requests/s
 	latencies []time.Duration // of all rounds
@@ -40,7 +41,7 @@ func (c *contender) turn(t pack.TB, length time.Duration, connections int) {
 	before := c.used(t)
 	latencies := c.load(t, length, connections)
 	for i, after := range c.used(t) {
-		c.spent[i] += after - before[i]
+		c.spent[i] = append(c.spent[i], float64((after-before[i]).Microseconds())/float64(len(latencies)))
 	}
 	c.rounds = append(c.rounds, float64(len(latencies))/length.Seconds())
 	c.latencies = append(c.latencies, latencies...)
@@ -81,16 +82,17 @@ func (c *contender) used(t pack.TB) []time.Duration {
 		times[i] = cpuTime(t, p.pid)
 	}
 	if c.spent == nil {
-		c.spent = make([]time.Duration, len(c.parts))
+		c.spent = make([][]float64, len(c.parts))
 	}
 	return times
 }
 
-// cost is what a request took of a part, in microseconds; 0 for none.
+// cost is what a request took of a part, in microseconds: the lower quartile of the
+// rounds. It is 0 for none.
 func (c *contender) cost(name string) float64 {
 	for i, p := range c.parts {
 		if p.name == name {
-			return float64(c.spent[i].Microseconds()) / float64(len(c.latencies))
+			return pack.LowerQuartile(c.spent[i])
 		}
 	}
 	return 0
