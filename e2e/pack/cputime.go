@@ -15,7 +15,7 @@ import (
 func CPUTime(pid int) (time.Duration, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("read the processor time of process %d: it is gone, or the kernel keeps no schedstat (%v)", pid, err)
+		return 0, fmt.Errorf("read the processor time of process %d: it is gone, or the kernel keeps no schedstat", pid)
 	}
 	var sum time.Duration
 	for _, file := range files {
