@@ -242,7 +242,7 @@ bench-authz: ## Check with a session, cached and with a question to Redis each, 
 	@go run ./e2e/benchauthz
 
 .PHONY: bench-authz-envoy
-bench-authz-envoy: build tools ## Check with a session and two limits at Envoy, beside ext_authz to a server that always says OK
+bench-authz-envoy: build tools ## Check with a session and two limits at Envoy, counted here or in Redis, beside ext_authz to a server that always says OK
 	@go run ./e2e/bench -what check
 
 .PHONY: bench-session-memory

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	quotav3 "github.com/envoyproxy/go-control-plane/envoy/service/rate_limit_quota/v3"
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/redis/go-redis/v9"
@@ -53,6 +52,7 @@ type server struct {
 	windows   *limit.Windows  // of the RateLimitService; they know all replicas
 	releases  *ratelimit.Releases
 	refusals  *limit.Refusals
+	store     *store.Store
 	watcher   *watcher
 	counts    *counts
 	accessLog *accesslog.Service
@@ -243,9 +243,10 @@ func (s *server) serveGRPC(context.Context) error {
 	}
 	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
-	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
+	s.store = store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil)
+	extauthz.Register(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
-		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
+		Store: s.store,
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,
@@ -302,7 +303,7 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.store.Run}
 	if s.site != nil {
 		loops = append(loops, s.site.Run)
 	}

@@ -12,9 +12,10 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// Codec is gRPC's own for protocol buffers, and writes the answer of a Check that
-// allows without reflection, which takes as long as all that Check does. What it
-// writes is what proto.Marshal would; whatever it does not know goes to that.
+// Codec is gRPC's own for protocol buffers, and reads what Check is asked (see
+// Register), and writes the answer of a Check that allows, without reflection, which
+// takes as long as all that Check does. What it writes is what proto.Marshal would, and
+// what it reads what proto.Unmarshal would; whatever it does not know goes to those.
 func Codec() encoding.CodecV2 { return codec{encoding.GetCodecV2(proto.Name)} }
 
 type codec struct{ encoding.CodecV2 }

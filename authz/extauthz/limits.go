@@ -51,7 +51,7 @@ func (t *tally) apply(p *policy.Compiled, r *request, handle string, q *store.Qu
 // sessions, those of an address one of its own. The scope says by what, so that an
 // address can never be taken for a user.
 func requestOf(l *policy.CompiledLimit, client, handle string) limit.Request {
-	request := limit.Request{Spec: l.Spec, Shadow: l.Report, Slot: client, Key: l.Key}
+	request := limit.Request{Spec: l.Spec, Shadow: l.Report, Slot: client, Key: l.Key, Lease: l.Lease}
 	if l.ByUser {
 		request.Slot = handle
 	}

@@ -21,7 +21,9 @@ type request struct {
 	policy, version    string // from the route's context extensions, as is
 	audience           string
 	signIn             bool // the upstream is authz itself
+	route              string
 	headers            []header
+	joined             []header // while it is read: the form that has each name once
 }
 
 type header struct{ name, value string }
@@ -29,27 +31,27 @@ type header struct{ name, value string }
 func read(ctx context.Context, in *authv3.CheckRequest) request {
 	attributes := in.GetAttributes()
 	http := attributes.GetRequest().GetHttp()
-	extensions := attributes.GetContextExtensions()
 	r := request{
-		method: http.GetMethod(), host: http.GetHost(), path: withoutQuery(http.GetPath()), target: http.GetPath(),
-		clientIP: client(ctx, attributes.GetSource()),
-		policy:   extensions["policy"], version: extensions["policy_version"], audience: extensions["audience"],
-		signIn:  extensions["route"] == policy.AuthRoute || extensions["policy"] == policy.AuthRoute,
-		headers: headersOf(http),
+		method: http.GetMethod(), host: http.GetHost(), target: http.GetPath(),
+		clientIP: client(ctx, attributes.GetSource().GetAddress().GetSocketAddress().GetAddress()),
+		headers:  headersOf(http),
 	}
-	r.requestID = bounded(r.first("x-request-id"))
+	for name, value := range attributes.GetContextExtensions() {
+		r.extend(name, value)
+	}
+	r.complete()
 	return r
 }
 
 // client is the client's address as Envoy attests it; without the metadata, the
 // connection's other end.
-func client(ctx context.Context, source *authv3.AttributeContext_Peer) string {
+func client(ctx context.Context, source string) string {
 	if values := metadata.ValueFromIncomingContext(ctx, policy.ClientMetadata); len(values) == 1 {
 		if ip, err := netip.ParseAddr(values[0]); err == nil {
 			return ip.String()
 		}
 	}
-	return source.GetAddress().GetSocketAddress().GetAddress()
+	return source
 }
 
 func withoutQuery(path string) string {

@@ -76,17 +76,21 @@ func New(o Options) *Service {
 
 // Check decides one request. It returns no error: what went wrong is an answer.
 func (s *Service) Check(ctx context.Context, in *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	start := s.o.Now()
 	r := read(ctx, in)
+	return s.check(ctx, &r)
+}
+
+func (s *Service) check(ctx context.Context, r *request) (*authv3.CheckResponse, error) {
+	start := s.o.Now()
 	c := r.credentials()
 	var j judgement
-	s.judge(ctx, &r, &c, &j)
+	s.judge(ctx, r, &c, &j)
 	decision, o := j.told()
 	s.o.Metrics.observe(decision, o, s.o.Now().Sub(start))
 	if j.outcome.denies() {
-		return denied(&r, &j), nil
+		return denied(r, &j), nil
 	}
-	return allowed(&r, &c, &j), nil
+	return allowed(r, &c, &j), nil
 }
 
 func (s *Service) judge(ctx context.Context, r *request, c *credentials, j *judgement) {

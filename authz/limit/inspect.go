@@ -117,9 +117,26 @@ func (i *Inspector) Reset(ctx context.Context, counters []Counter) (int, error) 
 	return gone, nil
 }
 
-// resets forgets counters that somebody has reset.
+// resets tells which counters somebody has reset lately.
 type resets struct {
-	known map[string]struct{} // of the last minute; only hear touches it
+	known map[string]struct{} // of the last minute; only who listens touches it
+}
+
+// unheard are the keys of those that were not among the members of the last time.
+func (r *resets) unheard(members []string) []string {
+	var keys []string
+	known := make(map[string]struct{}, len(members))
+	for _, member := range members {
+		known[member] = struct{}{}
+		if _, old := r.known[member]; old {
+			continue
+		}
+		if _, key, found := strings.Cut(member, " "); found {
+			keys = append(keys, key)
+		}
+	}
+	r.known = known
+	return keys
 }
 
 func (w *Windows) hear(ctx context.Context) {
@@ -127,18 +144,10 @@ func (w *Windows) hear(ctx context.Context) {
 	if err := w.lanes.do(ctx, cmd); err != nil || cmd.Err() != nil {
 		return // at the next turn
 	}
-	known := make(map[string]struct{}, len(cmd.Val()))
-	for _, member := range cmd.Val() {
-		known[member] = struct{}{}
-		if _, old := w.resets.known[member]; old {
-			continue
-		}
-		if _, key, found := strings.Cut(member, " "); found {
-			w.over.forget(key)
-			w.leases.forget(key)
-		}
+	for _, key := range w.resets.unheard(cmd.Val()) {
+		w.over.forget(key)
+		w.leases.forget(key)
 	}
-	w.resets.known = known
 }
 
 func (o *overLimit) forget(key string) {

@@ -68,7 +68,7 @@ type Request struct {
 	// Peek asks without counting: it is allowed while the limit is not exceeded.
 	Peek bool
 	// Lease is how many hits of a fixed window a replica takes from Redis at once to
-	// serve itself; 0 means none. Only Windows knows it.
+	// serve itself; 0 means none. Only Windows and Slices know it.
 	Lease int64
 	// Shadow limits are counted and reported, and never keep a call from being
 	// counted against the others.

@@ -107,6 +107,18 @@ func (l *Line) ask(ctx context.Context, c *Call, cmd *redis.Cmd) (any, error) {
 	return cmd.Result()
 }
 
+// plain runs a command that may be repeated, on the key's node.
+func (l *Line) plain(ctx context.Context, key string, cmd redis.Cmder) error {
+	if l.one != nil {
+		return l.one.do(ctx, cmd)
+	}
+	node, err := l.cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%w: find the node of the Cluster: %w", ErrUnavailable, err)
+	}
+	return l.lane(node).do(ctx, cmd)
+}
+
 // follow asks the node that has the slot now, which the client finds out.
 func (l *Line) follow(ctx context.Context, cmd *redis.Cmd) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.within)

@@ -35,7 +35,7 @@ func (c *compiler) limits(where string, configs []Limit) []CompiledLimit {
 func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 	c.text(where+".name", config.Name)
 	compiled := CompiledLimit{
-		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny),
+		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny), Lease: config.Lease,
 		Spec: limit.Spec{
 			Name: config.Name, Algorithm: limit.Algorithm(cmp.Or(config.Algorithm, SlidingWindow)),
 			Requests: config.Requests, Burst: config.Burst,
@@ -46,6 +46,7 @@ func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 	compiled.Report, off = c.mode(where+".mode", config.Mode)
 	c.by(where+".by", config.By, &compiled)
 	c.rate(where, config, &compiled.Spec)
+	c.lease(where+".lease", config)
 	switch compiled.OnRedisError {
 	case OnErrorDeny, OnErrorAllow, OnErrorLocal:
 	default:
@@ -103,6 +104,19 @@ func (c *compiler) rate(where string, config Limit, spec *limit.Spec) {
 	}
 	if config.Burst != 0 {
 		c.found.add(where+".burst", "is set, and only gcra has bursts", "remove it, or write algorithm gcra")
+	}
+}
+
+// lease is for what is exact with it: of other algorithms hits that are counted ahead
+// would be used later than they were counted.
+func (c *compiler) lease(where string, config Limit) {
+	switch {
+	case config.Lease == 0:
+	case config.Algorithm != FixedWindow:
+		c.found.add(where, "is for fixed windows", "remove it, or write algorithm fixed_window")
+	case config.Lease < 0 || config.Lease > max(config.Requests/4, 1):
+		c.found.add(where, fmt.Sprintf("is %d", config.Lease),
+			fmt.Sprintf("write 1 to %d, a quarter of the limit: it is what each replica may hold", max(config.Requests/4, 1)))
 	}
 }
 

@@ -92,6 +92,8 @@ type CompiledLimit struct {
 	// Spec is for the limiter. Its Name is the limit's, and tells what it counts
 	// by as well where the policy has several limits of one name.
 	Spec limit.Spec
+	// Lease is as in limit.Request.
+	Lease int64
 }
 
 // Version is the one that control gave to the whole compilation.

@@ -59,6 +59,8 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Limits: []authzpolicy.Limit{{
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,
 			Algorithm: "gcra", Burst: 20, OnRedisError: "local",
+		}, {
+			Name: "hot", By: []string{"user"}, Requests: 1000, WindowMillis: 60_000, Algorithm: "fixed_window", Lease: 50,
 		}},
 	}
 	wantSignIn := authzpolicy.SignIn{

@@ -247,6 +247,7 @@ func (k *compiler) limits(raw value[[]value[rawLimit]], t trace) []authzpolicy.L
 			Algorithm:    authzpolicy.Algorithm(put(t, path+".algorithm", l.v.algorithm)),
 			Burst:        put(t, path+".burst", l.v.burst),
 			OnRedisError: authzpolicy.OnRedisError(put(t, path+".on_redis_error", l.v.onRedisError)),
+			Lease:        put(t, path+".lease", l.v.lease),
 		}
 	}
 	return out

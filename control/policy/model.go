@@ -89,7 +89,7 @@ type rawLimit struct {
 	name, mode, algorithm, onRedisError value[string]
 	by                                  value[[]value[string]]
 	rate                                value[rate]
-	burst                               value[int64]
+	burst, lease                        value[int64]
 }
 
 type rawUploads struct {

@@ -184,6 +184,8 @@ func limitKind() kind[rawLimit] {
 		required(key("rate", "rate: 100/60s", rates(), func(l *rawLimit) *value[rate] { return &l.rate })),
 		key("algorithm", "how requests are counted", word("sliding_window", "fixed_window", "gcra", "two_bucket"), func(l *rawLimit) *value[string] { return &l.algorithm }),
 		key("burst", "gcra: how many may come at once", integer(1, 1_000_000_000), func(l *rawLimit) *value[int64] { return &l.burst }),
+		key("lease", "fixed_window: how many requests of a hot key each replica counts ahead, to ask Redis less often", integer(1, 250_000_000),
+			func(l *rawLimit) *value[int64] { return &l.lease }),
 		key("on_redis_error", "deny (503), allow, or local: count in each replica alone", word("deny", "allow", "local"),
 			func(l *rawLimit) *value[string] { return &l.onRedisError }),
 	)

@@ -58,7 +58,7 @@ func TestDriveKeepsOneConnectionUntilTheDeadline(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	latencies, err := drive(server.Listener.Addr().String(), request(""), time.Now().Add(100*time.Millisecond))
+	latencies, err := drive(server.Listener.Addr().String(), func() []byte { return request("") }, time.Now().Add(100*time.Millisecond))
 	if err != nil || len(latencies) < 2 || connections.Load() != 1 {
 		t.Errorf("%d requests over %d connections, error %v", len(latencies), connections.Load(), err)
 	}

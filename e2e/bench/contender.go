@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/e2e/pack"
@@ -10,14 +11,26 @@ import (
 
 // contender is one Envoy and what was measured of it.
 type contender struct {
-	name    string
-	addr    string
-	admin   string
-	envoy   *pack.Process
-	request []byte
+	name  string
+	addr  string
+	admin string
+	envoy *pack.Process
+	// requests are sent in turn by all connections together.
+	requests [][]byte
+	next     atomic.Int64
+	// parts are the processes whose time is measured, and spent what a request took of
+	// each, round by round, in microseconds.
+	parts []part
+	spent [][]float64
 
 	rounds    []float64       // requests/s
 	latencies []time.Duration // of all rounds
+}
+
+// part is a process that a request goes through.
+type part struct {
+	name string
+	pid  int
 }
 
 const warmUpTime = 500 * time.Millisecond
@@ -25,7 +38,11 @@ const warmUpTime = 500 * time.Millisecond
 func (c *contender) warmUp(t pack.TB, connections int) { c.load(t, warmUpTime, connections) }
 
 func (c *contender) turn(t pack.TB, length time.Duration, connections int) {
+	before := c.used(t)
 	latencies := c.load(t, length, connections)
+	for i, after := range c.used(t) {
+		c.spent[i] = append(c.spent[i], float64((after-before[i]).Microseconds())/float64(len(latencies)))
+	}
 	c.rounds = append(c.rounds, float64(len(latencies))/length.Seconds())
 	c.latencies = append(c.latencies, latencies...)
 }
@@ -42,7 +59,7 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 	)
 	for range connections {
 		wg.Go(func() {
-			latencies, err := drive(c.addr, c.request, deadline)
+			latencies, err := drive(c.addr, c.upcoming, deadline)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, latencies...)
@@ -56,6 +73,37 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 		t.Fatalf("%s: %v", c.name, failures[0])
 	}
 	return all
+}
+
+// used is the processor time of the parts so far.
+func (c *contender) used(t pack.TB) []time.Duration {
+	times := make([]time.Duration, len(c.parts))
+	for i, p := range c.parts {
+		times[i] = cpuTime(t, p.pid)
+	}
+	if c.spent == nil {
+		c.spent = make([][]float64, len(c.parts))
+	}
+	return times
+}
+
+// cost is what a request took of a part, in microseconds: the lower quartile of the
+// rounds. It is 0 for none.
+func (c *contender) cost(name string) float64 {
+	for i, p := range c.parts {
+		if p.name == name {
+			return pack.LowerQuartile(c.spent[i])
+		}
+	}
+	return 0
+}
+
+// upcoming is the next request to send.
+func (c *contender) upcoming() []byte {
+	if len(c.requests) == 1 {
+		return c.requests[0]
+	}
+	return c.requests[int(c.next.Add(1))%len(c.requests)]
 }
 
 func (c *contender) perSecond() float64 { return median(c.rounds) }

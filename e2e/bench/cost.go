@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -53,7 +51,7 @@ func cost(t pack.TB, modules []string, rounds int, turn time.Duration, connectio
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "contender\tCPU µs a request\tabove plain\trequests/s\tratio\t")
 	for i, c := range contenders {
-		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.0f\t%.2f\t\n", c.name, quarter(took[i]), quarter(took[i])-quarter(took[0]), c.perSecond(), c.ratioTo(contenders[0]))
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.0f\t%.2f\t\n", c.name, pack.LowerQuartile(took[i]), pack.LowerQuartile(took[i])-pack.LowerQuartile(took[0]), c.perSecond(), c.ratioTo(contenders[0]))
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
@@ -61,32 +59,10 @@ func cost(t pack.TB, modules []string, rounds int, turn time.Duration, connectio
 	fmt.Println("\nprocessor time of the Envoy process, the lower quartile over the rounds; one worker each.")
 }
 
-// cpuTime is what the process's threads have used, from the scheduler's own
-// count in nanoseconds (proc(5), schedstat): the ticks of stat are too coarse.
 func cpuTime(t pack.TB, pid int) time.Duration {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("read the processor time of process %d: it is gone, or the kernel keeps no schedstat (%v)", pid, err)
+	used, err := pack.CPUTime(pid)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var sum time.Duration
-	for _, file := range files {
-		text, err := os.ReadFile(file) // #nosec G304 -- our own child's
-		if err != nil {
-			continue // the thread has ended
-		}
-		ran, _, _ := bytes.Cut(text, []byte(" "))
-		n, err := strconv.ParseInt(string(ran), 10, 64)
-		if err != nil {
-			t.Fatalf("read the processor time of process %d: %v", pid, err)
-		}
-		sum += time.Duration(n)
-	}
-	return sum
-}
-
-// quarter is the value that a quarter of the values are below: rounds in which
-// others took the caches away are above it.
-func quarter(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/4]
+	return used
 }

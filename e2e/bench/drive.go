@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// drive sends the same request over one connection until the deadline. It reads
+// drive sends requests over one connection until the deadline. It reads
 // no more of HTTP than the status and the length, because a client that costs
 // more than Envoy would measure itself.
-func drive(addr string, request []byte, deadline time.Time) ([]time.Duration, error) {
+func drive(addr string, request func() []byte, deadline time.Time) ([]time.Duration, error) {
 	conn, err := net.DialTimeout("tcp4", addr, 5*time.Second)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func drive(addr string, request []byte, deadline time.Time) ([]time.Duration, er
 		if began.After(deadline) {
 			return latencies, nil
 		}
-		if _, err := conn.Write(request); err != nil {
+		if _, err := conn.Write(request()); err != nil {
 			return nil, err
 		}
 		if err := readOK(reader); err != nil {

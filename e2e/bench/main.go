@@ -2,8 +2,9 @@
 // plain Envoy, Envoy's own cors filter and response headers, this filter alone,
 // and this filter with Check (session and limits on Redis). With -what filter it
 // is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
-// same headers. With -what check it is ext_authz alone, to a server that always
-// says OK and to authz. With -what memory it is what the filter holds after many requests
+// same headers. With -what check it is ext_authz alone, as control renders it, to a
+// server that always says OK and to authz, whose policies ask Redis more or less; and
+// what a request takes of each process. With -what memory it is what the filter holds after many requests
 // and many updates. With -what uploads it is what an upload of each kind costs,
 // through to an upstream that reads and forgets.
 //
@@ -51,7 +52,9 @@ func main() {
 		case "filter":
 			bench(r, startFilters(r), *rounds, *turn, *connections)
 		case "check":
-			bench(r, startChecks(r), *rounds, *turn, *connections)
+			contenders := startChecks(r)
+			bench(r, contenders, *rounds, *turn, *connections)
+			reportCosts(r, contenders)
 		case "uploads":
 			benchUploads(r, *rounds, *turn, *connections, *only)
 		case "upload-soak":

@@ -22,9 +22,11 @@ type setup struct {
 	Name                                string
 	Address, Port, AdminPort, AuthzPort string
 	Own, Filter, Check                  bool
-	Wasm, FilterConfig                  string
-	Headers                             map[string]string
-	Remove                              []string
+	// Policy goes to ext_authz as a context extension.
+	Policy             string
+	Wasm, FilterConfig string
+	Headers            map[string]string
+	Remove             []string
 	// Dynamic is the file of the filter's configuration where it comes by
 	// discovery.
 	Dynamic string
@@ -77,7 +79,7 @@ func start(t pack.TB, s setup, token string) *contender {
 	if err := os.WriteFile(file, []byte(render(t, s)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &contender{name: s.Name, addr: addr, admin: admin, envoy: pack.EnvoyWith(t, dir, file, admin, addr, max(1, s.Workers)), request: request(token)}
+	c := &contender{name: s.Name, addr: addr, admin: admin, envoy: pack.EnvoyWith(t, dir, file, admin, addr, max(1, s.Workers)), requests: [][]byte{request(token)}}
 	c.envoy.Start(t)
 	return c
 }

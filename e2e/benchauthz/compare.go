@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"gatehouse/authz/session"
+	"gatehouse/e2e/pack"
 )
 
 // contender is one line of the table.
@@ -31,6 +32,8 @@ type contender struct {
 
 	rates []float64
 	p99s  []time.Duration
+	costs []float64 // processor time of the server, in µs a request
+	pid   int
 	late  int // answers that say that Redis did not answer in time
 }
 
@@ -47,7 +50,7 @@ func compare(ctx context.Context, s settings, store string, client *redis.Client
 	var all []*contender
 	for _, kind := range []string{"trivial", "authz"} {
 		path := filepath.Join(dir, kind+".sock")
-		stop, err := child(ctx, program, "-serve", kind, "-socket", path, "-redis", store)
+		pid, stop, err := process(ctx, program, "-serve", kind, "-socket", path, "-redis", store)
 		if err != nil {
 			return err
 		}
@@ -57,13 +60,13 @@ func compare(ctx context.Context, s settings, store string, client *redis.Client
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 		if kind == "trivial" {
-			all = append(all, &contender{name: "says OK to everything", clients: clients, policy: "cached", tokens: tokens})
+			all = append(all, &contender{pid: pid, name: "says OK to everything", clients: clients, policy: "cached", tokens: tokens})
 			continue
 		}
 		all = append(all,
-			&contender{name: "hot users, cached", clients: clients, policy: "cached", tokens: tokens[:s.hot]},
-			&contender{name: "unique users, Redis each", clients: clients, policy: "cached", tokens: tokens},
-			&contender{name: "hot users, cache: off", clients: clients, policy: "fresh", tokens: tokens[:s.hot]})
+			&contender{pid: pid, name: "hot users, cached", clients: clients, policy: "cached", tokens: tokens[:s.hot]},
+			&contender{pid: pid, name: "unique users, Redis each", clients: clients, policy: "cached", tokens: tokens},
+			&contender{pid: pid, name: "hot users, cache: off", clients: clients, policy: "fresh", tokens: tokens[:s.hot]})
 	}
 	for round := range s.rounds + 1 {
 		for _, c := range all {
@@ -142,6 +145,10 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 	took := make([][]time.Duration, s.callers)
 	errs := make([]error, s.callers)
 	late := make([]int, s.callers)
+	before, err := pack.CPUTime(c.pid)
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
 	var wg sync.WaitGroup
 	for i := range s.callers {
@@ -174,10 +181,15 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 	for _, n := range late {
 		c.late += n
 	}
+	used, err := pack.CPUTime(c.pid)
+	if err != nil {
+		return err
+	}
 	if counts {
 		all := slices.Concat(took...)
 		slices.Sort(all)
 		c.rates = append(c.rates, float64(len(all))/time.Since(begun).Seconds())
+		c.costs = append(c.costs, float64((used-before).Microseconds())/float64(len(all)))
 		c.p99s = append(c.p99s, all[len(all)*99/100])
 	}
 	return nil
@@ -185,11 +197,11 @@ func (c *contender) turn(ctx context.Context, s settings, counts bool) error {
 
 func table(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "\trequests/s\tratio\tp99\tratio\t503")
+	_, _ = fmt.Fprintln(w, "\trequests/s\tratio\tp99\tratio\tserver's CPU\t503")
 	base := all[0]
 	for _, c := range all {
-		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\t%d\n", c.name, median(c.rates), median(c.rates)/median(base.rates),
-			median(c.p99s).Round(10*time.Microsecond), float64(median(c.p99s))/float64(median(base.p99s)), c.late)
+		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\t%.0f µs\t%d\n", c.name, median(c.rates), median(c.rates)/median(base.rates),
+			median(c.p99s).Round(10*time.Microsecond), float64(median(c.p99s))/float64(median(base.p99s)), pack.LowerQuartile(c.costs), c.late)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

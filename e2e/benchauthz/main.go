@@ -84,12 +84,18 @@ func withRedis(ctx context.Context, use func(path string, client *redis.Client) 
 
 // child starts a program of ours and returns what ends it.
 func child(ctx context.Context, name string, args ...string) (func(), error) {
+	_, stop, err := process(ctx, name, args...)
+	return stop, err
+}
+
+// process is child, and tells its number.
+func process(ctx context.Context, name string, args ...string) (pid int, stop func(), err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return 0, nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	return func() {
+	return cmd.Process.Pid, func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait() // ended as asked
 	}, nil

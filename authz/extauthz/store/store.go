@@ -2,14 +2,15 @@
 // and whether the limits admit the request.
 //
 // It promises one round trip for all of that: none where the session is cached
-// and there are no limits. In a Cluster the session and its user's limits are in
+// and there are no limits, or slices of all of them are here (limit.Slices). In a Cluster the session and its user's limits are in
 // one slot, and the limits of an address in another: then two commands are under
 // way at once. The limits of a user are counted only where Redis itself has found
 // the session good: nobody can use up another's limits with a token that only
 // names them. In one case it takes a second round trip: the user's limits of a
 // session that is older than the last revocation of some tenant.
 //
-// The limits are counted all or none; in a Cluster, those of a slot.
+// The limits are counted all or none; in a Cluster, those of a slot. What a slice
+// gave goes back to it if another limit, or the session, refuses.
 //
 // It does not know what follows from the answers, nor what is to be done without
 // any.
@@ -37,6 +38,7 @@ type Store struct {
 	sessions *session.Manager
 	line     *limit.Line
 	limiter  *limit.Limiter
+	slices   *limit.Slices
 
 	lookup, count, check limit.Script
 }
@@ -48,7 +50,7 @@ func New(sessions *session.Manager, line *limit.Line, now func() time.Time) *Sto
 		return "local function " + name + "(KEYS, ARGV)\n" + source + "\nend\n"
 	}
 	return &Store{
-		sessions: sessions, line: line, limiter: limit.NewOn(line, now),
+		sessions: sessions, line: line, limiter: limit.NewOn(line, now), slices: limit.NewSlices(line, now),
 		lookup: limit.NewScript(session.LookupSource()), count: limit.NewScript(limit.Source()),
 		check: limit.NewScript(wrapped("lookup", session.LookupSource()) + wrapped("count", limit.Source()) + checkSource),
 	}
@@ -84,8 +86,22 @@ type Answer struct {
 	Limits, UserLimits []Counted
 }
 
+// Run looks after the slices of limits that have a Lease until ctx ends, and then
+// gives them back.
+func (s *Store) Run(ctx context.Context) { s.slices.Run(ctx) }
+
 // Ask answers, within the time of two round trips at worst.
 func (s *Store) Ask(ctx context.Context, q Query) Answer {
+	if !leased(q.Limits) && !leased(q.UserLimits) {
+		return s.ask(ctx, q)
+	}
+	limits, users := s.serve(ctx, &q.Limits), s.serve(ctx, &q.UserLimits)
+	a := s.ask(ctx, q)
+	s.settle(&a, &q, &limits, &users)
+	return a
+}
+
+func (s *Store) ask(ctx context.Context, q Query) Answer {
 	ctx, cancel := context.WithTimeout(ctx, 2*within)
 	defer cancel()
 	var a Answer

@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/redistest"
+	"gatehouse/authz/limit"
+	"gatehouse/authz/session"
+)
+
+// leasing is a query whose limits are fixed windows with a lease; the user's admits
+// so many requests.
+func (f *fixture) leasing(token string, users int64) Query {
+	const week = 7 * 24 * time.Hour
+	ip, user := f.byIP(1_000_000), byUser(f.user.ID, users)
+	ip.Spec.Algorithm, ip.Spec.Window, ip.Lease = limit.FixedWindow, week, 50
+	user.Spec.Algorithm, user.Spec.Window, user.Lease = limit.FixedWindow, week, 50
+	return Query{Token: token, Limits: []limit.Request{ip}, UserLimits: []limit.Request{user}}
+}
+
+// used is what Redis has counted.
+func (f *fixture) used(t *testing.T, r limit.Request) int64 {
+	t.Helper()
+	r.Hits, r.Shadow, r.Lease = r.Spec.Requests+1, true, 0
+	results, err := limit.New(f.client, nil).Admit(t.Context(), []limit.Request{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Spec.Requests - results[0].Remaining
+}
+
+// heat asks until a slice has answered.
+func (f *fixture) heat(t *testing.T, requests ...limit.Request) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for i := range requests {
+		for served := false; !served; {
+			_, served = f.slices.Use(t.Context(), &requests[i])
+			select {
+			case <-deadline.C:
+				t.Fatal("there never was a slice")
+			default:
+			}
+		}
+	}
+}
+
+func TestLimitsOfAHotUserTakeNoRoundTripWhereTheySaySo(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	f := newFixture(t, client)
+	f.cache(t, client)
+	client.AddHook(f.trips)
+	q := f.leasing(f.token, 1_000_000)
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		before := f.trips.n.Load()
+		a := f.Ask(t.Context(), q)
+		if a.Err != nil || !a.Limits[0].Allowed || !a.UserLimits[0].Allowed || a.Limits[0].Name != "ip" || a.UserLimits[0].Name != "user" {
+			t.Fatalf("%+v", a)
+		}
+		if f.trips.n.Load() == before && a.Limits[0].Remaining > 0 {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatal("each request took a round trip")
+		default:
+		}
+	}
+}
+
+// cache gives the fixture a Store whose sessions are cached.
+func (f *fixture) cache(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	f.manager = session.NewWith(client, time.Now, rand.Reader, session.Settings{CacheSize: 10})
+	f.Store = New(f.manager, limit.NewLine(client, patience), nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.manager.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+func TestATokenThatOnlyNamesAUserTakesNothingOfTheirSlice(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	q := f.leasing(f.token, 1_000)
+	f.heat(t, q.Limits[0], q.UserLimits[0])
+	revoked := f.open(t, f.user)
+	if _, err := f.manager.Revoke(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	forged := q
+	forged.Token = revoked
+	before := f.Ask(t.Context(), q).UserLimits[0].Remaining
+	for range 200 {
+		a := f.Ask(t.Context(), forged)
+		if !errors.Is(a.Err, session.ErrInvalid) || a.UserLimits != nil || !a.Limits[0].Allowed {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if after := f.Ask(t.Context(), q).UserLimits[0].Remaining; after != before-1 {
+		t.Errorf("%d remain, want %d", after, before-1)
+	}
+}
+
+func TestWhatOneLimitRefusesTheSlicesOfOthersGetBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	q := f.leasing(f.token, 1_000_000)
+	exact := byUser(f.user.ID, 1)
+	exact.Key, exact.Spec.Name = "exact", "exact"
+	q.UserLimits = append(q.UserLimits, exact)
+	f.heat(t, q.Limits[0], q.UserLimits[0])
+	if a := f.Ask(t.Context(), q); !a.UserLimits[1].Allowed {
+		t.Fatalf("%+v", a)
+	}
+	before := f.Ask(t.Context(), q)
+	for range 200 {
+		a := f.Ask(t.Context(), q)
+		if a.UserLimits[1].Allowed || !a.Limits[0].Allowed || !a.UserLimits[0].Allowed {
+			t.Fatalf("%+v", a)
+		}
+		if a.Limits[0].Remaining != before.Limits[0].Remaining || a.UserLimits[0].Remaining != before.UserLimits[0].Remaining {
+			t.Fatalf("before %+v, then %+v", before, a)
+		}
+	}
+}
+
+func TestNoMoreIsAdmittedThanALeasedLimitSays(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	q := f.leasing(f.token, 500)
+	admitted := 0
+	for range 2000 {
+		if a := f.Ask(t.Context(), q); a.UserLimits[0].Allowed {
+			admitted++
+		}
+	}
+	if admitted > 500 || admitted < 500-50 {
+		t.Errorf("%d of 500 admitted", admitted)
+	}
+	if used := f.used(t, q.UserLimits[0]); used != 500 {
+		t.Errorf("Redis has %d of 500", used)
+	}
+}
+
+func TestWithoutASessionNothingIsCountedInSlices(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	f := newFixture(t, server.Client())
+	q := f.leasing(f.token, 1_000)
+	q.Needed = true
+	f.heat(t, q.Limits[0], q.UserLimits[0])
+	server.Stop()
+	for range 200 {
+		if a := f.Ask(t.Context(), q); !errors.Is(a.Err, session.ErrUnavailable) || a.Limits != nil || a.UserLimits != nil {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if _, ok := f.slices.Use(t.Context(), &q.UserLimits[0]); !ok {
+		t.Error("the slice is used up")
+	}
+}
