@@ -241,11 +241,12 @@ func (s *server) serveGRPC(context.Context) error {
 	if s.assertions, err = s.issuer(); err != nil {
 		return err
 	}
-	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	line := limit.NewLine(s.redis, redisWithin)
+	s.windows = limit.NewWindowsOn(line, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
-		Store: store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil),
+		Store: store.New(s.sessions, line, nil),
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
 		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,

@@ -17,56 +17,140 @@ import (
 	"gatehouse/authz/secret/redisauth"
 )
 
-// BenchmarkCluster puts three primaries beside one server, in turns, with callers that
-// each wait for one answer, for keys of which each is new, over the same TCP. It reports
-// two ratios: requests a second as this machine makes them, which ends where its
-// processors do; and what the nodes have room for, which is one over the processor time
-// that the busiest node takes for a request.
+// Bounds of BenchmarkCluster.
+const (
+	benchTurn    = 1200 * time.Millisecond
+	benchTurns   = 2
+	pacedCallers = 3072
+	freeCallers  = 512
+	// Each node runs for pacedSlice of each pacedPeriod.
+	pacedPeriod = 40 * time.Millisecond
+	pacedSlice  = 2 * time.Millisecond
+)
+
+// BenchmarkCluster serves all slots with one, two and three primaries of the same Redis
+// Cluster of six nodes, in turns, to callers that each wait for one answer, for keys of
+// which each is new.
+//
+// A Cluster's nodes have a machine each; here all of them and the callers have this one,
+// whose processors are what ends first. So each primary gets a budget of processor time,
+// always the same and small: SIGSTOP and SIGCONT let it run for a slice of each period,
+// one primary after the other and never two at once. Then the nodes are what ends first,
+// and "paced" shows what a node more brings, with all that it costs to ask more nodes in
+// smaller batches. "free" is the same without budgets, beside one server that is no
+// Cluster: there, more nodes are more work for the same processors. "room" is one over
+// the processor time that the busiest node takes for a request, beside one primary's.
 func BenchmarkCluster(b *testing.B) {
-	const callers, turns, turn = 512, 4, 400 * time.Millisecond
 	cluster := redistest.StartCluster(b)
+	for _, n := range append(append([]*redistest.Node{}, cluster.Primaries...), cluster.Replicas...) {
+		// A node that is stopped, or waits for a processor, has not failed.
+		if err := n.Client(b).ConfigSet(b.Context(), "cluster-node-timeout", "60000").Err(); err != nil {
+			b.Fatal(err)
+		}
+	}
 	one := redistest.StartNode(b)
-	field := []*benched{
-		{name: "one", w: benchWindows(b, "redis://"+one.Addr), nodes: []*redis.Client{one.Client(b)}},
-		{name: "three", w: benchWindows(b, cluster.URL())},
-	}
-	for _, p := range cluster.Primaries {
-		field[1].nodes = append(field[1].nodes, p.Client(b))
-	}
+	alone := &benched{nodes: []*redis.Client{one.Client(b)}}
+	paced, free := benchedCluster(b, cluster), benchedCluster(b, cluster)
 	for b.Loop() {
-		for range turns {
-			for _, f := range field {
-				f.turn(b, callers, turn)
+		for range benchTurns {
+			for n := 1; n <= len(cluster.Primaries); n++ {
+				cluster.Spread(b, n)
+				windows := benchWindows(b, cluster.URL())
+				resume := pace(b, cluster.Primaries)
+				paced[n-1].turn(b, windows, pacedCallers)
+				resume()
+				free[n-1].turn(b, windows, freeCallers)
+			}
+			alone.turn(b, benchWindows(b, "redis://"+one.Addr), freeCallers)
+		}
+	}
+	b.ReportMetric(alone.rate(), "free:one-server:requests/s")
+	for i := range paced {
+		for name, f := range map[string][]*benched{"paced": paced, "free": free} {
+			at := fmt.Sprintf("%s:%d:", name, i+1)
+			b.ReportMetric(f[i].rate(), at+"requests/s")
+			b.ReportMetric(f[i].rate()/f[0].rate(), at+"ratio")
+			b.ReportMetric(f[0].cost()/f[i].cost(), at+"room")
+		}
+		b.ReportMetric(100*paced[i].busiest/paced[i].took.Seconds(), fmt.Sprintf("paced:%d:%%-of-a-processor", i+1))
+	}
+	b.ReportMetric(free[2].rate()/alone.rate(), "free:3-of-one-server")
+}
+
+// pace gives each node its budget, until the returned function is called.
+func pace(b *testing.B, nodes []*redistest.Node) (resume func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	var pacing sync.WaitGroup
+	gap := pacedPeriod/time.Duration(len(nodes)) - pacedSlice
+	run := func() error {
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		<-timer.C
+		pause := func(d time.Duration) {
+			timer.Reset(d)
+			<-timer.C
+		}
+		for ctx.Err() == nil {
+			for _, n := range nodes {
+				if err := n.Resume(); err != nil {
+					return err
+				}
+				pause(pacedSlice)
+				if err := n.Pause(); err != nil {
+					return err
+				}
+				pause(gap)
+			}
+		}
+		return nil
+	}
+	pacing.Go(func() {
+		if err := run(); err != nil {
+			b.Errorf("pace the nodes: %v", err)
+		}
+	})
+	return func() {
+		cancel()
+		pacing.Wait()
+		for _, n := range nodes {
+			if err := n.Resume(); err != nil {
+				b.Errorf("pace the nodes: %v", err)
 			}
 		}
 	}
-	for _, f := range field {
-		b.ReportMetric(f.rate(), f.name+":requests/s")
-		b.ReportMetric(f.busiest*1e6/float64(f.requests), f.name+":µs-of-the-busiest-node/request")
-	}
-	b.ReportMetric(field[1].rate()/field[0].rate(), "throughput-ratio")
-	b.ReportMetric(field[0].busiest/float64(field[0].requests)/(field[1].busiest/float64(field[1].requests)), "room-ratio")
 }
 
 // benched is one contender.
 type benched struct {
-	name     string
-	w        *Windows
 	nodes    []*redis.Client
 	requests int64
 	took     time.Duration
 	busiest  float64 // s of processor time, of the busiest node of each turn
 }
 
-func (f *benched) rate() float64 { return float64(f.requests) / f.took.Seconds() }
+func benchedCluster(b *testing.B, cluster *redistest.Cluster) (all []*benched) {
+	b.Helper()
+	for range cluster.Primaries {
+		f := &benched{}
+		for _, p := range cluster.Primaries {
+			f.nodes = append(f.nodes, p.Client(b))
+		}
+		all = append(all, f)
+	}
+	return all
+}
 
-func (f *benched) turn(b *testing.B, callers int, turn time.Duration) {
+func (f *benched) rate() float64 { return float64(f.requests) / f.took.Seconds() }
+func (f *benched) cost() float64 { return f.busiest / float64(f.requests) }
+
+func (f *benched) turn(b *testing.B, w *Windows, callers int) {
 	b.Helper()
 	before := make([]float64, len(f.nodes))
 	for i, n := range f.nodes {
 		before[i] = cpuSeconds(b, n)
 	}
-	ctx, cancel := context.WithTimeout(b.Context(), turn)
+	ctx, cancel := context.WithTimeout(b.Context(), benchTurn)
 	defer cancel()
 	began := time.Now()
 	var done atomic.Int64
@@ -74,7 +158,7 @@ func (f *benched) turn(b *testing.B, callers int, turn time.Duration) {
 	for c := range callers {
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				if _, err := f.w.Count(b.Context(), []Request{hourly(fmt.Sprintf("b%d-%d-%d", f.requests, c, i), 100, 0)}); err != nil {
+				if _, err := w.Count(b.Context(), []Request{hourly(fmt.Sprintf("b%d-%d-%d", f.requests, c, i), 100, 0)}); err != nil {
 					b.Error(err)
 					return
 				}

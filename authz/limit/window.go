@@ -37,8 +37,13 @@ type Windows struct {
 // it needs and to retry nothing. A call ends within that time, also when Redis is
 // slow. now is nil in production.
 func NewWindows(client redis.UniversalClient, within time.Duration, now func() time.Time) *Windows {
+	return NewWindowsOn(NewLine(client, within), now)
+}
+
+// NewWindowsOn is NewWindows on a Line that others use, too.
+func NewWindowsOn(line *Line, now func() time.Time) *Windows {
 	return &Windows{
-		lanes: newLanes(client, within), limiter: New(client, now), clock: newRedisClock(now),
+		lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
 		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), holds: newHolds(now), leases: newLeases(), members: newMembers(),
 	}
 }
