@@ -1,8 +1,10 @@
 package limit
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,31 +21,33 @@ import (
 
 // Bounds of BenchmarkCluster.
 const (
-	benchTurn    = 1200 * time.Millisecond
+	benchTurn    = 700 * time.Millisecond
 	benchTurns   = 2
-	pacedCallers = 3072
-	freeCallers  = 512
-	// Each node runs for pacedSlice of each pacedPeriod.
-	pacedPeriod = 40 * time.Millisecond
-	pacedSlice  = 2 * time.Millisecond
+	benchCallers = 512
+	// What a node takes for a batch, and for a command in it, while it is paced: some 40
+	// times what redis-server takes here, and about in the same proportion.
+	perBatch   = 500 * time.Microsecond
+	perCommand = 100 * time.Microsecond
 )
 
 // BenchmarkCluster serves all slots with one, two and three primaries of the same Redis
 // Cluster of six nodes, in turns, to callers that each wait for one answer, for keys of
 // which each is new.
 //
-// A Cluster's nodes have a machine each; here all of them and the callers have this one,
-// whose processors are what ends first. So each primary gets a budget of processor time,
-// always the same and small: SIGSTOP and SIGCONT let it run for a slice of each period,
-// one primary after the other and never two at once. Then the nodes are what ends first,
-// and "paced" shows what a node more brings, with all that it costs to ask more nodes in
-// smaller batches. "free" is the same without budgets, beside one server that is no
-// Cluster: there, more nodes are more work for the same processors. "room" is one over
-// the processor time that the busiest node takes for a request, beside one primary's.
+// A Cluster's nodes have a machine each; here all of them and the callers share this one,
+// whose processors end first. So each node gets a pace that is the same for all and far
+// below what this machine does: a batch on its way to a node waits until the node has been
+// given the time for the batches before it and for this one, perBatch and perCommand.
+// That stands in for the capacity of one node. Then "paced" shows what a node more
+// brings, with all that it costs to ask more nodes in smaller batches.
+//
+// "free" is the same without a pace, beside one server that is no Cluster: there, more
+// nodes are more work for the same processors. "room" is one over the processor time that
+// the busiest node takes for a request, beside one primary's.
 func BenchmarkCluster(b *testing.B) {
 	cluster := redistest.StartCluster(b)
 	for _, n := range append(append([]*redistest.Node{}, cluster.Primaries...), cluster.Replicas...) {
-		// A node that is stopped, or waits for a processor, has not failed.
+		// A node that waits for a processor has not failed.
 		if err := n.Client(b).ConfigSet(b.Context(), "cluster-node-timeout", "60000").Err(); err != nil {
 			b.Fatal(err)
 		}
@@ -55,70 +59,64 @@ func BenchmarkCluster(b *testing.B) {
 		for range benchTurns {
 			for n := 1; n <= len(cluster.Primaries); n++ {
 				cluster.Spread(b, n)
-				windows := benchWindows(b, cluster.URL())
-				resume := pace(b, cluster.Primaries)
-				paced[n-1].turn(b, windows, pacedCallers)
-				resume()
-				free[n-1].turn(b, windows, freeCallers)
+				paced[n-1].turn(b, benchWindows(b, cluster.URL(), newPace()))
+				free[n-1].turn(b, benchWindows(b, cluster.URL(), nil))
 			}
-			alone.turn(b, benchWindows(b, "redis://"+one.Addr), freeCallers)
+			alone.turn(b, benchWindows(b, "redis://"+one.Addr, nil))
 		}
 	}
+	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(alone.rate(), "free:one-server:requests/s")
 	for i := range paced {
-		for name, f := range map[string][]*benched{"paced": paced, "free": free} {
-			at := fmt.Sprintf("%s:%d:", name, i+1)
-			b.ReportMetric(f[i].rate(), at+"requests/s")
-			b.ReportMetric(f[i].rate()/f[0].rate(), at+"ratio")
-			b.ReportMetric(f[0].cost()/f[i].cost(), at+"room")
-		}
-		b.ReportMetric(100*paced[i].busiest/paced[i].took.Seconds(), fmt.Sprintf("paced:%d:%%-of-a-processor", i+1))
+		at := fmt.Sprintf("%d-primaries:", i+1)
+		b.ReportMetric(paced[i].rate(), "paced:"+at+"requests/s")
+		b.ReportMetric(paced[i].rate()/paced[0].rate(), "paced:"+at+"ratio")
+		b.ReportMetric(free[i].rate(), "free:"+at+"requests/s")
+		b.ReportMetric(free[i].rate()/free[0].rate(), "free:"+at+"ratio")
+		b.ReportMetric(free[0].cost()/free[i].cost(), "free:"+at+"room")
+		b.ReportMetric(free[i].rate()/alone.rate(), "free:"+at+"of-one-server")
 	}
-	b.ReportMetric(free[2].rate()/alone.rate(), "free:3-of-one-server")
 }
 
-// pace gives each node its budget, until the returned function is called.
-func pace(b *testing.B, nodes []*redistest.Node) (resume func()) {
-	b.Helper()
-	ctx, cancel := context.WithCancel(b.Context())
-	var pacing sync.WaitGroup
-	gap := pacedPeriod/time.Duration(len(nodes)) - pacedSlice
-	run := func() error {
-		timer := time.NewTimer(0)
-		defer timer.Stop()
-		<-timer.C
-		pause := func(d time.Duration) {
-			timer.Reset(d)
-			<-timer.C
-		}
-		for ctx.Err() == nil {
-			for _, n := range nodes {
-				if err := n.Resume(); err != nil {
-					return err
-				}
-				pause(pacedSlice)
-				if err := n.Pause(); err != nil {
-					return err
-				}
-				pause(gap)
-			}
-		}
-		return nil
+// pace is the time that each node has been given away until, by its address.
+type pace struct {
+	mu   sync.Mutex
+	till map[string]time.Time
+}
+
+func newPace() *pace { return &pace{till: map[string]time.Time{}} }
+
+// wait is how long a batch of so many commands waits for its node to be done with it.
+func (p *pace) wait(addr string, commands int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	from := p.till[addr]
+	if from.Before(now) {
+		from = now
 	}
-	pacing.Go(func() {
-		if err := run(); err != nil {
-			b.Errorf("pace the nodes: %v", err)
-		}
-	})
-	return func() {
-		cancel()
-		pacing.Wait()
-		for _, n := range nodes {
-			if err := n.Resume(); err != nil {
-				b.Errorf("pace the nodes: %v", err)
-			}
-		}
+	p.till[addr] = from.Add(perBatch + time.Duration(commands)*perCommand)
+	return p.till[addr].Sub(now)
+}
+
+// pacedConn is a connection to a paced node.
+type pacedConn struct {
+	net.Conn
+	pace *pace
+	addr string
+}
+
+// Write sends what is one batch: its commands begin with a star at the beginning of a
+// line, which none of its arguments has.
+func (c *pacedConn) Write(b []byte) (int, error) {
+	commands := bytes.Count(b, []byte("\r\n*"))
+	if len(b) > 0 && b[0] == '*' {
+		commands++
 	}
+	timer := time.NewTimer(c.pace.wait(c.addr, commands))
+	defer timer.Stop()
+	<-timer.C
+	return c.Conn.Write(b) //nolint:wrapcheck // it stands in for it
 }
 
 // benched is one contender.
@@ -144,7 +142,7 @@ func benchedCluster(b *testing.B, cluster *redistest.Cluster) (all []*benched) {
 func (f *benched) rate() float64 { return float64(f.requests) / f.took.Seconds() }
 func (f *benched) cost() float64 { return f.busiest / float64(f.requests) }
 
-func (f *benched) turn(b *testing.B, w *Windows, callers int) {
+func (f *benched) turn(b *testing.B, w *Windows) {
 	b.Helper()
 	before := make([]float64, len(f.nodes))
 	for i, n := range f.nodes {
@@ -155,7 +153,7 @@ func (f *benched) turn(b *testing.B, w *Windows, callers int) {
 	began := time.Now()
 	var done atomic.Int64
 	var all sync.WaitGroup
-	for c := range callers {
+	for c := range benchCallers {
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				if _, err := w.Count(b.Context(), []Request{hourly(fmt.Sprintf("b%d-%d-%d", f.requests, c, i), 100, 0)}); err != nil {
@@ -191,13 +189,23 @@ func cpuSeconds(b *testing.B, node *redis.Client) (sum float64) {
 	return sum
 }
 
-func benchWindows(b *testing.B, url string) *Windows {
+// benchWindows opens a client as authz does, whose nodes have a pace if one is given.
+func benchWindows(b *testing.B, url string, p *pace) *Windows {
 	b.Helper()
 	client, err := redisauth.Options{URL: secret.New([]byte(url))}.Open(redisauth.Tuning{
 		Name: "bench", PoolSize: 20, Dial: time.Second, Read: patient, Write: patient, WaitForAConn: patient,
 	})
 	if err != nil {
 		b.Fatal(err)
+	}
+	if cluster, ok := client.(*redis.ClusterClient); ok && p != nil {
+		o := *cluster.Options()
+		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			return &pacedConn{Conn: c, pace: p, addr: addr}, err //nolint:wrapcheck // it stands in for it
+		}
+		_ = client.Close() // has not been used
+		client = redis.NewClusterClient(&o)
 	}
 	b.Cleanup(func() { _ = client.Close() })
 	return NewWindows(client, patient, nil)

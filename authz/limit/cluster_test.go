@@ -174,6 +174,36 @@ func failed(keys []*clusterKey) (n int64) {
 	return n
 }
 
+// TestSlotsThatMoveAreFollowedAndCountedOnce has a client that knows where the slots were.
+func TestSlotsThatMoveAreFollowedAndCountedOnce(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	w, l := NewWindows(openCluster(t, cluster), clusterWithin, nil), New(openCluster(t, cluster), nil)
+	var requests []Request
+	for i := range 12 {
+		requests = append(requests, hourly(fmt.Sprintf("m%d", i), 5, 0))
+	}
+	call := func(what string, remaining int64, count func(context.Context, []Request) ([]Result, error)) {
+		t.Helper()
+		results, err := count(t.Context(), requests)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for i, got := range results {
+			if got.Remaining != remaining {
+				t.Errorf("%s: limit %d: %+v", what, i, got)
+			}
+		}
+	}
+	call("windows", 4, w.Count)
+	call("scripts", 4, l.Count)
+	cluster.Spread(t, 1) // all counters begin anew, on the first primary
+	for i := range int64(3) {
+		call("windows after the move", 4-i, w.Count)
+		call("scripts after the move", 4-i, l.Count)
+	}
+}
+
 // oneCallSpansTheNodes counts limits of each kind, on all nodes, in one call.
 func oneCallSpansTheNodes(t *testing.T, cluster *redistest.Cluster) {
 	t.Helper()

@@ -28,7 +28,6 @@ type Windows struct {
 	hints   *hints
 	orphans *orphans
 	resets  resets
-	holds   *holds
 	leases  *leases
 	members *members
 }
@@ -44,7 +43,7 @@ func NewWindows(client redis.UniversalClient, within time.Duration, now func() t
 func NewWindowsOn(line *Line, now func() time.Time) *Windows {
 	return &Windows{
 		lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
-		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), holds: newHolds(now), leases: newLeases(), members: newMembers(),
+		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), leases: newLeases(), members: newMembers(),
 	}
 }
 

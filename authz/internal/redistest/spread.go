@@ -3,10 +3,8 @@ package redistest
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -19,13 +17,7 @@ const allSlots = 16384
 // returns when all six nodes say the same.
 func (c *Cluster) Spread(t testing.TB, n int) {
 	t.Helper()
-	c.Move(t, func(slot int) int { return slot * n / allSlots }, true)
-}
-
-// Move gives each slot to the primary that owner says, by its number. Unless empty, the
-// slots that move are to be without keys. It returns when all six nodes say the same.
-func (c *Cluster) Move(t testing.TB, owner func(slot int) int, empty bool) {
-	t.Helper()
+	owner := func(slot int) int { return slot * n / allSlots }
 	ctx, cancel := context.WithTimeout(context.Background(), 2*within)
 	defer cancel()
 	var clients []*redis.Client
@@ -34,9 +26,7 @@ func (c *Cluster) Move(t testing.TB, owner func(slot int) int, empty bool) {
 		clients = append(clients, n.Client(t))
 	}
 	for i, p := range c.Primaries {
-		if empty {
-			must(t, clients[i].FlushAll(ctx).Err())
-		}
+		must(t, clients[i].FlushAll(ctx).Err())
 		id, err := clients[i].Do(ctx, "cluster", "myid").Text()
 		must(t, err)
 		ids, addrs = append(ids, id), append(addrs, p.Addr)
@@ -82,14 +72,4 @@ func agrees(ctx context.Context, client *redis.Client, addrs []string, owner fun
 		known += s.End - s.Start + 1
 	}
 	return known == allSlots
-}
-
-// Pause stops the process where it is, Resume lets it go on: what it is sent waits.
-func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
-
-// Resume is the end of a Pause.
-func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
-
-func (n *Node) signal(s os.Signal) error {
-	return n.process.Process.Signal(s) //nolint:wrapcheck // the test says what it did
 }
