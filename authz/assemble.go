@@ -244,21 +244,21 @@ func (s *server) serveGRPC(context.Context) error {
 	line := limit.NewLine(s.redis, redisWithin)
 	s.windows = limit.NewWindowsOn(line, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
+	s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
 	authv3.RegisterAuthorizationServer(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
 		Store: store.New(s.sessions, line, nil),
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
-		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,
+		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals, GiveBack: s.releases.GiveBack,
 	}))
 	log := accesslog.Options{
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
+		Ended: s.releases.Ended,
 	}
 	if s.domains != nil {
 		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
 			ratelimit.New(s.rateLimiting()))
-		s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
-		log.Ended = s.releases.Ended
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
 	s.accessLog = accesslog.New(log)
@@ -303,12 +303,12 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.releases.Run}
 	if s.site != nil {
 		loops = append(loops, s.site.Run)
 	}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run, s.releases.Run)
+		loops = append(loops, s.domains.Run)
 	}
 	return loops
 }

@@ -32,6 +32,34 @@ func (h Hold) Held() bool { return h.ID != "" }
 // String is the Hold as text of printable ASCII, for ParseHold.
 func (h Hold) String() string { return strconv.FormatInt(h.Hits, 10) + " " + h.ID + " " + h.Key }
 
+// MaxHolds is the most places that WriteHolds writes of, and ParseHolds reads.
+const MaxHolds = 64
+
+// WriteHolds is the Holds as text, for ParseHolds.
+func WriteHolds(holds []Hold) string {
+	texts := make([]string, 0, len(holds))
+	for _, h := range holds[:min(len(holds), MaxHolds)] {
+		texts = append(texts, h.String())
+	}
+	return strings.Join(texts, ",")
+}
+
+// ParseHolds reads what WriteHolds wrote. The error is ErrHold, and then there is none.
+func ParseHolds(text string) ([]Hold, error) {
+	var holds []Hold
+	for part := range strings.SplitSeq(text, ",") {
+		h, err := ParseHold(part)
+		if err == nil && len(holds) == MaxHolds {
+			err = fmt.Errorf("%w: more than %d", ErrHold, MaxHolds)
+		}
+		if err != nil {
+			return nil, err
+		}
+		holds = append(holds, h)
+	}
+	return holds, nil
+}
+
 // ParseHold reads what String wrote. The error is ErrHold.
 func ParseHold(text string) (Hold, error) {
 	parts := strings.Split(text, " ")

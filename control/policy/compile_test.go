@@ -59,6 +59,10 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		Limits: []authzpolicy.Limit{{
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,
 			Algorithm: "gcra", Burst: 20, OnRedisError: "local",
+		}, {
+			Name: "monthly", By: []string{"user"}, Requests: 20000, Period: "month", TimeZone: "Europe/Berlin", Algorithm: "quota",
+		}, {
+			Name: "at_once", By: []string{"ip"}, Requests: 20, WindowMillis: 600_000, Algorithm: "concurrency",
 		}},
 	}
 	wantSignIn := authzpolicy.SignIn{
