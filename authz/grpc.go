@@ -24,7 +24,7 @@ const (
 
 // streamWorkers answer requests on stacks that have grown already; when all are
 // busy, a request gets a goroutine of its own.
-const streamWorkers = 32
+const streamWorkers = 128
 
 // newGRPC makes the server with what all services share.
 func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +22,7 @@ import (
 // replicas, up to N times Lease hits may be refused although nobody has used them:
 // the slices that others hold. A slice that is idle for a second is given back.
 type Windows struct {
+	within  time.Duration
 	lanes   *lanes
 	limiter *Limiter
 	clock   *redisClock
@@ -42,7 +44,7 @@ func NewWindows(client redis.UniversalClient, within time.Duration, now func() t
 // NewWindowsOn is NewWindows on a Line that others use, too.
 func NewWindowsOn(line *Line, now func() time.Time) *Windows {
 	return &Windows{
-		lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
+		within: line.lanes.within, lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
 		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), leases: newLeases(), members: newMembers(),
 	}
 }
@@ -119,11 +121,15 @@ func (w *Windows) count(ctx context.Context, requests []Request) ([]Result, erro
 }
 
 func windowKey(key string, index int64) string {
-	b := make([]byte, 0, len(keyPrefix)+len(key)+16)
-	b = append(b, keyPrefix...)
-	b = append(b, key...)
-	b = append(b, "}:c"...)
-	return string(strconv.AppendInt(b, index, 36))
+	var b strings.Builder
+	var digits [13]byte
+	number := strconv.AppendInt(digits[:0], index, 36)
+	b.Grow(len(keyPrefix) + len(key) + 3 + len(number))
+	b.WriteString(keyPrefix)
+	b.WriteString(key)
+	b.WriteString("}:c")
+	b.Write(number)
+	return b.String()
 }
 
 // question chooses the command. For a key that is new to Redis it sets the value and
@@ -150,6 +156,7 @@ func (w *Windows) lifetime(left time.Duration) int64 {
 
 // ask sends the commands, and then what wrong guesses have left to do.
 func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cmds []redis.Cmder) error {
+	began := time.Now()
 	if err := w.lanes.do(ctx, cmds...); err != nil {
 		return err
 	}
@@ -170,6 +177,9 @@ func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cm
 	if len(rest) == 0 {
 		return nil
 	}
+	// What is left of the time: the call as a whole ends within it.
+	ctx, cancel := context.WithTimeout(ctx, w.within-time.Since(began))
+	defer cancel()
 	if err := w.second(ctx, rest); err != nil {
 		return err
 	}
