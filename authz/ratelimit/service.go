@@ -95,6 +95,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	}
 	out := s.respond(in, matches, results, owners)
 	s.compat(in, config, matches, requests, results, owners)
+	s.o.Metrics.shadowed(config, in.GetDomain(), results)
 	s.o.Metrics.answered(config, in.GetDomain(), out.GetOverallCode())
 	return out, nil
 }
