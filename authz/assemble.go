@@ -52,6 +52,7 @@ type server struct {
 	domains   rateLimitSource // nil: no RateLimitService
 	windows   *limit.Windows  // of the RateLimitService; they know all replicas
 	releases  *ratelimit.Releases
+	statsd    *ratelimit.Statsd // nil: none is told
 	refusals  *limit.Refusals
 	watcher   *watcher
 	counts    *counts
@@ -257,8 +258,11 @@ func (s *server) serveGRPC(context.Context) error {
 		Ended: s.releases.Ended,
 	}
 	if s.domains != nil {
-		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
-			ratelimit.New(s.rateLimiting()))
+		limiting, err := s.rateLimiting()
+		if err != nil {
+			return err
+		}
+		ratelimitv3.RegisterRateLimitServiceServer(s.grpc, ratelimit.New(limiting))
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
 	s.accessLog = accesslog.New(log)
@@ -271,10 +275,16 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 // rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
-func (s *server) rateLimiting() ratelimit.Options {
+func (s *server) rateLimiting() (ratelimit.Options, error) {
 	var compat *ratelimit.Compat
-	if s.o.RateLimit.Compat {
+	if s.o.RateLimit.Compat || s.o.RateLimit.Statsd != "" {
 		compat = ratelimit.NewCompat(s.o.Registry, s.o.RateLimit.NearRatio)
+	}
+	if at := s.o.RateLimit.Statsd; at != "" {
+		var err error
+		if s.statsd, err = ratelimit.NewStatsd(at, compat, s.o.Log); err != nil {
+			return ratelimit.Options{}, fmt.Errorf("--ratelimit-statsd: %w", err)
+		}
 	}
 	return ratelimit.Options{
 		Compat: compat, Refusals: s.refusals, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
@@ -283,7 +293,7 @@ func (s *server) rateLimiting() ratelimit.Options {
 		Local: &ratelimit.Local{
 			Limiter: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		},
-	}
+	}, nil
 }
 
 func (s *server) serveHTTP(context.Context) error {
@@ -306,6 +316,9 @@ func (s *server) background() []func(context.Context) {
 	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.releases.Run}
 	if s.site != nil {
 		loops = append(loops, s.site.Run)
+	}
+	if s.statsd != nil {
+		loops = append(loops, s.statsd.Run)
 	}
 	if s.domains != nil {
 		loops = append(loops, s.domains.Run)

@@ -75,7 +75,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if s.o.Compat != nil {
-		s.o.Compat.calls.Inc()
+		s.o.Compat.calls.add(1)
 	}
 	config := s.o.Current()
 	matches := matching(config, in)
@@ -86,7 +86,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	} else {
 		s.o.Metrics.failed()
 		if s.o.Compat != nil {
-			s.o.Compat.failures.Inc()
+			s.o.Compat.failures.add(1)
 		}
 		s.o.Log.Debug("limits cannot be counted", "error", err)
 		if results, err = s.withoutRedis(requests); err != nil {
