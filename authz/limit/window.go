@@ -83,7 +83,7 @@ type counted struct {
 type question int
 
 const (
-	create question = iota // SET ... NX GET: not known to be in Redis
+	create question = iota // SET ... NX: not known to be in Redis
 	add                    // INCRBY
 	peek                   // GET
 )
@@ -141,7 +141,7 @@ func (w *Windows) question(ctx context.Context, r *Request, c *counted) {
 	case w.hints.has(c.key):
 		c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
 	default:
-		c.kind, c.cmd = create, redis.NewStringCmd(ctx, "set", c.key, r.hits(), "nx", "get", "px", w.lifetime(c.left))
+		c.kind, c.cmd = create, redis.NewStatusCmd(ctx, "set", c.key, r.hits(), "nx", "px", w.lifetime(c.left))
 	}
 }
 
@@ -199,7 +199,10 @@ func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cm
 
 // read takes the answer, and returns the command that a wrong guess needs.
 func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder, error) {
-	if c.kind == add {
+	switch c.kind {
+	case create:
+		return w.created(ctx, r, c)
+	case add:
 		used, err := c.cmd.(*redis.IntCmd).Result()
 		c.used = used
 		if err == nil && used == r.hits() {
@@ -209,19 +212,25 @@ func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder
 		return nil, err
 	}
 	used, err := c.cmd.(*redis.StringCmd).Int64()
-	absent := errors.Is(err, redis.Nil)
-	switch {
-	case err != nil && !absent:
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	c.used = used
+	return nil, err
+}
+
+// created is OK for a counter that is new, which goes without an error through the client,
+// and nil for one that is there.
+func (w *Windows) created(ctx context.Context, r *Request, c *counted) (redis.Cmder, error) {
+	err := c.cmd.Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
-	case c.kind == peek:
-		c.used = used
-		return nil, nil
-	case absent:
-		c.used = r.hits()
-		w.hints.add(c.key)
-		return nil, nil
 	}
 	w.hints.add(c.key)
+	if err == nil {
+		c.used = r.hits()
+		return nil, nil
+	}
 	c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
 	return c.cmd, nil
 }
