@@ -47,7 +47,9 @@ routes:
 	})
 	c := pack.HTTP1()
 	defer c.CloseIdleConnections()
-	get := func(path string) pack.Response { return pack.Do(t, c, pack.Request(t, http.MethodGet, p.URL(path), nil)) }
+	get := func(path string) pack.Response {
+		return pack.Do(t, c, pack.Request(t, http.MethodGet, p.URL(path), nil))
+	}
 	for i, want := range []int{200, 200, 429} {
 		r := get("/quota")
 		if r.Status != want || !strings.HasPrefix(r.Header.Get("RateLimit-Policy"), `"monthly";q=2`) {

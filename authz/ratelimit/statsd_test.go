@@ -17,7 +17,7 @@ import (
 // statsdServer tells what each connection said.
 func statsdServer(t *testing.T) (address string, said <-chan string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // listens until the test ends
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestStatsDIsToldWhatWasCountedSinceUnderThePeersNames(t *testing.T) {
 func TestWhatIsCountedWaitsForStatsD(t *testing.T) {
 	t.Parallel()
 	c := NewCompat(prometheus.NewRegistry(), DefaultNearRatio)
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
