@@ -51,6 +51,7 @@ type server struct {
 	domains   rateLimitSource // nil: no RateLimitService
 	windows   *limit.Windows  // of the RateLimitService; they know all replicas
 	releases  *ratelimit.Releases
+	statsd    *ratelimit.Statsd // nil: none is told
 	refusals  *limit.Refusals
 	store     *store.Store
 	watcher   *watcher
@@ -241,24 +242,28 @@ func (s *server) serveGRPC(context.Context) error {
 	if s.assertions, err = s.issuer(); err != nil {
 		return err
 	}
-	s.windows = limit.NewWindows(s.redis, redisWithin, nil)
+	line := limit.NewLine(s.redis, redisWithin)
+	s.windows = limit.NewWindowsOn(line, nil)
 	s.refusals = limit.NewRefusals(s.redisBehind, nil)
-	s.store = store.New(s.sessions, limit.NewLine(s.redis, redisWithin), nil)
+	s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
+	s.store = store.New(s.sessions, line, nil)
 	extauthz.Register(s.grpc, extauthz.New(extauthz.Options{
 		Policy: s.policy, Keys: s.keys(), Consents: consent.New(s.redis), Assertions: s.assertions,
 		Store: s.store,
 		Local: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		Subject: s.names.Subject, Now: s.o.Now, Log: s.o.Log,
-		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals,
+		Metrics: extauthz.NewMetrics(s.o.Registry), Disagreed: s.disagreed, Refusals: s.refusals, GiveBack: s.releases.GiveBack,
 	}))
 	log := accesslog.Options{
 		Append: s.events.Append, Client: s.names.Client, Now: s.o.Now, Log: s.o.Log, Count: s.counts.entry,
+		Ended: s.releases.Ended,
 	}
 	if s.domains != nil {
-		ratelimitv3.RegisterRateLimitServiceServer(s.grpc,
-			ratelimit.New(s.rateLimiting()))
-		s.releases = ratelimit.NewReleases(s.windows, s.o.Log)
-		log.Ended = s.releases.Ended
+		limiting, err := s.rateLimiting()
+		if err != nil {
+			return err
+		}
+		ratelimitv3.RegisterRateLimitServiceServer(s.grpc, ratelimit.New(limiting))
 		quotav3.RegisterRateLimitQuotaServiceServer(s.grpc, quota.New(s.domains.Current, quota.NewShares(s.redis, nil), s.o.Log))
 	}
 	s.accessLog = accesslog.New(log)
@@ -271,10 +276,16 @@ func (s *server) serveGRPC(context.Context) error {
 }
 
 // rateLimiting is what the drop-in for envoyproxy/ratelimit works with.
-func (s *server) rateLimiting() ratelimit.Options {
+func (s *server) rateLimiting() (ratelimit.Options, error) {
 	var compat *ratelimit.Compat
-	if s.o.RateLimit.Compat {
+	if s.o.RateLimit.Compat || s.o.RateLimit.Statsd != "" {
 		compat = ratelimit.NewCompat(s.o.Registry, s.o.RateLimit.NearRatio)
+	}
+	if at := s.o.RateLimit.Statsd; at != "" {
+		var err error
+		if s.statsd, err = ratelimit.NewStatsd(at, compat, s.o.Log); err != nil {
+			return ratelimit.Options{}, fmt.Errorf("--ratelimit-statsd: %w", err)
+		}
 	}
 	return ratelimit.Options{
 		Compat: compat, Refusals: s.refusals, Current: s.domains.Current, Limits: s.windows, Log: s.o.Log, Metrics: ratelimit.NewMetrics(s.o.Registry),
@@ -283,7 +294,7 @@ func (s *server) rateLimiting() ratelimit.Options {
 		Local: &ratelimit.Local{
 			Limiter: limit.NewLocal(limit.DefaultLocalBudget, s.o.Now), Members: s.windows.Members,
 		},
-	}
+	}, nil
 }
 
 func (s *server) serveHTTP(context.Context) error {
@@ -303,12 +314,15 @@ func (s *server) serveHTTP(context.Context) error {
 
 // background are the loops that run beside the servers until they have stopped.
 func (s *server) background() []func(context.Context) {
-	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.store.Run}
+	loops := []func(context.Context){s.policy.Run, s.sessions.Run, s.watcher.run, s.followHealth, s.windows.Run, s.refusals.Run, s.store.Run, s.releases.Run}
 	if s.site != nil {
 		loops = append(loops, s.site.Run)
 	}
+	if s.statsd != nil {
+		loops = append(loops, s.statsd.Run)
+	}
 	if s.domains != nil {
-		loops = append(loops, s.domains.Run, s.releases.Run)
+		loops = append(loops, s.domains.Run)
 	}
 	return loops
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"gatehouse/authz/extauthz"
+	"gatehouse/authz/ratelimit"
 )
 
 // Bounds of what one caller can make the server hold.
@@ -31,7 +32,7 @@ const streamWorkers = 256
 func newGRPC(log *slog.Logger, panics prometheus.Counter) *grpc.Server {
 	r := recovery{log: log, panics: panics}
 	return grpc.NewServer(
-		grpc.ForceServerCodecV2(extauthz.Codec()),
+		grpc.ForceServerCodecV2(ratelimit.Codec(extauthz.Codec())),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.MaxConcurrentStreams(maxStreams),

@@ -90,6 +90,9 @@ type RateLimitOptions struct {
 	// Compat adds envoyproxy/ratelimit's metrics, with hits near a limit from NearRatio on.
 	Compat    bool
 	NearRatio float64
+	// Statsd, if set, is a StatsD server that is told of Compat's metrics, too: tcp://HOST:PORT
+	// or udp://HOST:PORT.
+	Statsd string
 }
 
 func (o *Options) validate() error {

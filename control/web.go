@@ -74,7 +74,8 @@ func (c *control) openWeb(context.Context) error {
 		return err
 	}
 	found := evidence{dir: c.auditDir(), log: c.log, store: c.store, verifier: verifier, now: c.o.Now}
-	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, Alerts: alertList{c.store}, State: c, Reports: cspReports{c.store}, Uploads: c.uploads})
+	server.Serve(api.Sources{Events: found, Verifier: found, Hub: c.web.hub, Alerts: alertList{c.store}, State: c, Reports: cspReports{c.store}, Uploads: c.uploads,
+		Limits: limiting{c.redis, c.store, c.o.Now}})
 	if c.rights != nil {
 		privacy.Register(server.API(), c.rights)
 	}

@@ -93,6 +93,9 @@ func (s *Service) settle(t *tally, j *judgement) {
 		case one.skipped:
 		case one.Err == nil:
 			results = append(results, one.Result)
+			if one.Hold.Held() {
+				j.holds = append(j.holds, one.Hold)
+			}
 			if !one.Allowed {
 				s.o.Refusals.Note([]limit.Request{one.request}, results[len(results)-1:])
 			}
@@ -129,7 +132,7 @@ func judge(results []limit.Result, j *judgement) {
 		}
 		o := outcome{
 			problem: verdict.TooManyRequests, feature: featureLimits, rule: ruleLimitExceeded, limit: result.Name,
-			reason: fmt.Sprintf("more than %d requests in %s", result.Limit, result.Window),
+			reason: exceeded(result),
 		}
 		if result.Shadow {
 			j.report(o)
@@ -140,6 +143,13 @@ func judge(results []limit.Result, j *judgement) {
 	j.limits = limitFields{
 		policy: limit.PolicyField(results), state: limit.StateField(results), retryAfter: limit.RetryAfter(results),
 	}
+}
+
+func exceeded(r *limit.Result) string {
+	if r.Algorithm == limit.Concurrency {
+		return fmt.Sprintf("more than %d requests at once", r.Limit)
+	}
+	return fmt.Sprintf("more than %d requests in %s", r.Limit, r.Window)
 }
 
 // uncounted does what a limit says for the time without Redis, and is true if it is

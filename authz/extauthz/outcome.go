@@ -4,6 +4,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"gatehouse/authz/limit"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
@@ -53,6 +54,8 @@ func (o outcome) denies() bool { return o.problem != verdict.NoProblem }
 
 // judgement is all that a Check found.
 type judgement struct {
+	holds []limit.Hold // places of concurrency limits that were taken
+
 	outcome  outcome // what is answered
 	reported outcome // what would have been refused, were its feature enforced
 
@@ -99,13 +102,17 @@ func (j *judgement) told() (verdict.Decision, outcome) {
 	}
 }
 
+// holdsField is where the dynamic metadata names the places that the request has taken of
+// concurrency limits: the access log's reader gives them back.
+const holdsField = "gatehouse_holds"
+
 // metadata is the dynamic metadata of every answer. Envoy keeps it under the
 // filter's name, where the access log service finds it.
 func (j *judgement) metadata() *structpb.Struct {
 	decision, o := j.told()
 	most := 4 // of a request that is allowed
-	if o.denies() {
-		most = 9
+	if o.denies() || len(j.holds) > 0 {
+		most = 10
 	}
 	values := make([]struct {
 		value structpb.Value
@@ -130,5 +137,6 @@ func (j *judgement) metadata() *structpb.Struct {
 	put("policy", j.policy)
 	put("policy_version", j.version)
 	put("subject", j.pseudonym)
+	put(holdsField, limit.WriteHolds(j.holds))
 	return &structpb.Struct{Fields: fields}
 }

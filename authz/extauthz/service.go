@@ -37,6 +37,9 @@ type Options struct {
 	Store    Store
 	Keys     Keys // nil: API keys open nothing
 	Consents Consents
+	// GiveBack takes places of concurrency limits, of requests that are refused; nil
+	// leaves them until their time has run out. It does not wait.
+	GiveBack func(...limit.Hold)
 	// Refusals hear of what limits refuse; nil keeps none.
 	Refusals *limit.Refusals
 	// Assertions vouch to the upstream for the user; nil vouches for nobody.
@@ -88,6 +91,10 @@ func (s *Service) check(ctx context.Context, r *request) (*authv3.CheckResponse,
 	decision, o := j.told()
 	s.o.Metrics.observe(decision, o, s.o.Now().Sub(start))
 	if j.outcome.denies() {
+		if s.o.GiveBack != nil {
+			s.o.GiveBack(j.holds...)
+		}
+		j.holds = nil
 		return denied(r, &j), nil
 	}
 	return allowed(r, &c, &j), nil

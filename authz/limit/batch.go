@@ -35,24 +35,47 @@ type batcher struct {
 	mu     sync.Mutex
 	queue  []*call
 	flying int
+	calls  calls
 }
 
-// call is what one caller asks.
+// call is what one caller asks. It is used again, unless its caller has gone.
 type call struct {
-	cmds []redis.Cmder
-	err  error
-	done chan struct{}
+	cmds  []redis.Cmder
+	err   error
+	done  chan struct{} // holds one
+	waits bool          // somebody hears it
+	timer *time.Timer
+}
+
+// calls are those that nobody uses.
+type calls struct{ pool sync.Pool }
+
+func (p *calls) get(cmds []redis.Cmder) *call {
+	c, ok := p.pool.Get().(*call)
+	if !ok {
+		c = &call{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+		c.timer.Stop()
+	}
+	c.cmds = cmds
+	return c
+}
+
+func (p *calls) put(c *call) error {
+	err := c.err
+	c.cmds, c.err, c.waits = nil, nil, false
+	p.pool.Put(c)
+	return err
 }
 
 func newBatcher(client redis.UniversalClient, within time.Duration) *batcher {
 	return &batcher{client: client, within: within, breaker: newBreaker()}
 }
 
-// do runs the commands and returns nil if Redis was asked; each command then has
+// do runs the commands, within the time for it, and returns nil if Redis was asked; each command then has
 // its own answer or error. The commands are not to be looked at after an error:
 // they may still be under way.
 func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
-	c := &call{cmds: cmds}
+	c := b.calls.get(cmds)
 	b.mu.Lock()
 	if len(b.queue) >= maxQueued {
 		b.mu.Unlock()
@@ -64,18 +87,24 @@ func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
 		b.mu.Unlock()
 		b.send(batch)
 		b.next()
-		return c.err
+		return b.calls.put(c)
 	}
-	c.done = make(chan struct{})
+	c.waits = true
 	b.queue = append(b.queue, c)
 	b.mu.Unlock()
+	c.timer.Reset(b.within)
 	select {
 	case <-c.done:
-		return c.err
+		c.timer.Stop()
+		return b.calls.put(c)
+	case <-c.timer.C:
+		return fmt.Errorf("%w: %w", ErrUnavailable, errWaited)
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 	}
 }
+
+var errWaited = fmt.Errorf("%w within the time for it", context.DeadlineExceeded)
 
 // take is the next batch, the last of it being more; the lock is held.
 func (b *batcher) take(more ...*call) []*call {
@@ -122,8 +151,8 @@ func (b *batcher) send(batch []*call) {
 		if err != nil {
 			c.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		if c.done != nil {
-			close(c.done)
+		if c.waits {
+			c.done <- struct{}{} // never waits: it holds one
 		}
 	}
 }

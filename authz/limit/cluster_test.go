@@ -37,11 +37,13 @@ func openCluster(t *testing.T, c *redistest.Cluster) *redis.ClusterClient {
 
 // clusterKey is what is counted under one key while a Cluster fails over.
 type clusterKey struct {
-	name            string
-	asked, admitted atomic.Int64
-	errors          atomic.Int64
-	atBarrier       int64
+	name      string
+	by        [2]atomic.Int64 // what each replica has admitted
+	errors    atomic.Int64
+	atBarrier int64
 }
+
+func (k *clusterKey) admitted() int64 { return k.by[0].Load() + k.by[1].Load() }
 
 // TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag kills one of three primaries
 // under load. The other two thirds of the keys notice nothing, not even an error. Of the
@@ -61,7 +63,7 @@ func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
 	var callers sync.WaitGroup
 	for _, k := range append(append([]*clusterKey{}, dead...), alive...) {
 		for i, w := range replicas {
-			callers.Go(func() { k.load(ctx, w, limit, int64(i)*5) })
+			callers.Go(func() { k.load(ctx, i, w, limit, int64(i)*5) })
 		}
 	}
 	eventually(t, func() bool { return least(dead) >= 50 && least(alive) >= 50 })
@@ -69,7 +71,7 @@ func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
 	// What the replica has acknowledged, it has.
 	primary := cluster.Primaries[0].Client(t)
 	for _, k := range dead {
-		k.atBarrier = k.admitted.Load()
+		k.atBarrier = k.admitted()
 	}
 	if n, err := primary.Wait(t.Context(), 1, 10*time.Second).Result(); err != nil || n != 1 {
 		t.Fatalf("%d replicas, %v", n, err)
@@ -102,7 +104,7 @@ func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
 	var lost int64
 	for _, k := range append(append([]*clusterKey{}, dead...), alive...) {
 		counted := limit - count(t, replicas[0], Request{Key: k.name, Spec: hourly(k.name, limit, 0).Spec, Peek: true}).Remaining
-		lost += max(0, k.admitted.Load()-counted)
+		lost += max(0, k.admitted()-counted)
 		if counted < k.atBarrier {
 			t.Errorf("%s: %d are counted, and the replica had %d before its primary died", k.name, counted, k.atBarrier)
 		}
@@ -111,14 +113,14 @@ func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
 		if !steady {
 			break
 		}
-		if counted := limit - count(t, replicas[0], Request{Key: k.name, Spec: hourly(k.name, limit, 0).Spec, Peek: true}).Remaining; counted != k.admitted.Load() {
-			t.Errorf("%s: %d are counted of %d", k.name, counted, k.admitted.Load())
+		if counted := limit - count(t, replicas[0], Request{Key: k.name, Spec: hourly(k.name, limit, 0).Spec, Peek: true}).Remaining; counted != k.admitted() {
+			t.Errorf("%s: %d are counted of %d", k.name, counted, k.admitted())
 		}
 	}
 	t.Logf("%d errors within %s of the kill, %d counts lost to the lag of replication", errors, took.Round(time.Millisecond), lost)
 }
 
-func (k *clusterKey) load(ctx context.Context, w *Windows, limit, lease int64) {
+func (k *clusterKey) load(ctx context.Context, replica int, w *Windows, limit, lease int64) {
 	tick := time.NewTicker(3 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -127,7 +129,6 @@ func (k *clusterKey) load(ctx context.Context, w *Windows, limit, lease int64) {
 			return
 		case <-tick.C:
 		}
-		k.asked.Add(1)
 		// Not the context that ends: a call whose answer nobody waits for is counted.
 		results, err := w.Count(context.WithoutCancel(ctx), []Request{hourly(k.name, limit, lease)})
 		switch {
@@ -135,7 +136,7 @@ func (k *clusterKey) load(ctx context.Context, w *Windows, limit, lease int64) {
 		case err != nil:
 			k.errors.Add(1)
 		case results[0].Allowed:
-			k.admitted.Add(1)
+			k.by[replica].Add(1)
 		}
 	}
 }
@@ -159,10 +160,12 @@ func keysOf(t *testing.T, client *redis.ClusterClient, cluster *redistest.Cluste
 	return first, others
 }
 
+// least is what the replica with the least luck has admitted of a key: each of them finds
+// out for itself who has taken a primary's place.
 func least(keys []*clusterKey) int64 {
-	n := keys[0].admitted.Load()
+	n := keys[0].by[0].Load()
 	for _, k := range keys {
-		n = min(n, k.admitted.Load())
+		n = min(n, k.by[0].Load(), k.by[1].Load())
 	}
 	return n
 }
@@ -172,6 +175,36 @@ func failed(keys []*clusterKey) (n int64) {
 		n += k.errors.Load()
 	}
 	return n
+}
+
+// TestSlotsThatMoveAreFollowedAndCountedOnce has a client that knows where the slots were.
+func TestSlotsThatMoveAreFollowedAndCountedOnce(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	w, l := NewWindows(openCluster(t, cluster), clusterWithin, nil), New(openCluster(t, cluster), nil)
+	var requests []Request
+	for i := range 12 {
+		requests = append(requests, hourly(fmt.Sprintf("m%d", i), 5, 0))
+	}
+	call := func(what string, remaining int64, count func(context.Context, []Request) ([]Result, error)) {
+		t.Helper()
+		results, err := count(t.Context(), requests)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for i, got := range results {
+			if got.Remaining != remaining {
+				t.Errorf("%s: limit %d: %+v", what, i, got)
+			}
+		}
+	}
+	call("windows", 4, w.Count)
+	call("scripts", 4, l.Count)
+	cluster.Spread(t, 1) // all counters begin anew, on the first primary
+	for i := range int64(3) {
+		call("windows after the move", 4-i, w.Count)
+		call("scripts after the move", 4-i, l.Count)
+	}
 }
 
 // oneCallSpansTheNodes counts limits of each kind, on all nodes, in one call.

@@ -15,7 +15,8 @@ const (
 )
 
 // PolicyField renders the RateLimit-Policy field: for each limit its name, the
-// quota and, if it is whole seconds, the window. Shadows are left out; the
+// quota and, if it is whole seconds, the window; of concurrency the quota's unit
+// instead. Shadows are left out; the
 // result is empty if nothing else is left.
 func PolicyField(results []Result) string {
 	var b []byte
@@ -25,7 +26,9 @@ func PolicyField(results []Result) string {
 		}
 		b = appendItem(b, r.Name)
 		b = appendParameter(b, "q", r.Limit)
-		if r.Window >= time.Second && r.Window%time.Second == 0 {
+		if r.Algorithm == Concurrency {
+			b = append(b, `;qu="concurrent-requests"`...)
+		} else if r.Window >= time.Second && r.Window%time.Second == 0 {
 			b = appendParameter(b, "w", int64(r.Window/time.Second))
 		}
 	}

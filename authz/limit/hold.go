@@ -3,18 +3,13 @@ package limit
 import (
 	"context"
 	"crypto/rand"
-	_ "embed" // for hold.lua
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
-
-//go:embed hold.lua
-var holdSource string
 
 // MaxHeld is the most places that a Concurrency limit has, and the most hits that one
 // call takes of it: each is remembered.
@@ -26,7 +21,7 @@ var ErrHold = errors.New("not a place of a concurrency limit")
 // Hold is a place of a Concurrency limit that a call has taken; the zero value is none.
 // It is free again when it is released, or when the limit's Window has passed.
 type Hold struct {
-	Key  string // the limit's counter
+	Key  string // the limit's counter, as Refusals names it
 	ID   string // 130 random bits
 	Hits int64
 }
@@ -37,10 +32,38 @@ func (h Hold) Held() bool { return h.ID != "" }
 // String is the Hold as text of printable ASCII, for ParseHold.
 func (h Hold) String() string { return strconv.FormatInt(h.Hits, 10) + " " + h.ID + " " + h.Key }
 
+// MaxHolds is the most places that WriteHolds writes of, and ParseHolds reads.
+const MaxHolds = 64
+
+// WriteHolds is the Holds as text, for ParseHolds.
+func WriteHolds(holds []Hold) string {
+	texts := make([]string, 0, len(holds))
+	for _, h := range holds[:min(len(holds), MaxHolds)] {
+		texts = append(texts, h.String())
+	}
+	return strings.Join(texts, ",")
+}
+
+// ParseHolds reads what WriteHolds wrote. The error is ErrHold, and then there is none.
+func ParseHolds(text string) ([]Hold, error) {
+	var holds []Hold
+	for part := range strings.SplitSeq(text, ",") {
+		h, err := ParseHold(part)
+		if err == nil && len(holds) == MaxHolds {
+			err = fmt.Errorf("%w: more than %d", ErrHold, MaxHolds)
+		}
+		if err != nil {
+			return nil, err
+		}
+		holds = append(holds, h)
+	}
+	return holds, nil
+}
+
 // ParseHold reads what String wrote. The error is ErrHold.
 func ParseHold(text string) (Hold, error) {
 	parts := strings.Split(text, " ")
-	if len(parts) != 3 || len(parts[1]) != len(rand.Text()) || parts[2] == "" || len(parts[2]) > maxKey {
+	if len(parts) != 3 || len(parts[1]) != len(rand.Text()) || parts[2] == "" || len(parts[2]) > 2*maxKey+1 {
 		return Hold{}, fmt.Errorf("%w: %.40q", ErrHold, text)
 	}
 	hits, err := strconv.ParseInt(parts[0], 10, 64)
@@ -50,72 +73,17 @@ func ParseHold(text string) (Hold, error) {
 	return Hold{Key: parts[2], ID: parts[1], Hits: hits}, nil
 }
 
-type holds struct {
-	script *redis.Script
-	now    func() time.Time
-}
-
-func newHolds(now func() time.Time) *holds {
-	return &holds{script: redis.NewScript(holdSource), now: now}
-}
-
-func holdKey(key string) string { return keyPrefix + key + "}:h" }
-
-// hold takes places for each request, one after the other.
-func (w *Windows) hold(ctx context.Context, requests []Request) ([]Result, error) {
-	results := make([]Result, 0, len(requests))
-	for i := range requests {
-		r := &requests[i]
-		hold := Hold{Key: r.Key, ID: rand.Text(), Hits: r.hits()}
-		n, err := w.holds.take(ctx, w.lanes.do, r, hold.ID)
-		if err != nil {
-			w.release(ctx, results)
-			return nil, err
-		}
-		out := r.result(n[0] == 1, n[1], micros(n[2]), micros(n[3]))
-		if out.Allowed && hold.Hits > 0 {
-			out.Hold = hold
-		}
-		results = append(results, out)
-	}
-	return results, nil
-}
-
-func (h *holds) take(ctx context.Context, do doing, r *Request, id string) ([]int64, error) {
-	now := int64(0)
-	if h.now != nil {
-		now = h.now().UnixMicro()
-	}
-	arguments := []any{1, holdKey(r.Key), now, r.Spec.Requests, r.Spec.Window.Microseconds(), r.hits(), id}
-	cmd := redis.NewCmd(ctx, append([]any{"evalsha", h.script.Hash()}, arguments...)...)
-	if err := do(ctx, cmd); err != nil {
-		return nil, err
-	}
-	if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-		cmd = redis.NewCmd(ctx, append([]any{"eval", holdSource}, arguments...)...)
-		if err := do(ctx, cmd); err != nil {
-			return nil, err
-		}
-	}
-	n, err := cmd.Int64Slice()
-	if err == nil && len(n) != 4 {
-		err = fmt.Errorf("the script answered %d numbers", len(n))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return n, nil
-}
+func (h Hold) redisKey() string { return named(h.Key, Spec{Algorithm: Concurrency}).redisKey() }
 
 // Release gives places back, as often as it is told to: the second time does nothing.
 // After an error they are free when their time has run out.
-func (w *Windows) Release(ctx context.Context, holds ...Hold) error {
+func (l *Limiter) Release(ctx context.Context, holds ...Hold) error {
 	var cmds []redis.Cmder
 	for _, h := range holds {
 		if !h.Held() {
 			continue
 		}
-		args := []any{"zrem", holdKey(h.Key)}
+		args := []any{"zrem", h.redisKey()}
 		for i := range h.Hits {
 			args = append(args, h.ID+":"+strconv.FormatInt(i+1, 10))
 		}
@@ -124,7 +92,7 @@ func (w *Windows) Release(ctx context.Context, holds ...Hold) error {
 	if len(cmds) == 0 {
 		return nil
 	}
-	if err := w.lanes.do(ctx, cmds...); err != nil {
+	if err := l.line.lanes.do(ctx, cmds...); err != nil {
 		return err
 	}
 	var errs []error
@@ -136,11 +104,16 @@ func (w *Windows) Release(ctx context.Context, holds ...Hold) error {
 	return errors.Join(errs...)
 }
 
-// release is for a call that comes to nothing.
-func (w *Windows) release(ctx context.Context, results []Result) {
+// Release is the Limiter's.
+func (w *Windows) Release(ctx context.Context, holds ...Hold) error {
+	return w.limiter.Release(ctx, holds...)
+}
+
+// abandon is for a call that comes to nothing.
+func (l *Limiter) abandon(ctx context.Context, results []Result) {
 	var held []Hold
-	for _, r := range results {
-		held = append(held, r.Hold)
+	for i := range results {
+		held = append(held, results[i].Hold)
 	}
-	_ = w.Release(context.WithoutCancel(ctx), held...) // else their time runs out
+	_ = l.Release(context.WithoutCancel(ctx), held...) // else their time runs out
 }

@@ -102,7 +102,7 @@ func TestACallThatFailsKeepsNoPlace(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client()
 	w := NewWindows(client, patient, nil)
-	client.Set(t.Context(), holdKey("broken"), "no sorted set", 0)
+	client.Set(t.Context(), Hold{Key: "broken"}.redisKey(), "no sorted set", 0)
 	if _, err := w.Count(t.Context(), []Request{places("held", 2), places("broken", 2), hourly("fixed", 5, 0)}); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("%v", err)
 	}
@@ -161,11 +161,43 @@ func TestAlgorithmsOfOneCallAreCountedEachByItsOwn(t *testing.T) {
 	}
 }
 
-func TestOnlyWindowsCountConcurrency(t *testing.T) {
+func TestACallTakesPlacesOnlyIfAllItsLimitsAdmitIt(t *testing.T) {
 	t.Parallel()
-	if _, err := New(redistest.Start(t).Client(), nil).Admit(t.Context(), []Request{places("k", 1)}); !errors.Is(err, ErrSpec) {
-		t.Errorf("%v", err)
+	client := redistest.Start(t).Client()
+	l := New(client, nil)
+	stream, window := places("streams", 2), hourly("window", 1, 0)
+	stream.Slot, window.Slot = "someone", "someone"
+	admit := func() []Result {
+		t.Helper()
+		results, err := l.Admit(t.Context(), []Request{stream, window})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results
 	}
+	first := admit()
+	if !Admitted(first) || !first[0].Hold.Held() || first[1].Hold.Held() || first[0].Remaining != 1 {
+		t.Fatalf("%+v", first)
+	}
+	for range 3 { // the window refuses, and no place is taken
+		if got := admit(); Admitted(got) || got[0].Remaining != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
+	hold, err := ParseHold(first[0].Hold.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(t.Context(), hold, hold); err != nil {
+		t.Fatal(err)
+	}
+	if keys := client.Keys(t.Context(), "*}streams:h").Val(); len(keys) != 0 {
+		t.Errorf("a place is still taken: %v", keys)
+	}
+}
+
+func TestALimitOfImpossibleSizeIsRefused(t *testing.T) {
+	t.Parallel()
 	many := places("k", MaxHeld+1)
 	if err := validate([]Request{many, {Key: "q", Spec: Spec{Algorithm: Quota}}}); !errors.Is(err, ErrSpec) {
 		t.Errorf("%v", err)

@@ -46,7 +46,7 @@ func (i *Inspector) Show(ctx context.Context, key string, windows ...time.Durati
 	}
 	candidates := []Counter{
 		{Algorithm: SlidingWindow}, {Algorithm: FixedWindow}, {Algorithm: GCRA}, {Algorithm: TwoBucket}, {Algorithm: Quota},
-		{Algorithm: Concurrency, redisKey: holdKey(key)},
+		{Algorithm: Concurrency, redisKey: Hold{Key: key}.redisKey()},
 	}
 	for _, window := range windows {
 		if us := window.Microseconds(); us > 0 {

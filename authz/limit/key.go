@@ -18,6 +18,11 @@ const keptOfLongKey = 31
 // braces. Parts up to that length stay readable.
 func Key(parts ...string) string {
 	var b strings.Builder
+	size := len(parts)
+	for _, part := range parts {
+		size += len(part)
+	}
+	b.Grow(size + 8) // the rare text that is escaped grows it
 	for i, part := range parts {
 		if i > 0 {
 			b.WriteByte('|')

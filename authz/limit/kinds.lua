@@ -51,6 +51,46 @@ function kinds.t()
   return buckets
 end
 
+-- Concurrency: a sorted set of the places taken, by the time in us when each ends by itself. A place is called by the
+-- request's id, which the caller passes as the interval, and its number among the request's hits.
+function kinds.c()
+  local holds = {}
+
+  function holds.load(s)
+    redis.call('ZREMRANGEBYSCORE', s.key, '-inf', string.format('%.0f', clock.now))
+    s.used, s.names = redis.call('ZCARD', s.key), {}
+  end
+
+  function holds.fits(s, hits) return s.used + s.taken + hits <= s.capacity end
+
+  function holds.name(s, id, hits)
+    for i = 1, hits do s.names[#s.names + 1] = id .. ':' .. i end
+  end
+
+  function holds.save(s)
+    local till = string.format('%.0f', clock.now + s.window)
+    for _, name in ipairs(s.names) do redis.call('ZADD', s.key, till, name) end
+    -- At least as long as the places that are there: a limit that was edited may have a shorter window.
+    local rest = math.max(redis.call('PTTL', s.key) - clock.grace, math.ceil(s.window / 1000) + 1)
+    redis.call('PEXPIRE', s.key, rest + clock.grace)
+    s.used = s.used + s.taken
+  end
+
+  function holds.remaining(s) return s.capacity - s.used end
+
+  -- Us until so many places have ended by themselves.
+  local function ends(s, places)
+    local at = redis.call('ZRANGE', s.key, places - 1, places - 1, 'WITHSCORES')[2]
+    if not at then return 0 end
+    return math.max(0, tonumber(at) - clock.now)
+  end
+
+  function holds.reset(s) return ends(s, 1) end
+
+  function holds.retry(s, hits) return ends(s, s.used + hits - s.capacity) end
+  return holds
+end
+
 -- Quota: "<end of the period in us> <hits>"; the caller knows the calendar, and passes the end as the interval.
 function kinds.q()
   local quota = {}

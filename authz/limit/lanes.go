@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,23 +13,24 @@ import (
 // maxLanes bounds the nodes that are told apart: far more than a Cluster has at once.
 const maxLanes = 1024
 
-// lanes gives each node of a Redis Cluster a batcher of its own: what one node owes is
-// not waited for by the others' callers, and its breaker is its own. One server, or
-// Sentinel's, is one lane. It is safe for concurrent use.
+// lanes gives each node of a Redis Cluster a batcher of its own, on the node's own client:
+// what one node owes is not waited for by the others' callers, its breaker is its own, and
+// nothing is done twice. (A Cluster's client does a pipeline again whose answer was lost.)
+// One server, or Sentinel's, is one lane. It is safe for concurrent use.
 type lanes struct {
-	client  redis.UniversalClient
 	within  time.Duration
 	cluster *redis.ClusterClient // nil: one server
-	only    *batcher
+	only    *batcher             // nil in a Cluster
 
 	mu     sync.RWMutex
-	byNode map[string]*batcher
+	byNode map[*redis.Client]*batcher
 }
 
 func newLanes(client redis.UniversalClient, within time.Duration) *lanes {
-	l := &lanes{client: client, within: within, only: newBatcher(client, within), byNode: map[string]*batcher{}}
-	l.cluster, _ = client.(*redis.ClusterClient)
-	return l
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		return &lanes{within: within, cluster: cluster, byNode: map[*redis.Client]*batcher{}}
+	}
+	return &lanes{within: within, only: newBatcher(client, within)}
 }
 
 // do runs the commands as a batcher does, those of each node in that node's lane. An
@@ -38,82 +40,130 @@ func (l *lanes) do(ctx context.Context, cmds ...redis.Cmder) error {
 		return l.only.do(ctx, cmds...)
 	}
 	if len(cmds) == 1 {
-		lane, err := l.of(ctx, keyOf(cmds[0]))
+		node, err := l.node(ctx, keyOf(cmds[0]))
 		if err != nil {
 			return err
 		}
-		return lane.do(ctx, cmds...)
+		return l.at(ctx, node, cmds)
 	}
-	var firstLane *batcher
-	lanes := map[*batcher][]redis.Cmder{}
-	for _, cmd := range cmds {
-		lane, err := l.of(ctx, keyOf(cmd))
-		if err != nil {
-			return err
-		}
-		if firstLane == nil {
-			firstLane = lane
-		}
-		lanes[lane] = append(lanes[lane], cmd)
-	}
-	if len(lanes) == 1 {
-		return firstLane.do(ctx, cmds...)
-	}
-	results := make(chan error, len(lanes))
-	for lane, own := range lanes {
-		go func() { results <- lane.do(ctx, own...) }()
-	}
-	var first error
-	for range lanes {
-		if err := <-results; err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// once runs a command that must not be done twice: a Cluster's client does a pipeline
-// again whose answer was lost, a node's own client does not. What a node that is no
-// longer the key's own refuses is lost.
-func (l *lanes) once(ctx context.Context, key string, cmd redis.Cmder) error {
-	if l.cluster == nil {
-		return l.only.do(ctx, cmd)
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.within)
-	defer cancel()
-	node, err := l.cluster.MasterForKey(ctx, key)
-	if err == nil {
-		err = asked(node.Process(ctx, cmd))
-	}
+	nodes, groups, err := l.groups(ctx, cmds)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
+	}
+	if len(nodes) == 1 {
+		return l.at(ctx, nodes[0], cmds)
+	}
+	errs := make([]error, len(nodes))
+	var others sync.WaitGroup
+	for i := range nodes[1:] {
+		others.Go(func() { errs[i+1] = l.at(ctx, nodes[i+1], groups[i+1]) })
+	}
+	errs[0] = l.at(ctx, nodes[0], groups[0])
+	others.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (l *lanes) of(ctx context.Context, key string) (*batcher, error) {
+// groups are the commands of each node.
+func (l *lanes) groups(ctx context.Context, cmds []redis.Cmder) ([]*redis.Client, [][]redis.Cmder, error) {
+	var nodes []*redis.Client
+	var groups [][]redis.Cmder
+next:
+	for _, cmd := range cmds {
+		node, err := l.node(ctx, keyOf(cmd))
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, known := range nodes { // a handful
+			if known == node {
+				groups[i] = append(groups[i], cmd)
+				continue next
+			}
+		}
+		nodes, groups = append(nodes, node), append(groups, []redis.Cmder{cmd})
+	}
+	return nodes, groups, nil
+}
+
+// at asks a node, and for what it no longer has the one that has it now.
+func (l *lanes) at(ctx context.Context, node *redis.Client, cmds []redis.Cmder) error {
+	if err := l.lane(node).do(ctx, cmds...); err != nil {
+		if ctx.Err() == nil {
+			l.cluster.ReloadState(ctx) // another may have taken its place
+		}
+		return err
+	}
+	for _, cmd := range cmds {
+		if moved(cmd.Err()) {
+			return l.follow(ctx, cmds)
+		}
+	}
+	return nil
+}
+
+// follow has the client find the nodes that have the slots now.
+func (l *lanes) follow(ctx context.Context, cmds []redis.Cmder) error {
+	ctx, cancel := context.WithTimeout(ctx, l.within)
+	defer cancel()
+	l.cluster.ReloadState(ctx)
+	for _, cmd := range cmds {
+		if !moved(cmd.Err()) {
+			continue
+		}
+		if err := asked(l.cluster.Process(ctx, cmd)); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	return nil
+}
+
+func moved(err error) bool {
+	return err != nil && (strings.HasPrefix(err.Error(), "MOVED ") || strings.HasPrefix(err.Error(), "ASK "))
+}
+
+// once runs a command that must not be done twice. What a node that is no longer the
+// key's own refuses is lost.
+func (l *lanes) once(ctx context.Context, key string, cmd redis.Cmder) error {
+	if l.cluster == nil {
+		return l.only.do(ctx, cmd)
+	}
+	node, err := l.node(ctx, key)
+	if err != nil {
+		return err
+	}
+	return l.lane(node).do(ctx, cmd)
+}
+
+func (l *lanes) node(ctx context.Context, key string) (*redis.Client, error) {
 	node, err := l.cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: find the node of the Cluster: %w", ErrUnavailable, err)
 	}
-	addr := node.Options().Addr
+	return node, nil
+}
+
+func (l *lanes) lane(node *redis.Client) *batcher {
 	l.mu.RLock()
-	lane := l.byNode[addr]
+	b := l.byNode[node]
 	l.mu.RUnlock()
-	if lane != nil {
-		return lane, nil
+	if b != nil {
+		return b
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if lane = l.byNode[addr]; lane != nil {
-		return lane, nil
+	if b = l.byNode[node]; b != nil {
+		return b
 	}
 	if len(l.byNode) >= maxLanes {
 		clear(l.byNode) // those who wait in one are still served by it
 	}
-	lane = newBatcher(l.client, l.within)
-	l.byNode[addr] = lane
-	return lane, nil
+	b = newBatcher(node, l.within)
+	l.byNode[node] = b
+	return b
 }
 
 // keyOf is the key of a command as this package sends them.

@@ -70,6 +70,8 @@ type Request struct {
 	// Lease is how many hits of a fixed window a replica takes from Redis at once to
 	// serve itself; 0 means none. Only Windows and Slices know it.
 	Lease int64
+	// id names the places that a request of Concurrency takes; Prepare gives it.
+	id string
 	// Shadow limits are counted and reported, and never keep a call from being
 	// counted against the others.
 	Shadow bool
@@ -77,9 +79,10 @@ type Request struct {
 
 // Result is what became of one Request.
 type Result struct {
-	Name   string
-	Limit  int64
-	Window time.Duration
+	Name      string
+	Algorithm Algorithm
+	Limit     int64
+	Window    time.Duration
 	// Allowed says that this limit alone admits the call.
 	Allowed   bool
 	Remaining int64

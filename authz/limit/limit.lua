@@ -2,7 +2,7 @@
 -- KEYS[i]   counter i; the same key may appear twice
 -- ARGV[1]   now in microseconds since the Unix epoch, or 0: Redis's clock
 -- ARGV[2]   "all": count only if every limit that is no shadow admits; "each": every limit for itself
--- ARGV[3+6(i-1)...]  algorithm s|f|g, capacity, window in us, interval in us (g only), hits, shadow 0|1
+-- ARGV[3+6(i-1)...]  algorithm s|f|g|t|q|c, capacity, window in us, interval in us (g; q and c: see there), hits, shadow 0|1
 -- Returns for each limit: allowed 0|1, remaining, us until remaining grows, us until the call would be admitted.
 --
 -- All times are whole quarters of a microsecond, which a Lua number holds exactly until the year 2041.
@@ -185,6 +185,7 @@ for i, key in ipairs(KEYS) do
   item.allowed = kind.fits(s, item.hits)
   if item.allowed or (each and letter == 'f') then
     s.taken = s.taken + item.hits
+    if kind.name then kind.name(s, ARGV[a + 3], item.hits) end
   elseif not item.shadow then
     refused = true
   end

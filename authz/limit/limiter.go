@@ -74,10 +74,7 @@ func (l *Limiter) run(ctx context.Context, m mode, requests []Request) ([]Result
 	if err := validate(requests); err != nil {
 		return nil, err
 	}
-	requests, err := l.prepared(requests)
-	if err != nil {
-		return nil, err
-	}
+	requests = l.Prepare(requests)
 	groups := l.line.Groups(requests)
 	calls := make([]*Call, len(groups))
 	for i, group := range groups {
@@ -85,24 +82,30 @@ func (l *Limiter) run(ctx context.Context, m mode, requests []Request) ([]Result
 		calls[i].Keys, calls[i].Args = l.part(m, pick(requests, group))
 	}
 	l.line.Run(ctx, calls...)
-	results := make([]Result, len(requests))
+	results, errs := make([]Result, len(requests)), make([]error, 0, len(groups))
 	for i, group := range groups {
-		if calls[i].Err != nil {
-			return nil, unavailable(calls[i].Err)
+		err := unavailable(calls[i].Err)
+		var got []Result
+		if err == nil {
+			got, err = Decode(pick(requests, group), calls[i].Value)
 		}
-		got, err := Decode(pick(requests, group), calls[i].Value)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		for j, at := range group {
 			results[at] = got[j]
 		}
 	}
+	if len(errs) > 0 {
+		l.abandon(ctx, results)
+		return nil, errs[0]
+	}
 	return results, nil
 }
 
 func unavailable(err error) error {
-	if errors.Is(err, ErrUnavailable) {
+	if err == nil || errors.Is(err, ErrUnavailable) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -140,7 +143,7 @@ func pick(requests []Request, places []int) []Request {
 }
 
 // Part is what the script takes for the requests, to decide them as Admit does.
-// The requests are valid as Validate says.
+// The requests are valid as Validate says, and as Prepare made them.
 func (l *Limiter) Part(requests []Request) (keys []string, args []any) { return l.part(all, requests) }
 
 func (l *Limiter) part(m mode, requests []Request) (keys []string, args []any) {
@@ -157,7 +160,7 @@ func (l *Limiter) part(m mode, requests []Request) (keys []string, args []any) {
 // Validate says what is impossible about requests: ErrSpec.
 func Validate(requests []Request) error { return validate(requests) }
 
-// Decode reads what the script answers. The error is ErrUnavailable.
+// Decode reads what the script answers of what Part was given. The error is ErrUnavailable.
 func Decode(requests []Request, value any) ([]Result, error) {
 	list, ok := value.([]any)
 	if !ok || len(list) != 4*len(requests) {
@@ -186,10 +189,14 @@ func (l *Limiter) micros() int64 {
 // redisKey names the algorithm: a limit that changes its algorithm must not
 // meet the other's data.
 func (r Request) redisKey() string {
-	if r.Slot == "" {
-		return keyPrefix + r.Key + "}:" + string(r.Spec.algorithm()[0])
+	kind := ":" + string(r.Spec.algorithm()[0])
+	if r.Spec.algorithm() == Concurrency {
+		kind = ":h" // ":c" are fixed windows of Windows
 	}
-	return keyPrefix + r.Slot + "}" + r.Key + ":" + string(r.Spec.algorithm()[0])
+	if r.Slot == "" {
+		return keyPrefix + r.Key + "}" + kind
+	}
+	return keyPrefix + r.Slot + "}" + r.Key + kind
 }
 
 // name is what people call the counter: its key, behind its slot where that is
@@ -223,8 +230,11 @@ func (r Request) appendArgs(args []any) []any {
 		shadow = 1
 	}
 	s := r.Spec
-	return append(args, string(s.algorithm()[0]), s.capacity(), s.Window.Microseconds(),
-		strconv.FormatFloat(s.interval(), 'f', 2, 64), r.hits(), shadow)
+	interval := r.id
+	if s.algorithm() != Concurrency {
+		interval = strconv.FormatFloat(s.interval(), 'f', 2, 64)
+	}
+	return append(args, string(s.algorithm()[0]), s.capacity(), s.Window.Microseconds(), interval, r.hits(), shadow)
 }
 
 // interval is the time in µs after which GCRA grants the next request, rounded
@@ -240,10 +250,14 @@ func (s Spec) interval() float64 {
 }
 
 func (r Request) result(allowed bool, remaining int64, reset, retry time.Duration) Result {
-	return Result{
-		Name: r.Spec.Name, Limit: r.Spec.Requests, Window: r.Spec.Window, Shadow: r.Shadow,
+	out := Result{
+		Name: r.Spec.Name, Algorithm: r.Spec.algorithm(), Limit: r.Spec.Requests, Window: r.Spec.Window, Shadow: r.Shadow,
 		Allowed: allowed, Remaining: remaining, Reset: reset, RetryAfter: retry,
 	}
+	if allowed && r.id != "" && r.hits() > 0 {
+		out.Hold = Hold{Key: r.name(), ID: r.id, Hits: r.hits()}
+	}
+	return out
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

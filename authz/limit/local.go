@@ -62,7 +62,7 @@ func (l *Local) run(requests []Request, each bool) ([]Result, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	requests = atTime(requests, l.now)
+	requests = prepared(requests, l.now)
 	now := l.now().UnixMicro()
 	taken := map[string]int64{}
 	allowed := make([]bool, len(requests))
@@ -103,6 +103,7 @@ func (l *Local) results(now int64, requests []Request, allowed []bool) []Result 
 				retry = min(retry, micros(max(0, c.retry(now, r.Spec, r.hits()))))
 			}
 		}
+		r.id = "" // there is nothing to release here
 		out[i] = r.result(allowed[i], max(0, c.remaining(now, r.Spec)), micros(max(0, c.reset(now, r.Spec))), retry)
 	}
 	for _, r := range requests {

@@ -5,9 +5,8 @@ import (
 	"sync"
 )
 
-// mixed counts each limit by its own algorithm: fixed windows as ever, concurrency by
-// its holds, all others by the Limiter's script, which in a Cluster takes one key at a
-// time. They are asked at once, and none waits for the others.
+// mixed counts each limit by its own algorithm: fixed windows as ever, all others by the
+// Limiter's script, which in a Cluster takes one key at a time. They are asked at once, and none waits for the others.
 func (w *Windows) mixed(ctx context.Context, requests []Request) ([]Result, error) {
 	var all sync.WaitGroup
 	results, errs := make([]Result, len(requests)), make([]error, 0, len(requests))
@@ -32,7 +31,7 @@ func (w *Windows) mixed(ctx context.Context, requests []Request) ([]Result, erro
 	}
 	all.Wait()
 	if len(errs) > 0 {
-		w.release(ctx, results)
+		w.limiter.abandon(ctx, results)
 		return nil, errs[0]
 	}
 	return results, nil
@@ -51,8 +50,6 @@ func (w *Windows) groups(requests []Request) []group {
 		switch algorithm := requests[i].Spec.algorithm(); {
 		case algorithm == FixedWindow:
 			fixed.at = append(fixed.at, i)
-		case algorithm == Concurrency:
-			groups = append(groups, group{at: []int{i}, count: w.hold})
 		case w.lanes.cluster != nil:
 			groups = append(groups, group{at: []int{i}, count: w.limiter.Count})
 		default:

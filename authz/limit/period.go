@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"crypto/rand"
 	_ "embed" // for kinds.lua
 	"errors"
 	"fmt"
@@ -75,15 +76,21 @@ func midnight(year int, month time.Month, day int, zone *time.Location) time.Tim
 	return t
 }
 
-// atTime gives quotas the period that now is in; others are as they were.
-func atTime(requests []Request, now func() time.Time) []Request {
+// prepared gives quotas the period that now is in, and the places of concurrency their
+// names; others are as they were.
+func prepared(requests []Request, now func() time.Time) []Request {
 	out, at := requests, time.Time{}
 	for i := range requests {
-		if requests[i].Spec.algorithm() != Quota {
+		algorithm := requests[i].Spec.algorithm()
+		if algorithm != Quota && algorithm != Concurrency {
 			continue
 		}
 		if at.IsZero() {
 			out, at = append([]Request(nil), requests...), now()
+		}
+		if algorithm == Concurrency {
+			out[i].id = rand.Text()
+			continue
 		}
 		begins, ends := out[i].Spec.Calendar.Bounds(at)
 		out[i].Spec.Window, out[i].Spec.ends = ends.Sub(begins), ends.UnixMicro()
@@ -91,15 +98,9 @@ func atTime(requests []Request, now func() time.Time) []Request {
 	return out
 }
 
-// prepared is what the script is asked: with the periods of quotas.
-func (l *Limiter) prepared(requests []Request) ([]Request, error) {
-	for i := range requests {
-		if requests[i].Spec.algorithm() == Concurrency {
-			return nil, fmt.Errorf("%w %q: only Windows counts concurrency", ErrSpec, requests[i].Spec.Name)
-		}
-	}
-	return atTime(requests, wallClock(l.now)), nil
-}
+// Prepare is what the script is asked for the requests, for who makes a larger one of it:
+// with the periods of quotas, and the names of the places that Concurrency takes.
+func (l *Limiter) Prepare(requests []Request) []Request { return prepared(requests, wallClock(l.now)) }
 
 func wallClock(now func() time.Time) func() time.Time {
 	if now == nil {

@@ -257,7 +257,7 @@ func (s *Slices) hear(ctx context.Context) {
 		return
 	}
 	cmd := redis.NewStringSliceCmd(ctx, "zrange", resetsKey, 0, maxRefused)
-	if err := s.line.plain(ctx, resetsKey, cmd); err != nil || cmd.Err() != nil {
+	if err := s.line.lanes.do(ctx, cmd); err != nil || cmd.Err() != nil {
 		return // at the next turn
 	}
 	for _, key := range s.resets.unheard(cmd.Val()) {

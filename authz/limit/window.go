@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,6 +22,7 @@ import (
 // replicas, up to N times Lease hits may be refused although nobody has used them:
 // the slices that others hold. A slice that is idle for a second is given back.
 type Windows struct {
+	within  time.Duration
 	lanes   *lanes
 	limiter *Limiter
 	clock   *redisClock
@@ -28,7 +30,6 @@ type Windows struct {
 	hints   *hints
 	orphans *orphans
 	resets  resets
-	holds   *holds
 	leases  *leases
 	members *members
 }
@@ -37,9 +38,14 @@ type Windows struct {
 // it needs and to retry nothing. A call ends within that time, also when Redis is
 // slow. now is nil in production.
 func NewWindows(client redis.UniversalClient, within time.Duration, now func() time.Time) *Windows {
+	return NewWindowsOn(NewLine(client, within), now)
+}
+
+// NewWindowsOn is NewWindows on a Line that others use, too.
+func NewWindowsOn(line *Line, now func() time.Time) *Windows {
 	return &Windows{
-		lanes: newLanes(client, within), limiter: New(client, now), clock: newRedisClock(now),
-		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), holds: newHolds(now), leases: newLeases(), members: newMembers(),
+		within: line.lanes.within, lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
+		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), leases: newLeases(), members: newMembers(),
 	}
 }
 
@@ -77,7 +83,7 @@ type counted struct {
 type question int
 
 const (
-	create question = iota // SET ... NX GET: not known to be in Redis
+	create question = iota // SET ... NX: not known to be in Redis
 	add                    // INCRBY
 	peek                   // GET
 )
@@ -115,11 +121,15 @@ func (w *Windows) count(ctx context.Context, requests []Request) ([]Result, erro
 }
 
 func windowKey(key string, index int64) string {
-	b := make([]byte, 0, len(keyPrefix)+len(key)+16)
-	b = append(b, keyPrefix...)
-	b = append(b, key...)
-	b = append(b, "}:c"...)
-	return string(strconv.AppendInt(b, index, 36))
+	var b strings.Builder
+	var digits [13]byte
+	number := strconv.AppendInt(digits[:0], index, 36)
+	b.Grow(len(keyPrefix) + len(key) + 3 + len(number))
+	b.WriteString(keyPrefix)
+	b.WriteString(key)
+	b.WriteString("}:c")
+	b.Write(number)
+	return b.String()
 }
 
 // question chooses the command. For a key that is new to Redis it sets the value and
@@ -131,7 +141,7 @@ func (w *Windows) question(ctx context.Context, r *Request, c *counted) {
 	case w.hints.has(c.key):
 		c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
 	default:
-		c.kind, c.cmd = create, redis.NewStringCmd(ctx, "set", c.key, r.hits(), "nx", "get", "px", w.lifetime(c.left))
+		c.kind, c.cmd = create, redis.NewStatusCmd(ctx, "set", c.key, r.hits(), "nx", "px", w.lifetime(c.left))
 	}
 }
 
@@ -146,6 +156,7 @@ func (w *Windows) lifetime(left time.Duration) int64 {
 
 // ask sends the commands, and then what wrong guesses have left to do.
 func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cmds []redis.Cmder) error {
+	began := time.Now()
 	if err := w.lanes.do(ctx, cmds...); err != nil {
 		return err
 	}
@@ -166,6 +177,9 @@ func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cm
 	if len(rest) == 0 {
 		return nil
 	}
+	// What is left of the time: the call as a whole ends within it.
+	ctx, cancel := context.WithTimeout(ctx, w.within-time.Since(began))
+	defer cancel()
 	if err := w.second(ctx, rest); err != nil {
 		return err
 	}
@@ -185,7 +199,10 @@ func (w *Windows) ask(ctx context.Context, requests []Request, all []counted, cm
 
 // read takes the answer, and returns the command that a wrong guess needs.
 func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder, error) {
-	if c.kind == add {
+	switch c.kind {
+	case create:
+		return w.created(ctx, r, c)
+	case add:
 		used, err := c.cmd.(*redis.IntCmd).Result()
 		c.used = used
 		if err == nil && used == r.hits() {
@@ -195,19 +212,25 @@ func (w *Windows) read(ctx context.Context, r *Request, c *counted) (redis.Cmder
 		return nil, err
 	}
 	used, err := c.cmd.(*redis.StringCmd).Int64()
-	absent := errors.Is(err, redis.Nil)
-	switch {
-	case err != nil && !absent:
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	c.used = used
+	return nil, err
+}
+
+// created is OK for a counter that is new, which goes without an error through the client,
+// and nil for one that is there.
+func (w *Windows) created(ctx context.Context, r *Request, c *counted) (redis.Cmder, error) {
+	err := c.cmd.Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
-	case c.kind == peek:
-		c.used = used
-		return nil, nil
-	case absent:
-		c.used = r.hits()
-		w.hints.add(c.key)
-		return nil, nil
 	}
 	w.hints.add(c.key)
+	if err == nil {
+		c.used = r.hits()
+		return nil, nil
+	}
 	c.kind, c.cmd = add, redis.NewIntCmd(ctx, "incrby", c.key, r.hits())
 	return c.cmd, nil
 }

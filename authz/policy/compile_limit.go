@@ -82,29 +82,69 @@ func (c *compiler) rate(where string, config Limit, spec *limit.Spec) {
 	if config.Requests < 1 || config.Requests > maxRequests {
 		c.found.add(where+".requests", fmt.Sprintf("is %d", config.Requests), fmt.Sprintf("write 1 to %d", maxRequests))
 	}
-	if config.WindowMillis < 1 || config.WindowMillis > maxWindow.Milliseconds() {
-		c.found.add(where+".window_ms", fmt.Sprintf("is %d", config.WindowMillis),
-			fmt.Sprintf("write 1 to %d milliseconds", maxWindow.Milliseconds()))
-	}
 	if config.Burst < 0 || config.Burst > maxRequests {
 		c.found.add(where+".burst", fmt.Sprintf("is %d", config.Burst), fmt.Sprintf("write 1 to %d", maxRequests))
 	}
-	switch spec.Algorithm {
-	case limit.GCRA:
+	if spec.Algorithm == limit.GCRA {
 		spec.Burst = cmp.Or(config.Burst, config.Requests)
-		return
-	case limit.SlidingWindow:
-		if config.Requests > maxLogged {
-			c.found.add(where+".requests", fmt.Sprintf("is %d, and sliding_window remembers each request", config.Requests),
-				fmt.Sprintf("write at most %d, or choose two_bucket, fixed_window or gcra", maxLogged))
-		}
-	case limit.FixedWindow, limit.TwoBucket:
-	default:
-		c.found.add(where+".algorithm", fmt.Sprintf("is %.40q", spec.Algorithm), "write sliding_window, fixed_window, gcra or two_bucket")
-	}
-	if config.Burst != 0 {
+	} else if config.Burst != 0 {
 		c.found.add(where+".burst", "is set, and only gcra has bursts", "remove it, or write algorithm gcra")
 	}
+	if spec.Algorithm == limit.Quota {
+		c.quota(where, config, spec)
+		return
+	}
+	if config.Period != "" {
+		c.found.add(where+".period", fmt.Sprintf("is a calendar's %.40s, which only a quota is for", config.Period),
+			"write algorithm quota, or a window such as 24h")
+	} else if config.WindowMillis < 1 || config.WindowMillis > maxWindow.Milliseconds() {
+		c.found.add(where+".window_ms", fmt.Sprintf("is %d", config.WindowMillis),
+			fmt.Sprintf("write 1 to %d milliseconds", maxWindow.Milliseconds()))
+	}
+	if config.TimeZone != "" {
+		c.found.add(where+".time_zone", "is set, and only a quota has a calendar", "remove it, or write algorithm quota")
+	}
+	c.remembers(where, config.Requests, spec.Algorithm)
+}
+
+// remembers looks at algorithms that keep something of each request.
+func (c *compiler) remembers(where string, requests int64, algorithm limit.Algorithm) {
+	switch algorithm {
+	case limit.SlidingWindow:
+		if requests > maxLogged {
+			c.found.add(where+".requests", fmt.Sprintf("is %d, and sliding_window remembers each request", requests),
+				fmt.Sprintf("write at most %d, or choose two_bucket, fixed_window or gcra", maxLogged))
+		}
+	case limit.Concurrency:
+		if requests > limit.MaxHeld {
+			c.found.add(where+".requests", fmt.Sprintf("is %d, and concurrency remembers each request", requests),
+				fmt.Sprintf("write at most %d", limit.MaxHeld))
+		}
+	case limit.FixedWindow, limit.TwoBucket, limit.GCRA:
+	default:
+		c.found.add(where+".algorithm", fmt.Sprintf("is %.40q", algorithm),
+			"write sliding_window, fixed_window, gcra, two_bucket, quota or concurrency")
+	}
+}
+
+// quota has a calendar instead of a window.
+func (c *compiler) quota(where string, config Limit, spec *limit.Spec) {
+	if config.WindowMillis != 0 {
+		c.found.add(where+".window_ms", "is a window, and a quota is for a calendar's day or month",
+			"write the rate for a day or a month, such as 1000/day")
+		return
+	}
+	spec.Window = 0
+	if p := limit.Period(config.Period); p != limit.Daily && p != limit.Monthly {
+		c.found.add(where+".period", fmt.Sprintf("is %.40q", config.Period), "write day or month")
+		return
+	}
+	calendar, err := limit.NewCalendar(config.Period, config.TimeZone)
+	if err != nil {
+		c.found.add(where+".time_zone", fmt.Sprintf("is %.40q", config.TimeZone), "write a name of the time zone database, such as Europe/Berlin")
+		return
+	}
+	spec.Calendar = calendar
 }
 
 // lease is for what is exact with it: of other algorithms hits that are counted ahead
@@ -133,5 +173,9 @@ func (l *CompiledLimit) by(separator string) string {
 
 func (l *CompiledLimit) scope() string {
 	s := l.Spec
-	return fmt.Sprintf("%s:%s:%.1s:%d:%d:%d", s.Name, l.by("-"), s.Algorithm, s.Requests, s.Window.Milliseconds(), s.Burst)
+	scope := fmt.Sprintf("%s:%s:%.1s:%d:%d:%d", s.Name, l.by("-"), s.Algorithm, s.Requests, s.Window.Milliseconds(), s.Burst)
+	if s.Algorithm == limit.Quota && s.Calendar.Zone != nil {
+		scope += fmt.Sprintf(":%s:%s", s.Calendar.Period, s.Calendar.Zone)
+	}
+	return scope
 }

@@ -158,6 +158,8 @@ const (
 	FixedWindow   Algorithm = "fixed_window"
 	GCRA          Algorithm = "gcra"
 	TwoBucket     Algorithm = "two_bucket"
+	Quota         Algorithm = "quota"       // Requests in a calendar's Period
+	Concurrency   Algorithm = "concurrency" // Requests at once; Window is how long one may hold its place
 )
 
 // OnRedisError is what happens to a request while the limit cannot be counted.
@@ -176,7 +178,9 @@ type Limit struct {
 	Mode         Mode         `json:"mode,omitempty"`
 	By           []string     `json:"by"`
 	Requests     int64        `json:"requests"`
-	WindowMillis int64        `json:"window_ms"`
+	WindowMillis int64        `json:"window_ms"`           // not of Quota
+	Period       string       `json:"period,omitempty"`    // of Quota: "day" or "month"
+	TimeZone     string       `json:"time_zone,omitempty"` // of Quota: as in the IANA database; default UTC
 	Algorithm    Algorithm    `json:"algorithm,omitempty"`
 	Burst        int64        `json:"burst,omitempty"` // GCRA only; default Requests
 	OnRedisError OnRedisError `json:"on_redis_error,omitempty"`

@@ -118,6 +118,43 @@ func TestAPlaceIsGivenBackByTheAccessLog(t *testing.T) {
 	_ = second
 }
 
+func TestAPlaceOfACheckIsGivenBackByTheAccessLog(t *testing.T) {
+	t.Parallel()
+	w := limit.NewWindows(redistest.Start(t).Client(), storeWithin, nil)
+	releases := NewReleases(w, slog.New(slog.DiscardHandler))
+	take := func() limit.Result {
+		t.Helper()
+		results, err := w.Count(t.Context(), []limit.Request{{Key: "k", Spec: limit.Spec{Algorithm: limit.Concurrency, Requests: 2, Window: time.Hour}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results[0]
+	}
+	text := limit.WriteHolds([]limit.Hold{take().Hold, take().Hold})
+	ended := func(text string) {
+		releases.Ended(&dataaccesslog.HTTPAccessLogEntry{CommonProperties: &dataaccesslog.AccessLogCommon{
+			Metadata: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
+				"envoy.filters.http.ext_authz": {Fields: map[string]*structpb.Value{HoldsField: structpb.NewStringValue(text)}},
+			}},
+		}})
+	}
+	if take().Allowed {
+		t.Fatal("a third of two")
+	}
+	for _, forged := range []string{"x", text + ",", text + ",1 x gh:l:members", strings.Repeat(text+",", 64) + text} {
+		if ended(forged); len(releases.waiting) != 0 {
+			t.Errorf("%.100q is given back", forged)
+		}
+	}
+	ended(text)
+	releases.release(t.Context(), <-releases.waiting)
+	for i := range 3 {
+		if got := take(); got.Allowed != (i < 2) {
+			t.Errorf("request %d: %+v", i, got)
+		}
+	}
+}
+
 func TestARequestThatAnotherLimitRefusesKeepsNoPlace(t *testing.T) {
 	t.Parallel()
 	w := limit.NewWindows(redistest.Start(t).Client(), storeWithin, nil)

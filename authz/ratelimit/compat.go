@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
@@ -30,8 +31,8 @@ const (
 // whole, where envoyproxy/ratelimit counts the part that would have fitted apart.
 type Compat struct {
 	near     float64
-	calls    prometheus.Counter
-	failures prometheus.Counter
+	calls    tallied
+	failures tallied
 	vecs     [5]*prometheus.CounterVec
 
 	mu    sync.RWMutex
@@ -47,23 +48,37 @@ const (
 	shadowMode
 )
 
-type ruleSeries struct{ domain, key1, key2 string }
+var ruleCounterNames = [5]string{"total_hits", "over_limit", "near_limit", "within_limit", "shadow_mode"}
 
-type ruleCounters [5]prometheus.Counter
+// ruleSeries is a rule's path: rest is what is deeper than the labels are.
+type ruleSeries struct{ domain, key1, key2, rest string }
+
+type ruleCounters [5]tallied
+
+// tallied is a counter of which StatsD is told, too.
+type tallied struct {
+	prometheus.Counter
+	n, told atomic.Int64
+}
+
+func (t *tallied) add(n int64) {
+	t.Add(float64(n))
+	t.n.Add(n)
+}
 
 // NewCompat registers them; a registerer takes them once. near is from 0 to 1.
 func NewCompat(reg prometheus.Registerer, near float64) *Compat {
 	with := promauto.With(reg)
 	c := &Compat{near: near, rules: map[ruleSeries]*ruleCounters{}}
-	for i, name := range []string{"total_hits", "over_limit", "near_limit", "within_limit", "shadow_mode"} {
+	for i, name := range ruleCounterNames {
 		c.vecs[i] = with.NewCounterVec(prometheus.CounterOpts{
 			Name: "ratelimit_service_rate_limit_" + name, Help: "As of envoyproxy/ratelimit.",
 		}, []string{"domain", "key1", "key2"})
 	}
-	c.calls = with.NewCounterVec(prometheus.CounterOpts{
+	c.calls.Counter = with.NewCounterVec(prometheus.CounterOpts{
 		Name: "ratelimit_service_total_requests", Help: "As of envoyproxy/ratelimit.",
 	}, []string{"grpc_method"}).WithLabelValues("ShouldRateLimit")
-	c.failures = with.NewCounterVec(prometheus.CounterOpts{
+	c.failures.Counter = with.NewCounterVec(prometheus.CounterOpts{
 		Name: "ratelimit_service_should_rate_limit_error", Help: "As of envoyproxy/ratelimit.",
 	}, []string{"err_type"}).WithLabelValues("redis_error")
 	return c
@@ -72,17 +87,17 @@ func NewCompat(reg prometheus.Registerer, near float64) *Compat {
 // rule takes one descriptor's result. A nil Compat counts nothing.
 func (c *Compat) rule(at ruleSeries, hits int64, result limit.Result) {
 	counters := c.of(at)
-	counters[totalHits].Add(float64(hits))
+	counters[totalHits].add(hits)
 	if !result.Allowed {
-		counters[overLimit].Add(float64(hits))
+		counters[overLimit].add(hits)
 		if result.Shadow {
-			counters[shadowMode].Inc()
+			counters[shadowMode].add(1)
 		}
 		return
 	}
-	counters[withinLimit].Add(float64(hits))
+	counters[withinLimit].add(hits)
 	after, near := result.Limit-result.Remaining, int64(math.Floor(float64(result.Limit)*c.near))
-	counters[nearLimit].Add(float64(min(hits, max(0, after-near))))
+	counters[nearLimit].add(min(hits, max(0, after-near)))
 }
 
 func (c *Compat) of(at ruleSeries) *ruleCounters {
@@ -96,13 +111,13 @@ func (c *Compat) of(at ruleSeries) *ruleCounters {
 	defer c.mu.Unlock()
 	if len(c.rules) >= maxRuleSeries {
 		if _, known := c.rules[at]; !known {
-			at = ruleSeries{"other", "other", "other"}
+			at = ruleSeries{"other", "other", "other", ""}
 		}
 	}
 	if found = c.rules[at]; found == nil {
 		found = &ruleCounters{}
 		for i, vec := range c.vecs {
-			found[i] = vec.WithLabelValues(at.domain, at.key1, at.key2)
+			found[i].Counter = vec.WithLabelValues(at.domain, at.key1, at.key2)
 		}
 		c.rules[at] = found
 	}
@@ -124,11 +139,9 @@ func (s *Service) compat(in *pb.RateLimitRequest, config *Config, matches []Matc
 // where the rule asks for them.
 func (c *Config) series(domain string, d *ratelimitv3.RateLimitDescriptor, m Match) ruleSeries {
 	var keys [2]string
+	var rest []string
 	at := c.domains[domain]
 	for i, entry := range d.GetEntries() {
-		if i == len(keys) {
-			break
-		}
 		name := entry.GetKey()
 		var value string
 		if at != nil {
@@ -145,9 +158,13 @@ func (c *Config) series(domain string, d *ratelimitv3.RateLimitDescriptor, m Mat
 		if addr, err := netip.ParseAddr(value); err == nil && addr.Is4() {
 			value = strings.ReplaceAll(value, ".", "_")
 		}
-		keys[i] = asLabel(composite(name, value))
+		if label := asLabel(composite(name, value)); i < len(keys) {
+			keys[i] = label
+		} else {
+			rest = append(rest, label)
+		}
 	}
-	return ruleSeries{asLabel(domain), keys[0], keys[1]}
+	return ruleSeries{asLabel(domain), keys[0], keys[1], strings.Join(rest, ".")}
 }
 
 // asLabel is a part of a path as a label: what parts a path, or a metric, is no part of it.

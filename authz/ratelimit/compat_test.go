@@ -89,7 +89,7 @@ func TestValuesOfRequestsMakeNoMoreSeriesThanThereMayBe(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	c := NewCompat(reg, 0.8)
 	for i := range maxRuleSeries + 50 {
-		c.rule(ruleSeries{"d", fmt.Sprint("v", i), ""}, 1, limit.Result{Limit: 1, Allowed: true})
+		c.rule(ruleSeries{"d", fmt.Sprint("v", i), "", ""}, 1, limit.Result{Limit: 1, Allowed: true})
 	}
 	got := gathered(t, reg)
 	if len(got) > 5*(maxRuleSeries+1)+2 {

@@ -14,6 +14,9 @@ const (
 	maxReleases     = 8192 // that wait
 	releasesAtOnce  = 256
 	maxHoldsOfEntry = maxDescriptors
+
+	// extAuthz is the filter that asks Check, as dynamic metadata names it.
+	extAuthz = "envoy.filters.http.ext_authz"
 )
 
 // Releases gives places of concurrency limits back when Envoy's access log tells that
@@ -29,15 +32,33 @@ func NewReleases(r Releaser, log *slog.Logger) *Releases {
 	return &Releases{releaser: r, log: log, waiting: make(chan limit.Hold, maxReleases)}
 }
 
-// Ended takes an entry of a request that has ended. It does not wait.
+// Ended takes an entry of a request that has ended: of what the RateLimitService and what
+// Check have told Envoy. It does not wait.
 func (r *Releases) Ended(entry *dataaccesslog.HTTPAccessLogEntry) {
-	fields := entry.GetCommonProperties().GetMetadata().GetFilterMetadata()[FilterName].GetFields()
-	for i, value := range fields[HoldsField].GetListValue().GetValues() {
+	metadata := entry.GetCommonProperties().GetMetadata().GetFilterMetadata()
+	for i, value := range metadata[FilterName].GetFields()[HoldsField].GetListValue().GetValues() {
 		hold, err := limit.ParseHold(value.GetStringValue())
 		if err != nil || i >= maxHoldsOfEntry {
 			r.log.Warn("an access log entry names what is no place of a concurrency limit", "error", err)
-			return
+			break
 		}
+		r.GiveBack(hold)
+	}
+	text := metadata[extAuthz].GetFields()[HoldsField].GetStringValue()
+	if text == "" {
+		return
+	}
+	holds, err := limit.ParseHolds(text)
+	if err != nil {
+		r.log.Warn("an access log entry names what is no place of a concurrency limit", "error", err)
+	}
+	r.GiveBack(holds...)
+}
+
+// GiveBack takes places of a request that is not under way, or no longer. It does not
+// wait.
+func (r *Releases) GiveBack(holds ...limit.Hold) {
+	for _, hold := range holds {
 		select {
 		case r.waiting <- hold:
 		default:

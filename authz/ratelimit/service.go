@@ -28,7 +28,8 @@ const (
 	maxEntries     = 32
 )
 
-// Limits counts a request against each limit; *limit.Windows and *limit.Limiter do.
+// Limits counts a request against each limit, within a time of its own; *limit.Windows
+// and *limit.Limiter do.
 type Limits interface {
 	Count(ctx context.Context, requests []limit.Request) ([]limit.Result, error)
 }
@@ -74,7 +75,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	if s.o.Compat != nil {
-		s.o.Compat.calls.Inc()
+		s.o.Compat.calls.add(1)
 	}
 	config := s.o.Current()
 	matches := matching(config, in)
@@ -85,7 +86,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	} else {
 		s.o.Metrics.failed()
 		if s.o.Compat != nil {
-			s.o.Compat.failures.Inc()
+			s.o.Compat.failures.add(1)
 		}
 		s.o.Log.Debug("limits cannot be counted", "error", err)
 		if results, err = s.withoutRedis(requests); err != nil {
@@ -94,6 +95,7 @@ func (s *Service) ShouldRateLimit(ctx context.Context, in *pb.RateLimitRequest) 
 	}
 	out := s.respond(in, matches, results, owners)
 	s.compat(in, config, matches, requests, results, owners)
+	s.o.Metrics.shadowed(config, in.GetDomain(), results)
 	s.o.Metrics.answered(config, in.GetDomain(), out.GetOverallCode())
 	return out, nil
 }
@@ -102,8 +104,6 @@ func (s *Service) count(ctx context.Context, requests []limit.Request) ([]limit.
 	if len(requests) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
 	return s.o.Limits.Count(ctx, requests)
 }
 
@@ -208,14 +208,16 @@ func (s *Service) respond(
 	in *pb.RateLimitRequest, matches []Match, results []limit.Result, owners []int,
 ) *pb.RateLimitResponse {
 	out := &pb.RateLimitResponse{Statuses: make([]*pb.RateLimitResponse_DescriptorStatus, len(matches))}
+	all := make([]description, len(matches))
 	for i, m := range matches {
-		out.Statuses[i] = &pb.RateLimitResponse_DescriptorStatus{Code: pb.RateLimitResponse_OK}
+		out.Statuses[i] = &all[i].status
+		out.Statuses[i].Code = pb.RateLimitResponse_OK
 		if m.Rule != nil && m.Unlimited {
 			out.Statuses[i].LimitRemaining = math.MaxUint32
 		}
 	}
 	for i, result := range results {
-		describe(out.GetStatuses()[owners[i]], matches[owners[i]].Rule, result)
+		all[owners[i]].of(matches[owners[i]].Rule, result)
 	}
 	out.OverallCode = s.overall(matches, out.GetStatuses())
 	out.ResponseHeadersToAdd = s.o.Headers.fields(matches, out.GetStatuses(), results, s.o.Quota)
@@ -247,12 +249,20 @@ func (s *Service) overall(matches []Match, statuses []*pb.RateLimitResponse_Desc
 	return pb.RateLimitResponse_OK
 }
 
-func describe(at *pb.RateLimitResponse_DescriptorStatus, rule *Rule, result limit.Result) {
-	at.CurrentLimit = &pb.RateLimitResponse_RateLimit{
-		Name: rule.Name, RequestsPerUnit: rule.Requests, Unit: rule.Unit,
-	}
+// description is a status in one piece.
+type description struct {
+	status pb.RateLimitResponse_DescriptorStatus
+	limit  pb.RateLimitResponse_RateLimit
+	until  durationpb.Duration
+}
+
+func (d *description) of(rule *Rule, result limit.Result) {
+	at := &d.status
+	d.limit.Name, d.limit.RequestsPerUnit, d.limit.Unit = rule.Name, rule.Requests, rule.Unit
+	at.CurrentLimit = &d.limit
 	at.LimitRemaining = uint32(min(max(result.Remaining, 0), math.MaxUint32)) // #nosec G115 -- bounded here
-	at.DurationUntilReset = &durationpb.Duration{Seconds: wholeSeconds(result.Reset)}
+	d.until.Seconds = wholeSeconds(result.Reset)
+	at.DurationUntilReset = &d.until
 	if !result.Allowed && !result.Shadow {
 		at.Code = pb.RateLimitResponse_OVER_LIMIT
 	}

@@ -16,6 +16,7 @@ import (
 	ratelimitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -154,6 +155,10 @@ func TestEachDescriptorHasItsOwnStatusAndOneIsEnoughToRefuse(t *testing.T) {
 	}
 	if at := out.GetStatuses()[4]; at.GetLimitRemaining() != 0 {
 		t.Errorf("shadow: %v", at)
+	}
+	var counted dto.Metric
+	if err := s.o.Metrics.shadow.WithLabelValues("d").Write(&counted); err != nil || counted.GetCounter().GetValue() != 1 {
+		t.Errorf("shadow refusals: %v %v", &counted, err)
 	}
 }
 

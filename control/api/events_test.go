@@ -69,7 +69,7 @@ func served(t *testing.T) (*rig, *sources, *Hub) {
 	t.Helper()
 	g := newRig(t, nil)
 	s, hub := &sources{}, NewHub()
-	g.server.Serve(Sources{Events: s, Verifier: s, Hub: hub, Alerts: s, State: s, Reports: s, Uploads: judge{}})
+	g.server.Serve(Sources{Events: s, Verifier: s, Hub: hub, Alerts: s, State: s, Reports: s, Uploads: judge{}, Limits: &limiter{}})
 	return g, s, hub
 }
 

@@ -132,6 +132,7 @@ type Sources struct {
 	State    State
 	Reports  CSPReports
 	Uploads  UploadJudge
+	Limits   Limiting
 }
 
 // Serve registers the operations on Sources.
@@ -153,6 +154,9 @@ func (s *Server) Serve(from Sources) {
 	}
 	if from.Uploads != nil {
 		s.registerUploads(from.Uploads)
+	}
+	if from.Limits != nil {
+		registerLimited(s.api, from.Limits)
 	}
 	if from.State != nil {
 		registerState(s.api, from.State)

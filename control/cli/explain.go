@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	authzpolicy "gatehouse/authz/policy"
 	"gatehouse/control/policy"
 	filterpolicy "gatehouse/filter/policy"
 )
@@ -181,13 +182,24 @@ func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 		row("consent", value, where(e.Consent.From))
 	}
 	for _, l := range e.Limits {
-		value := fmt.Sprintf("%s: %d per %s by %s, %s, while Redis is away: %s%s", l.Name, l.Requests,
-			time.Duration(l.WindowMillis)*time.Millisecond, strings.Join(l.By, " and "),
+		value := fmt.Sprintf("%s: %s by %s, %s, while Redis is away: %s%s", l.Name, limitText(l.Limit), strings.Join(l.By, " and "),
 			cmp.Or(l.Algorithm, "sliding_window"), cmp.Or(l.OnRedisError, "deny"), reported(string(l.Mode)))
 		if l.Note != "" {
 			value += " (" + l.Note + ")"
 		}
 		row("limit", value, where(l.From))
+	}
+}
+
+func limitText(l authzpolicy.Limit) string {
+	window := time.Duration(l.WindowMillis) * time.Millisecond
+	switch l.Algorithm {
+	case authzpolicy.Quota:
+		return fmt.Sprintf("%d per %s of %s", l.Requests, l.Period, cmp.Or(l.TimeZone, "UTC"))
+	case authzpolicy.Concurrency:
+		return fmt.Sprintf("%d at once, each for %s at most,", l.Requests, window)
+	default:
+		return fmt.Sprintf("%d per %s", l.Requests, window)
 	}
 }
 

@@ -31,6 +31,7 @@ func newLimitCommand(app *App) *cobra.Command {
 // simulateFlags are those of limit simulate.
 type simulateFlags struct {
 	rate, algorithm string
+	zone            string
 	burst           int64
 	options         simulate.Options
 }
@@ -50,7 +51,8 @@ func newLimitSimulateCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.rate, "rate", "", "requests and window, as in gatehouse.yaml: 50/s, 100/60s")
 	flags.StringSliceVar(&f.options.By, "by", []string{"ip"}, "what separates counters: ip, user, path, or fields of JSON lines")
-	flags.StringVar(&f.algorithm, "algorithm", string(limit.SlidingWindow), "sliding_window, fixed_window, gcra or two_bucket")
+	flags.StringVar(&f.algorithm, "algorithm", string(limit.SlidingWindow), "sliding_window, fixed_window, gcra, two_bucket or quota")
+	flags.StringVar(&f.zone, "time-zone", "", "quota: whose calendar, such as Europe/Berlin; UTC unless told")
 	flags.Int64Var(&f.burst, "burst", 0, "what gcra admits at once after a rest; 0 is as many as the rate's")
 	flags.IntVar(&f.options.Hops, "trusted-hops", 0, "proxies of your own in front of the Envoy whose log it is")
 	flags.IntVar(&f.options.IPv6Prefix, "ipv6-prefix", limit.DefaultIPv6Prefix, "bits of an IPv6 address that are one client")
@@ -87,7 +89,7 @@ func (f *simulateFlags) resolve() error {
 	if f.rate == "" {
 		return misuse("say which limit to try: --rate 50/s")
 	}
-	requests, window, err := policy.ParseRate(f.rate)
+	rate, err := policy.ParseRate(f.rate)
 	if err != nil {
 		return misuse("--rate %w", err)
 	}
@@ -95,7 +97,28 @@ func (f *simulateFlags) resolve() error {
 		return misuse("--trusted-hops and --top are not negative")
 	}
 	f.options.Spec = limit.Spec{
-		Name: "simulated", Algorithm: limit.Algorithm(f.algorithm), Requests: requests, Window: window, Burst: f.burst,
+		Name: "simulated", Algorithm: limit.Algorithm(f.algorithm), Requests: rate.Requests, Window: rate.Window, Burst: f.burst,
+	}
+	return f.quota(rate)
+}
+
+// quota has a calendar; no other algorithm does.
+func (f *simulateFlags) quota(rate policy.Rate) error {
+	switch quota := f.algorithm == string(limit.Quota); {
+	case quota && rate.Period == "":
+		return misuse("a quota is for a calendar's day or month: --rate 1000/day")
+	case quota:
+		calendar, err := limit.NewCalendar(rate.Period, f.zone)
+		if err != nil {
+			return misuse("--time-zone: %w", err)
+		}
+		f.options.Spec.Calendar = calendar
+	case rate.Period != "":
+		return misuse("--rate %s is for a calendar's %s: write --algorithm quota, or a window such as 24h", f.rate, rate.Period)
+	case f.zone != "":
+		return misuse("--time-zone is for --algorithm quota")
+	case f.algorithm == string(limit.Concurrency):
+		return misuse("an access log does not tell which requests were under way at once: concurrency cannot be replayed")
 	}
 	return nil
 }

@@ -32,6 +32,18 @@ func TestLimitSimulateSaysWhatALimitWouldHaveRefused(t *testing.T) {
 	}
 }
 
+func TestLimitSimulateReplaysAQuota(t *testing.T) {
+	t.Parallel()
+	log := map[string]string{"access.log": strings.Repeat(`203.0.113.7 - - [25/Nov/2026:22:59:00 +0000] "GET / HTTP/1.1" 200 5`+"\n", 5) +
+		strings.Repeat(`203.0.113.7 - - [25/Nov/2026:23:01:00 +0000] "GET / HTTP/1.1" 200 5`+"\n", 5)}
+	for zone, refused := range map[string]string{"UTC": "refused 6 of 10", "Europe/Berlin": "refused 2 of 10"} { // where it is another day
+		r := run(t, log, "limit", "simulate", "--rate", "4/day", "--algorithm", "quota", "--time-zone", zone, "$DIR/access.log")
+		if r.code != ExitDone || !strings.Contains(r.stdout, refused) {
+			t.Errorf("%s: exit %d: %s%s", zone, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
 func TestLimitSimulateSaysWhatItCannotTry(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -42,6 +54,11 @@ func TestLimitSimulateSaysWhatItCannotTry(t *testing.T) {
 		"nothing to try":      {nil, ExitUsage, "--rate 50/s"},
 		"a rate that is none": {[]string{"--rate", "many"}, ExitUsage, "write requests/window"},
 		"another algorithm":   {[]string{"--rate", "1/s", "--algorithm", "leaky"}, ExitUsage, "leaky"},
+		"a day of no quota":   {[]string{"--rate", "5/day"}, ExitUsage, "write --algorithm quota, or a window such as 24h"},
+		"a quota of no day":   {[]string{"--rate", "5/24h", "--algorithm", "quota"}, ExitUsage, "--rate 1000/day"},
+		"a place of no quota": {[]string{"--rate", "5/s", "--time-zone", "Asia/Tokyo"}, ExitUsage, "--time-zone is for"},
+		"no such place":       {[]string{"--rate", "5/day", "--algorithm", "quota", "--time-zone", "Mars"}, ExitUsage, "Mars"},
+		"what no log tells":   {[]string{"--rate", "5/m", "--algorithm", "concurrency"}, ExitUsage, "cannot be replayed"},
 		"no key":              {[]string{"--rate", "1/s", "--by", ""}, ExitUsage, "say by what to count"},
 		"no such log":         {[]string{"--rate", "1/s", "$DIR/none.log"}, ExitWrong, "none.log"},
 	} {

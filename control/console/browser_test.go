@@ -222,7 +222,7 @@ func TestAPersonSignsInSeesAnEventAsItComesAndSearchesInChromium(t *testing.T) {
 // pages are those that are looked at.
 var pages = map[string]string{
 	"overview": "/console", "events": "/console/events", "event": "/console/events/0190-0001", "alerts": "/console/alerts",
-	"requests": "/console/requests", "request": "/console/requests/0190-aaaa-bbbb-cccc", "policy": "/console/policy", "csp": "/console/csp", "nothing": "/console/nothing",
+	"requests": "/console/requests", "request": "/console/requests/0190-aaaa-bbbb-cccc", "policy": "/console/policy", "csp": "/console/csp", "limits": "/console/limits?key=203.0.113.7&rate=100/60s", "nothing": "/console/nothing",
 }
 
 func TestEveryPageFitsAndObeysItsPolicyAtEverySizeInChromium(t *testing.T) {

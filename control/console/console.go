@@ -80,6 +80,8 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("POST "+Root+"/requests/{id}/run", c.change(c.run))
 	mux.HandleFunc("GET "+Root+"/policy", c.page(c.policy))
 	mux.HandleFunc("GET "+Root+"/csp", c.page(c.csp))
+	mux.HandleFunc("GET "+Root+"/limits", c.page(c.limits))
+	mux.HandleFunc("POST "+Root+"/limits/reset", c.change(c.resetLimit))
 	mux.HandleFunc("GET "+Root+"/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/" {
 			http.Redirect(w, r, Root, http.StatusMovedPermanently)

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,6 +75,29 @@ func newFakeAPI() *fakeAPI {
 				"reports": n, "first": now.Add(-time.Hour), "last": now}
 		}
 		return map[string]any{"items": []any{group("report", "script-src-elem", "https://cdn.example", 41), group("enforce", "img-src", hostile[1], 7)}}
+	})
+	f.serve("GET /v1/limits", func(r *http.Request) any {
+		row := map[string]any{"key": "203.0.113.7+api:ip:s:100:60000:0", "name": "api", "algorithm": "sliding_window", "limit": 100, "window_seconds": 60.0, "refused": 41.6}
+		if r.URL.Query().Get("shadow") == "true" {
+			row = map[string]any{"key": hostile[0], "name": hostile[1], "algorithm": "concurrency", "limit": 5, "refused": 3.0}
+		}
+		return map[string]any{"items": []any{row}}
+	})
+	f.serve("GET /v1/limits/counters", func(r *http.Request) any {
+		f.queries = append(f.queries, r.URL.RawQuery)
+		return map[string]any{"items": []any{map[string]any{"algorithm": "sliding_window", "value": "99", "ttl_seconds": 42.3}}}
+	})
+	f.serve("GET /v1/limits/trial", func(r *http.Request) any {
+		f.queries = append(f.queries, r.URL.RawQuery)
+		return map[string]any{"requests": 200, "refused": 50, "keys": 7, "keys_refused": 2, "first": now.Add(-time.Hour), "last": now, "cut": true,
+			"top": []any{map[string]any{"key": "c:" + hostile[2], "requests": 60, "refused": 40}}}
+	})
+	f.mux.HandleFunc("POST /v1/limits/reset", func(w http.ResponseWriter, r *http.Request) {
+		f.note(r)
+		body, _ := io.ReadAll(r.Body)
+		f.set(func() { f.bodies = append(f.bodies, string(body)) })
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"reset":1}`))
 	})
 	f.mux.HandleFunc("GET /v1/events/stream", f.stream)
 	f.mux.HandleFunc("POST /v1/sign-in", f.signIn)

@@ -49,6 +49,7 @@ func (c *console) functions() template.FuncMap {
 		"sorted":  sortedPairs,
 		"dict":    dict,
 		"live":    func() string { return "/v1/events/stream?" + url.Values{"type": {liveTypes}}.Encode() },
+		"counter": func(key string) string { return Root + "/limits?" + url.Values{"key": {key}}.Encode() },
 		"search":  func(key, value string) string { return Root + "/events?" + url.Values{key: {value}}.Encode() },
 	}
 }

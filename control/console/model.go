@@ -28,6 +28,9 @@ func (m me) MayPlan() bool { return m.Role == "dpo" || m.Role == "auditor" || m.
 // MayRun says whether the person may have a request carried out.
 func (m me) MayRun() bool { return m.Role == "dpo" || m.Role == "admin" }
 
+// MayReset says whether the person may begin a limit's counter anew.
+func (m me) MayReset() bool { return m.Role == "operator" || m.Role == "admin" }
+
 type eventRow struct {
 	ID            string            `json:"id"`
 	Time          time.Time         `json:"time"`

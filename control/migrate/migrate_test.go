@@ -36,6 +36,8 @@ func TestTheCommandIsTheSameServiceElsewhere(t *testing.T) {
 			"LIMIT_RESPONSE_HEADERS_ENABLED": "true", "LIMIT_LIMIT_HEADER": "x-ratelimit-limit", "LIMIT_REMAINING_HEADER": "x-ratelimit-remaining", "LIMIT_RESET_HEADER": "x-ratelimit-reset",
 		}, []string{"--ratelimit-x-headers"}, ""},
 		{"no statistics", map[string]string{"DISABLE_STATS": "true"}, []string{"--log-format text"}, ""},
+		{"StatsD", map[string]string{"USE_STATSD": "true", "STATSD_HOST": "statsd"}, []string{"--ratelimit-statsd tcp://statsd:8125"}, ""},
+		{"StatsD over UDP", map[string]string{"STATSD_PORT": "9125", "STATSD_PROTOCOL": "UDP"}, []string{"--ratelimit-statsd udp://localhost:9125"}, ""},
 		{"memcached", map[string]string{"BACKEND_TYPE": "memcache", "MEMCACHE_HOST_PORT": "m:1"}, nil, "BACKEND_TYPE"},
 		{"TLS for Envoy", map[string]string{"GRPC_SERVER_USE_TLS": "true"}, nil, "GRPC_SERVER_USE_TLS"},
 		{"a prefix", map[string]string{"CACHE_KEY_PREFIX": "a"}, nil, "CACHE_KEY_PREFIX"},

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -128,9 +129,29 @@ func (m *migration) metrics() {
 	m.note("PROMETHEUS_PATH", Missing, "the path is /metrics")
 	m.note("PROMETHEUS_MAPPER_YAML", Missing, "names are those of the default mapping")
 	m.note("PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS", Missing, "response times have names of their own")
-	for _, name := range statsd {
-		m.note(name, Missing, "StatsD is not spoken: the same figures are at /metrics")
+	m.statsd()
+}
+
+// statsd is carried over where the environment asks for it. (There it is on unless told,
+// towards a server on localhost that most do not have.)
+func (m *migration) statsd() {
+	wanted := m.on("USE_STATSD") || m.env["USE_STATSD"] == "" && (m.env["STATSD_HOST"] != "" || m.env["STATSD_PORT"] != "")
+	for _, name := range []string{"USE_DOG_STATSD", "USE_DOG_STATSD_MOGRIFIERS"} {
+		m.note(name, Missing, "DogStatsD's tags are not spoken: --ratelimit-statsd udp://HOST:PORT tells it names without tags, and the same figures are at /metrics with labels")
 	}
+	m.note("EXTRA_TAGS", Missing, "metrics have no further tags: let the scraper or the StatsD server add them")
+	for _, name := range []string{"STATS_FLUSH_INTERVAL", "GOSTATS_FLUSH_INTERVAL_SECONDS"} {
+		m.note(name, Missing, "StatsD is told every ten seconds")
+	}
+	names := []string{"USE_STATSD", "STATSD_HOST", "STATSD_PORT", "STATSD_PROTOCOL"}
+	if !wanted || m.on("USE_DOG_STATSD") {
+		for _, name := range names {
+			m.note(name, Needless, "StatsD is not asked for")
+		}
+		return
+	}
+	m.flag("--ratelimit-statsd", strings.ToLower(m.get("STATSD_PROTOCOL", "tcp"))+"://"+net.JoinHostPort(m.get("STATSD_HOST", "localhost"), m.get("STATSD_PORT", "8125")))
+	m.carried("--ratelimit-statsd, for the hits by rule, the calls and the errors; response times are at /metrics alone", names...)
 }
 
 // rest tells of what else is known there, and of what is not.

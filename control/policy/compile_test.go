@@ -61,6 +61,10 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			Algorithm: "gcra", Burst: 20, OnRedisError: "local",
 		}, {
 			Name: "hot", By: []string{"user"}, Requests: 1000, WindowMillis: 60_000, Algorithm: "fixed_window", Lease: 50,
+		}, {
+			Name: "monthly", By: []string{"user"}, Requests: 20000, Period: "month", TimeZone: "Europe/Berlin", Algorithm: "quota",
+		}, {
+			Name: "at_once", By: []string{"ip"}, Requests: 20, WindowMillis: 600_000, Algorithm: "concurrency",
 		}},
 	}
 	wantSignIn := authzpolicy.SignIn{

@@ -244,6 +244,8 @@ func (k *compiler) limits(raw value[[]value[rawLimit]], t trace) []authzpolicy.L
 			By:           putList(t, path+".by", l.v.by),
 			Requests:     window.requests,
 			WindowMillis: window.window.Milliseconds(),
+			Period:       window.period,
+			TimeZone:     put(t, path+".time_zone", l.v.timeZone),
 			Algorithm:    authzpolicy.Algorithm(put(t, path+".algorithm", l.v.algorithm)),
 			Burst:        put(t, path+".burst", l.v.burst),
 			OnRedisError: authzpolicy.OnRedisError(put(t, path+".on_redis_error", l.v.onRedisError)),
@@ -273,7 +275,7 @@ func (k *compiler) judgeAuthz(p authzpolicy.Policy, t trace) {
 // yamlPath is where gatehouse.yaml says what authz's JSON says elsewhere.
 func yamlPath(path string) string {
 	for json, yaml := range map[string]string{
-		".requests": ".rate", ".window_ms": ".rate", "max_idle_seconds": "max_idle", "max_age_seconds": "max_age",
+		".requests": ".rate", ".window_ms": ".rate", ".period": ".rate", "max_idle_seconds": "max_idle", "max_age_seconds": "max_age",
 		"max_auth_age_seconds": "max_auth_age",
 	} {
 		if base, ok := strings.CutSuffix(path, json); ok {

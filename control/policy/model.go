@@ -87,6 +87,7 @@ type rawSession struct {
 
 type rawLimit struct {
 	name, mode, algorithm, onRedisError value[string]
+	timeZone                            value[string]
 	by                                  value[[]value[string]]
 	rate                                value[rate]
 	burst, lease                        value[int64]

@@ -112,7 +112,7 @@ func parsed[V any](pattern, example string, parse func(string) (V, error)) kind[
 
 const (
 	durationPattern = `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$`
-	ratePattern     = `^[1-9][0-9]*/([0-9]+d|[0-9.]*(ms|s|m|h)|d)+$`
+	ratePattern     = `^[1-9][0-9]*/(([0-9]+d|[0-9.]*(ms|s|m|h)|d)+|day|month)$`
 	sizePattern     = `^[1-9][0-9]* ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?$`
 )
 

@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// rate is so many requests in a window.
+// rate is so many requests in a window, or in a calendar's period.
 type rate struct {
 	requests int64
 	window   time.Duration
+	period   string // day or month
 }
 
-// parseRate reads "100/60s", "10/s" and "1000/1h".
+// parseRate reads "100/60s", "10/s", "1000/1h", "1000/day" and "20000/month".
 func parseRate(s string) (rate, error) {
 	count, window, ok := strings.Cut(s, "/")
 	if !ok {
@@ -23,6 +24,9 @@ func parseRate(s string) (rate, error) {
 	n, err := strconv.ParseInt(count, 10, 64)
 	if err != nil || n < 1 {
 		return rate{}, fmt.Errorf("does not begin with a positive whole number")
+	}
+	if window == "day" || window == "month" {
+		return rate{requests: n, period: window}, nil
 	}
 	if window != "" && (window[0] < '0' || window[0] > '9') {
 		window = "1" + window
@@ -37,13 +41,20 @@ func parseRate(s string) (rate, error) {
 	return rate{requests: n, window: w}, nil
 }
 
+// Rate is so many requests in a window, or in a calendar's Period: "day" or "month".
+type Rate struct {
+	Requests int64
+	Window   time.Duration
+	Period   string
+}
+
 // ParseRate reads a rate as limits have it in gatehouse.yaml.
-func ParseRate(s string) (requests int64, window time.Duration, err error) {
+func ParseRate(s string) (Rate, error) {
 	r, err := parseRate(s)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%.40q %w: write requests/window, such as 100/60s", s, err)
+		return Rate{}, fmt.Errorf("%.40q %w: write requests/window, such as 100/60s", s, err)
 	}
-	return r.requests, r.window, nil
+	return Rate{r.requests, r.window, r.period}, nil
 }
 
 // parseDuration reads Go's durations, and "d" for days of 24 hours.

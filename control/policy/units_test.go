@@ -8,14 +8,15 @@ import (
 func TestRates(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]rate{
-		"100/60s": {100, time.Minute}, "10/s": {10, time.Second}, "1000/1h": {1000, time.Hour},
-		"5/m": {5, time.Minute}, "7/d": {7, 24 * time.Hour}, "1/1h30m": {1, 90 * time.Minute}, "3/250ms": {3, 250 * time.Millisecond},
+		"100/60s": {100, time.Minute, ""}, "10/s": {10, time.Second, ""}, "1000/1h": {1000, time.Hour, ""},
+		"5/m": {5, time.Minute, ""}, "7/d": {7, 24 * time.Hour, ""}, "1/1h30m": {1, 90 * time.Minute, ""}, "3/250ms": {3, 250 * time.Millisecond, ""},
+		"1000/day": {1000, 0, "day"}, "20000/month": {20000, 0, "month"},
 	} {
 		if got, err := parseRate(text); err != nil || got != want {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "/", "100", "100/", "/s", "0/s", "-1/s", "1.5/s", "1/0s", "1/-1s", "1/1us", "1/x", "9999999999999999999/s", "1/2/s"} {
+	for _, text := range []string{"", "/", "100", "100/", "/s", "0/s", "-1/s", "1.5/s", "1/0s", "1/-1s", "1/1us", "1/x", "9999999999999999999/s", "1/2/s", "1/2day", "1/week", "1/Day", "0/day"} {
 		if got, err := parseRate(text); err == nil {
 			t.Errorf("%q is read as %v", text, got)
 		}

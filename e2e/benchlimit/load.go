@@ -57,9 +57,10 @@ func (c *contender) ask(ctx context.Context, caller int, in *pb.RateLimitRequest
 // score is what one contender did in all turns of one case.
 type score struct {
 	waits  []time.Duration
-	rates  []float64 // requests/s, a turn each
-	sent   int64     // commands that clients sent to Redis
-	ran    int64     // commands that Redis ran, also those of scripts
+	rates  []float64     // requests/s, a turn each
+	sent   int64         // commands that clients sent to Redis
+	ran    int64         // commands that Redis ran, also those of scripts
+	spent  time.Duration // of processors, by the server alone
 	memory float64
 }
 
@@ -100,6 +101,10 @@ func (c *contender) turn(ctx context.Context, at scenario, length time.Duration,
 	if err != nil {
 		return err
 	}
+	spent, err := c.processor()
+	if err != nil {
+		return err
+	}
 	waits := make([][]time.Duration, at.callers)
 	errs := make([]error, at.callers)
 	var callers sync.WaitGroup
@@ -123,6 +128,11 @@ func (c *contender) turn(ctx context.Context, at scenario, length time.Duration,
 	into.rates = append(into.rates, float64(len(into.waits)-n)/took.Seconds())
 	into.sent += after.sent - before.sent
 	into.ran += after.ran - before.ran
+	until, err := c.processor()
+	if err != nil {
+		return err
+	}
+	into.spent += until - spent
 	into.memory, err = c.memory()
 	return err
 }
@@ -181,17 +191,17 @@ func (c *contender) commands(ctx context.Context) (counted, error) {
 
 func (t table) print(to io.Writer, f *field) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "key\tcallers\tserver\treq/s\tof echo\tp50 ms\tof echo\tp99 ms\tof echo\tsent/req\trun/req\tMiB\t")
+	_, _ = fmt.Fprintln(w, "key\tcallers\tserver\treq/s\tof echo\tp50 ms\tof echo\tp99 ms\tof echo\tsent/req\trun/req\tCPU µs/req\tMiB\t")
 	for _, at := range t.scenarios() {
 		base := t[at]["echo"]
 		for _, c := range f.contenders {
 			s := t[at][c.name]
 			n := float64(len(s.waits))
-			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%s\t%.2f\t%s\t%.2f\t%s\t%.2f\t%.2f\t%.0f\t\n", at.kind, at.callers, c.name,
+			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%s\t%.2f\t%s\t%.2f\t%s\t%.2f\t%.2f\t%.1f\t%.0f\t\n", at.kind, at.callers, c.name,
 				median(s.rates), s.share(base),
 				s.quantile(0.5), ratio(s.quantile(0.5), base, func(b *score) float64 { return b.quantile(0.5) }),
 				s.quantile(0.99), ratio(s.quantile(0.99), base, func(b *score) float64 { return b.quantile(0.99) }),
-				float64(s.sent)/n, float64(s.ran)/n, s.memory)
+				float64(s.sent)/n, float64(s.ran)/n, float64(s.spent.Microseconds())/n, s.memory)
 		}
 	}
 	return w.Flush()

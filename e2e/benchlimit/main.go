@@ -2,7 +2,8 @@
 // and beside an echo, a server of the same gRPC service that says yes at once: the
 // most that any such service could do here. It prints requests a second as a share
 // of the echo's, p50 and p99 as multiples of the echo's, how many commands Redis was
-// sent for a request and how many it ran, and the memory of each, at 1, 16 and 64
+// sent for a request and how many it ran, the processor time that the server itself
+// takes for one, and the memory of each, at 1, 16 and 64
 // callers, for keys of which each is new, for one hot key and for a key over its
 // limit.
 //

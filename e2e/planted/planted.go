@@ -55,7 +55,7 @@ func pick(n int, alphabet string) string {
 		for _, c := range text {
 			distinct[c] = true
 		}
-		if strings.ContainsAny(text, digits) && strings.ContainsAny(text, upper+lower) && 2*len(distinct) >= min(n, 20) {
+		if strings.ContainsAny(text, digits) && strings.ContainsAny(text, upper+lower) && 3*len(distinct) >= 2*min(n, 20) {
 			return text
 		}
 	}

@@ -104,6 +104,7 @@ func (s *Store) Ask(ctx context.Context, q Query) Answer {
 func (s *Store) ask(ctx context.Context, q Query) Answer {
 	ctx, cancel := context.WithTimeout(ctx, 2*within)
 	defer cancel()
+	q.Limits, q.UserLimits = s.limiter.Prepare(q.Limits), s.limiter.Prepare(q.UserLimits)
 	var a Answer
 	if q.Token != "" {
 		question, found, done, err := s.sessions.Ask(ctx, q.Token, q.Demand)

@@ -101,7 +101,7 @@ func clusterNode(t testing.TB) *Node {
 		return []string{
 			"--port", strconv.Itoa(port), "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
 			"--cluster-node-timeout", clusterTimeout, "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
-			"--cluster-require-full-coverage", "no", "--save", "", "--appendonly", "no",
+			"--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no", "--save", "", "--appendonly", "no",
 		}
 	})
 }
