@@ -100,9 +100,16 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		Name                string
 		Sessions            []listed
 		Apps, Keys, APIKeys []Credential
+		Links               []linkRow
+		Providers           []choice // to link; Path is a name
 		Recovery, MinLength int
 		HasFactor, Passkeys bool
-	}{Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0}
+		HasPassword, Reset  bool
+	}{
+		Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0,
+		HasPassword: a.user.HasPassword(), Reset: h.canMail() && a.user.Email != "",
+	}
+	body.Links, body.Providers = h.linksOf(all)
 	for _, s := range sessions {
 		body.Sessions = append(body.Sessions, listedOf(s, a.session.ID))
 	}

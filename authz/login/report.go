@@ -71,8 +71,12 @@ func (h *handler) sessionEvent(r *http.Request, t event.Type, s session.Session)
 // reportChange tells of another credential: for the log, for alerts, and for
 // whoever notifies the person (ASVS 5.0 6.3.7).
 func (h *handler) reportChange(r *http.Request, user User, what string) {
+	h.reportChangeWith(r, user, what, nil)
+}
+
+func (h *handler) reportChangeWith(r *http.Request, user User, what string, detail map[string]string) {
 	e := h.event(r, event.UserChanged)
-	e.Feature, e.Rule, e.Subject = "sign_in", what, h.Pseudonyms.Subject(user.ID)
+	e.Feature, e.Rule, e.Subject, e.Detail = "sign_in", what, h.Pseudonyms.Subject(user.ID), detail
 	e.Personal[event.PersonalName] = user.Name
 	h.Events.Append(e)
 	h.notify(r, user, what)
@@ -90,6 +94,8 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"recovery_code_used":    "A recovery code was used to sign in to your account.",
 	"api_key_added":         "A key for programs was made for your account.",
 	"api_key_removed":       "A key for programs was removed from your account.",
+	"provider_linked":       "Your account was linked to a provider, with which one can sign in to it from now on.",
+	"provider_removed":      "The link of your account to a provider was removed.",
 	"all_sessions_ended":    "All devices were signed out of your account.",
 	"passkey_clone_refused": "A passkey of your account was refused: its counter went backwards, as that of a copy does.",
 }
