@@ -315,10 +315,10 @@ func (h *handler) keyAdd(w http.ResponseWriter, r *http.Request) {
 		h.showAccount(w, r, http.StatusUnprocessableEntity, a, "A key ends after 1 to 365 days, and its scopes are words without quotes.", "")
 		return
 	}
-	key := apikey.New()
+	key, expires := apikey.New(), h.Now().Add(time.Duration(days)*24*time.Hour).Truncate(time.Second)
 	err = h.Accounts.AddCredentials(r.Context(), Credential{
 		ID: code.NewID(), UserID: a.user.ID, Kind: KindAPIKey, Lookup: apikey.Hash(key), Label: label(values.Get("label"), "Key"),
-		Data: strings.Join(scopes, " "), Active: true, Expires: h.Now().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Second),
+		Data: strings.Join(scopes, " "), Active: true, Expires: expires,
 	})
 	if errors.Is(err, ErrTooMany) {
 		h.showAccount(w, r, http.StatusUnprocessableEntity, a, "You have too many keys. Please remove one first.", "")
@@ -329,5 +329,9 @@ func (h *handler) keyAdd(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.reportChange(r, a.user, "api_key_added")
-	h.secretsPage(w, r, a, "A key for a program", "Programs send it as Authorization: Bearer.", []string{key})
+	text := "Programs send it as Authorization: Bearer. It ends on " + day(expires) + "."
+	if h.Mailer != nil && a.user.Email != "" && days > int(LateReminder/(24*time.Hour)) {
+		text += " You will be reminded by mail before."
+	}
+	h.secretsPage(w, r, a, "A key for a program", text, []string{key})
 }

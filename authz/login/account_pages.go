@@ -99,7 +99,8 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 	body := struct {
 		Name                string
 		Sessions            []listed
-		Apps, Keys, APIKeys []Credential
+		Apps, Keys          []Credential
+		APIKeys             []keyRow
 		Links               []linkRow
 		Providers           []choice // to link; Path is a name
 		Recovery, MinLength int
@@ -121,7 +122,7 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		case c.Kind == KindPasskey:
 			body.Keys = append(body.Keys, c)
 		case c.Kind == KindAPIKey:
-			body.APIKeys = append(body.APIKeys, c)
+			body.APIKeys = append(body.APIKeys, h.keyRowOf(c))
 		case c.Kind == KindRecovery:
 			body.Recovery++
 		}

@@ -41,7 +41,11 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 	h.reportSuccess(r, s, p.rule)
 	if h.throttle != nil {
 		account := NameKey(user.Name)
-		http.SetCookie(w, h.throttle.NewDevice(account, h.throttle.Device(r, account)))
+		known := h.throttle.Device(r, account)
+		if known == "" {
+			h.suspectDevice(r, user)
+		}
+		http.SetCookie(w, h.throttle.NewDevice(account, known))
 		http.SetCookie(w, hostCookie(formCookie, "", -1)) // forms of before are not forms of now
 	}
 	h.welcome(w, c, token, s)

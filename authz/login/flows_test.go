@@ -170,7 +170,7 @@ func TestAPasswordIsChangedByWhoKnowsItAndEndsAllOtherSessions(t *testing.T) {
 	if !s.told(event.UserChanged, "password_changed") {
 		t.Error("no event tells of it")
 	}
-	if letter := <-s.mail.sent; !strings.HasPrefix(letter, "alice@example.com\n") {
+	if letter := s.letter("The password of your account was changed."); !strings.HasPrefix(letter, "alice@example.com\n") {
 		t.Error(letter)
 	}
 	q := s.person()
@@ -193,7 +193,7 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 	p := s.person().signIn()
 	token := p.token("/auth/account")
 	s.later(recently + time.Minute)
-	for _, path := range []string{"password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove"} {
+	for _, path := range []string{"password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove", "providers/link", "providers/remove"} {
 		got := p.do(http.MethodPost, "/auth/account/"+path, asForm, url.Values{"csrf": {token}, "id": {"x"}}.Encode())
 		if got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/auth/sign-in") {
 			t.Errorf("%s: %d %s", path, got.status, got.location)
@@ -232,10 +232,9 @@ func TestAResetIsMailedGoodOnceAndLeavesTheSecondFactor(t *testing.T) {
 	s := newSite(t)
 	signedIn := s.person().signIn()
 	signedIn.enrol()
-	<-s.mail.sent // the notice of the app
 	p := s.person()
 	known := p.mustBe(p.post("/auth/reset", "/auth/reset", "username", "ALICE"), http.StatusOK, "ask")
-	letter := <-s.mail.sent
+	letter := s.letter("Open this within ten minutes")
 	link := resetLink.FindString(letter)
 	if link == "" || !strings.Contains(letter, s.url+link) {
 		t.Fatal(letter)

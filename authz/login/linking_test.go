@@ -86,7 +86,7 @@ func TestAPersonLinksAProviderToTheirAccountAndTakesItAway(t *testing.T) {
 	if e := a.changes(); len(e) != 1 || e[0].Rule != "provider_linked" || e[0].Detail["provider"] != "example" || e[0].Outcome != event.Success || e[0].Subject == "" {
 		t.Errorf("events %+v", e)
 	}
-	if letter := <-a.mail.sent; !strings.HasPrefix(letter, "alice@example.com\n") || !strings.Contains(letter, "linked to a provider") {
+	if letter := a.letter("was linked to a provider"); !strings.HasPrefix(letter, "alice@example.com\n") {
 		t.Errorf("the notice: %s", letter)
 	}
 	byProvider := a.person()

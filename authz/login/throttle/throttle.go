@@ -104,13 +104,20 @@ func (t *Throttle) address(a Attempt) string {
 }
 
 // Success clears the counters of the person, and takes the attempt back from
-// their address: an attacker's own account must not wash it clean.
-func (taken *Taken) Success(ctx context.Context) error {
+// their address: an attacker's own account must not wash it clean. failed is how
+// many attempts had failed before it, by the counters that it clears.
+func (taken *Taken) Success(ctx context.Context) (failed int, err error) {
 	t, a := taken.t, taken.a
 	if a.Device != "" {
-		return t.do(ctx, "clear", t.device(a))
+		return t.clear(ctx, t.device(a))
 	}
-	return errors.Join(t.do(ctx, "clear", t.ofAccount(a)...), t.do(ctx, "refund", t.address(a)))
+	failed, err = t.clear(ctx, t.ofAccount(a)...)
+	return failed, errors.Join(err, t.do(ctx, "refund", t.address(a)))
+}
+
+func (t *Throttle) clear(ctx context.Context, keys ...string) (failed int, err error) {
+	n, err := t.ask(ctx, "clear", keys, make([]int, len(keys)))
+	return max(0, int(n)-1), err // the attempt itself was counted, too
 }
 
 // Undecided takes the attempt back: it could not be judged.
@@ -132,15 +139,20 @@ func (t *Throttle) do(ctx context.Context, what string, keys ...string) error {
 }
 
 func (t *Throttle) run(ctx context.Context, what string, keys []string, free []int) (time.Duration, error) {
+	wait, err := t.ask(ctx, what, keys, free)
+	return time.Duration(wait) * time.Millisecond, err
+}
+
+func (t *Throttle) ask(ctx context.Context, what string, keys []string, free []int) (int64, error) {
 	args := []any{what, t.now().UnixMilli()}
 	for _, n := range free {
 		args = append(args, n, First.Milliseconds(), Longest.Milliseconds())
 	}
-	wait, err := t.script.Run(ctx, t.redis, keys, args...).Int64()
+	n, err := t.script.Run(ctx, t.redis, keys, args...).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return time.Duration(wait) * time.Millisecond, nil
+	return n, nil
 }
 
 func (t *Throttle) tag(kind, text string) string {
