@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -139,20 +140,23 @@ func listedOf(s session.Session, current string) listed {
 	}
 }
 
-// endOne, endOthers and endAll are the buttons of the devices. They need no
-// recent sign-in: who fears for their account must not be kept waiting.
+// endOne and endOthers are the buttons of the devices: see lately.
 func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
-	h.ending(w, r, func(a account, s session.Session, id string) bool { return s.ID == id })
+	a, values, ok := h.endingForm(w, r)
+	if !ok || values.Get("id") != a.session.ID && !h.latelySignedIn(w, r, a) {
+		return
+	}
+	if err := h.endThose(r, a, func(s session.Session) bool { return s.ID == values.Get("id") }); err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	seeOther(w, "/auth/account")
 }
 
 // endOthers ends the others by one write, so that none is begun in between.
 func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.signedIn(w, r)
-	if !ok {
-		return
-	}
-	if _, err := h.readForm(w, r, a.bound()); err != nil {
-		h.refuseInput(w, r, credentials{form: true}, err)
+	a, _, ok := h.endingForm(w, r)
+	if !ok || !h.latelySignedIn(w, r, a) {
 		return
 	}
 	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
@@ -170,21 +174,26 @@ func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
 	seeOther(w, "/auth/account")
 }
 
-func (h *handler) ending(w http.ResponseWriter, r *http.Request, which func(account, session.Session, string) bool) {
+// endingForm is the form of a button that ends sessions, of who is signed in.
+func (h *handler) endingForm(w http.ResponseWriter, r *http.Request) (account, url.Values, bool) {
 	a, ok := h.signedIn(w, r)
 	if !ok {
-		return
+		return a, nil, false
 	}
 	values, err := h.readForm(w, r, a.bound())
 	if err != nil {
 		h.refuseInput(w, r, credentials{form: true}, err)
-		return
+		return a, nil, false
 	}
-	if err := h.endThose(r, a, func(s session.Session) bool { return which(a, s, values.Get("id")) }); err != nil {
-		h.unavailable(w, r, credentials{form: true}, err)
-		return
+	return a, values, true
+}
+
+func (h *handler) latelySignedIn(w http.ResponseWriter, r *http.Request, a account) bool {
+	if h.Now().Sub(a.session.AuthTime) <= recently {
+		return true
 	}
-	seeOther(w, "/auth/account")
+	h.stepUp(w, r, openid.RecentSignIn)
+	return false
 }
 
 func (h *handler) endThose(r *http.Request, a account, which func(session.Session) bool) error {
@@ -208,12 +217,8 @@ func (h *handler) endThose(r *http.Request, a account, which func(session.Sessio
 }
 
 func (h *handler) endAll(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.signedIn(w, r)
+	a, _, ok := h.endingForm(w, r)
 	if !ok {
-		return
-	}
-	if _, err := h.readForm(w, r, a.bound()); err != nil {
-		h.refuseInput(w, r, credentials{form: true}, err)
 		return
 	}
 	ended, err := h.Sessions.RevokeAll(r.Context(), a.user.ID)
