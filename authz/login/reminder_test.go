@@ -17,7 +17,7 @@ const oneDay = 24 * time.Hour
 func (p *person) key(label, days string) string {
 	p.t.Helper()
 	made := p.mustBe(p.post("/auth/account", "/auth/account/keys/add", "label", label, "days", days, "scopes", "read write"), http.StatusOK, "make a key")
-	found := regexp.MustCompile(`<li><code>(`+regexp.QuoteMeta(apikey.Prefix)+`[^<]+)</code></li>`).FindStringSubmatch(made.text)
+	found := regexp.MustCompile(`<li><code>(` + regexp.QuoteMeta(apikey.Prefix) + `[^<]+)</code></li>`).FindStringSubmatch(made.text)
 	if found == nil || !strings.Contains(made.text, "It ends on ") {
 		p.t.Fatalf("%s", made.text)
 	}
