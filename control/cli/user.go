@@ -37,6 +37,7 @@ func newUserCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	addStoreFlag(cmd.PersistentFlags(), &u.store, defaultStore(), "the users")
+	u.mail.add(cmd.PersistentFlags())
 	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserShow(app, &u), newUserPassword(app, &u), newUserReset(app, &u),
 		newUserDisable(app, &u), newUserEnable(app, &u), newUserSetRoles(app, &u), newUserLink(app, &u), newUserUnlink(app, &u), newUserSetEmail(app, &u), newUserDelete(app, &u),
 		newUserImport(app, &u))
@@ -47,15 +48,28 @@ type userFlags struct {
 	store           string
 	stdin, generate bool
 	sessions        endSessionFlags
+	mail            mailFlags
+	record          *userRecord // of the command that runs
 }
 
-// with opens the store for as long as run takes.
+// with opens the store, and what records changes, for as long as run takes.
 func (u *userFlags) with(app *App, run func(context.Context, *store.Store, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
 			return misuse("%w", err)
 		}
-		return asWrong(app.withStore(cmd.Context(), u.store, func(s *store.Store) error { return run(cmd.Context(), s, args) }))
+		log, err := app.logger("text", "warn")
+		if err != nil {
+			return err
+		}
+		defer log.close()
+		return asWrong(app.withStore(cmd.Context(), u.store, func(s *store.Store) error {
+			if u.record, err = u.newRecord(app, s, log); err != nil {
+				return err
+			}
+			u.sessions.record = u.record
+			return run(cmd.Context(), s, args)
+		}))
 	}
 }
 
@@ -75,11 +89,14 @@ func newUserAdd(app *App, u *userFlags) *cobra.Command {
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
 	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
 		return u.setting(app, args[0], func(hash string) error {
-			_, err := s.AddUser(ctx, args[0], hash, roles)
+			added, err := s.AddUser(ctx, args[0], hash, roles)
 			if errors.Is(err, store.ErrUserExists) {
 				return fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return u.record.change(ctx, added.User, "user_added", map[string]string{"roles": strings.Join(roles, " ")})
 		})
 	})
 	return cmd
@@ -98,10 +115,22 @@ func newUserPassword(app *App, u *userFlags) *cobra.Command {
 			return err
 		}
 		return u.setting(app, args[0], func(hash string) error {
-			return errors.Join(s.SetPassword(ctx, args[0], hash), u.sessions.end(ctx, app, s, args[0]))
+			if err := s.SetPassword(ctx, args[0], hash); err != nil {
+				return err
+			}
+			return errors.Join(u.changed(ctx, s, args[0], "password_set", nil), u.sessions.end(ctx, app, s, args[0]))
 		})
 	})
 	return cmd
+}
+
+// changed records a change of the user of that name.
+func (u *userFlags) changed(ctx context.Context, s *store.Store, name, rule string, detail map[string]string) error {
+	user, err := s.UserByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	return u.record.change(ctx, user, rule, detail)
 }
 
 // setting gets a password, hands its hash on, and prints it if it was made here.
