@@ -35,7 +35,7 @@ func (a account) proved() bool {
 // signedIn finds who the request's session belongs to, or answers. A cookie
 // only: pages are for browsers.
 func (h *handler) signedIn(w http.ResponseWriter, r *http.Request) (account, bool) {
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	var user User
 	if err == nil {
 		user, err = h.Accounts.Account(r.Context(), s.User.ID)

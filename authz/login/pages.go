@@ -12,7 +12,6 @@ import (
 	"gatehouse/authz/login/openid"
 	"gatehouse/authz/login/page"
 	passwords "gatehouse/authz/login/password"
-	"gatehouse/authz/session"
 )
 
 // maxTheme bounds a theme in bytes.
@@ -89,8 +88,7 @@ func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
 // askMore asks for the second factor of who is signed in without it, and says
 // whether it has answered. Who is not, or cannot be known, signs in.
 func (h *handler) askMore(w http.ResponseWriter, r *http.Request, next string) bool {
-	client := session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent())
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{Client: client})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	if err != nil || slices.Contains(s.AMR, "mfa") {
 		return false
 	}
@@ -126,7 +124,7 @@ func (h *handler) whose(r *http.Request) *resident {
 	if token == "" {
 		return nil
 	}
-	s, err := h.Sessions.Lookup(r.Context(), token, session.Demand{})
+	s, err := h.Sessions.Lookup(r.Context(), token, demandOf(r))
 	if err != nil {
 		return nil
 	}

@@ -117,7 +117,7 @@ func (h *handler) lately(w http.ResponseWriter, r *http.Request, s session.Sessi
 
 // identify finds the session of the request, or answers.
 func (h *handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	switch {
 	case err == nil:
 		return s, true

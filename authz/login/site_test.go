@@ -83,9 +83,12 @@ type site struct {
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*site)) *site {
 	t.Helper()
 	s := bareSite(t)
+	for _, c := range change {
+		c(s)
+	}
 	s.server = httptest.NewTLSServer(s.handler())
 	t.Cleanup(s.server.Close)
 	s.url = s.server.URL
