@@ -17,7 +17,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnvoy := EnvoySettings{Listen: "[::]:8080", TrustedHops: 1, TLS: &TLSSettings{
-		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem", RedirectHTTP: true, RedirectPort: 9443,
+		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem", ClientCAFile: "/etc/gatehouse/tls/clients.pem", RequireClientCertificate: true, RedirectHTTP: true, RedirectPort: 9443,
 	}}
 	age, yes := 600, true
 	want := filterpolicy.Policy{

@@ -26,9 +26,10 @@ type rawEnvoy struct {
 }
 
 type rawTLS struct {
-	listen, cert, key value[string]
-	redirect          value[bool]
-	redirectPort      value[int64]
+	listen, cert, key    value[string]
+	clientCA, clientCert value[string]
+	redirect             value[bool]
+	redirectPort         value[int64]
 }
 
 type rawUpstream struct{ url value[string] }
