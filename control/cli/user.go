@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz/login"
+	passwords "gatehouse/authz/login/password"
 	"gatehouse/control/store"
 )
 
@@ -175,6 +176,12 @@ func checkPassword(password string) (string, error) {
 	n := utf8.RuneCountInString(password)
 	if !utf8.ValidString(password) || n < minPassword || n > maxPassword {
 		return "", wrong("the password has %d characters: choose %d to %d, better 15 or more", n, minPassword, maxPassword)
+	}
+	// Those that are tried first; the policy's own list and words are for the pages.
+	if normal, ok := passwords.Normalize(password); ok {
+		if err := (passwords.Rules{}).Check(context.Background(), normal, ""); errors.Is(err, passwords.ErrCompromised) {
+			return "", wrong("%w: choose another", err)
+		}
 	}
 	return password, nil
 }
