@@ -81,26 +81,46 @@ func (u *userFlags) addPassword(cmd *cobra.Command) {
 
 func newUserAdd(app *App, u *userFlags) *cobra.Command {
 	var roles []string
+	var invite bool
+	var origin string
 	cmd := &cobra.Command{
-		Use:   "add NAME (--password-stdin | --generate)",
-		Short: "Add a user",
+		Use:   "add NAME (--invite | --password-stdin | --generate)",
+		Short: "Add a user; people are invited, and choose their password themselves",
 		Args:  cobra.ExactArgs(1),
 	}
 	u.addPassword(cmd)
+	cmd.Flags().BoolVar(&invite, "invite", false, "print a link, good once and for a day, with which the user chooses a password; none that somebody else knows is ever set")
+	cmd.Flags().StringVar(&origin, "origin", "", "with --invite: the site's origin, such as https://app.example.com, to print a whole link")
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
 	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
-		return u.setting(app, args[0], func(hash string) error {
-			added, err := s.AddUser(ctx, args[0], hash, roles)
-			if errors.Is(err, store.ErrUserExists) {
-				return fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
-			}
-			if err != nil {
-				return err
-			}
-			return u.record.change(ctx, added.User, "user_added", map[string]string{"roles": strings.Join(roles, " ")})
-		})
+		var added login.User
+		add := func(hash string) (err error) {
+			added, err = u.add(ctx, s, args[0], hash, roles)
+			return err
+		}
+		switch {
+		case !invite:
+			return u.setting(app, args[0], add)
+		case u.stdin || u.generate:
+			return misuse("--invite goes without a password: the user chooses it")
+		}
+		if err := add(login.NoPassword()); err != nil {
+			return err
+		}
+		return u.startReset(ctx, app, s, added, origin)
 	})
 	return cmd
+}
+
+func (u *userFlags) add(ctx context.Context, s *store.Store, name, hash string, roles []string) (login.User, error) {
+	added, err := s.AddUser(ctx, name, hash, roles)
+	if errors.Is(err, store.ErrUserExists) {
+		return login.User{}, fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
+	}
+	if err != nil {
+		return login.User{}, err
+	}
+	return added.User, u.record.change(ctx, added.User, "user_added", map[string]string{"roles": strings.Join(roles, " ")})
 }
 
 func newUserPassword(app *App, u *userFlags) *cobra.Command {
@@ -159,7 +179,7 @@ func (u *userFlags) setting(app *App, name string, set func(hash string) error) 
 func (u *userFlags) password(stdin io.Reader) (string, error) {
 	switch {
 	case u.stdin == u.generate:
-		return "", misuse("say where the password comes from: --password-stdin or --generate")
+		return "", misuse("say where the password comes from: --password-stdin or --generate; a new user can be added with --invite")
 	case u.generate:
 		random := make([]byte, generatedBytes)
 		_, _ = rand.Read(random) // never fails: it ends the process instead

@@ -234,18 +234,23 @@ func newUserReset(app *App, u *userFlags) *cobra.Command {
 			if user.Disabled {
 				return wrong("%s is disabled: enable them first", name)
 			}
-			path, err := login.StartReset(ctx, s, user.ID, time.Now(), login.OperatorReset)
-			if err != nil {
-				return err
-			}
-			if err := u.record.change(ctx, user, "reset_started", nil); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(app.Stdout, strings.TrimSuffix(origin, "/")+path)
-			return err
+			return u.startReset(ctx, app, s, user, origin)
 		})
 	cmd.Flags().StringVar(&origin, "origin", "", "the site's origin, such as https://app.example.com, to print a whole link")
 	return cmd
+}
+
+// startReset prints the link with which a user chooses a password.
+func (u *userFlags) startReset(ctx context.Context, app *App, s *store.Store, user login.User, origin string) error {
+	path, err := login.StartReset(ctx, s, user.ID, time.Now(), login.OperatorReset)
+	if err != nil {
+		return err
+	}
+	if err := u.record.change(ctx, user, "reset_started", nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(app.Stdout, strings.TrimSuffix(origin, "/")+path)
+	return err
 }
 
 // userDetails is what show prints: nothing in it opens anything.

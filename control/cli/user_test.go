@@ -299,3 +299,20 @@ func TestAnImportIsAnEventForEachUserThatItChanges(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAnInvitedUserHasNoPasswordThatSomebodyElseKnows(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.run("", ExitUsage, "add", "anna", "--invite", "--generate")
+	out := p.run("", ExitDone, "add", "anna", "--invite", "--origin", "https://app.example.com")
+	if !regexp.MustCompile(`^https://app\.example\.com/auth/reset/set\?token=[A-Za-z0-9_-]{20,}\n$`).MatchString(out) {
+		t.Errorf("%q", out)
+	}
+	u, err := p.store().UserByName(t.Context(), "anna")
+	if err != nil || u.HasPassword() {
+		t.Errorf("%+v %v", u, err)
+	}
+	if got := rulesOf(p.told()); !slices.Equal(got, []string{"reset_started", "user_added"}) {
+		t.Errorf("%q", got)
+	}
+}
