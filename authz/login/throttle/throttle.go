@@ -112,7 +112,7 @@ func (taken *Taken) Success(ctx context.Context) (failed int, err error) {
 		return t.clear(ctx, t.device(a))
 	}
 	failed, err = t.clear(ctx, t.ofAccount(a)...)
-	return failed, errors.Join(err, t.do(ctx, "refund", t.address(a)))
+	return failed, errors.Join(err, t.refund(ctx, t.address(a)))
 }
 
 func (t *Throttle) clear(ctx context.Context, keys ...string) (failed int, err error) {
@@ -124,17 +124,17 @@ func (t *Throttle) clear(ctx context.Context, keys ...string) (failed int, err e
 func (taken *Taken) Undecided(ctx context.Context) error {
 	t, a := taken.t, taken.a
 	if a.Device != "" {
-		return t.do(ctx, "refund", t.device(a))
+		return t.refund(ctx, t.device(a))
 	}
-	return errors.Join(t.do(ctx, "refund", t.ofAccount(a)...), t.do(ctx, "refund", t.address(a)))
+	return errors.Join(t.refund(ctx, t.ofAccount(a)...), t.refund(ctx, t.address(a)))
 }
 
 func (t *Throttle) device(a Attempt) string {
 	return "gatehouse:throttle:{" + t.tag("account", a.Account) + "}:d:" + t.tag("device", a.Device)
 }
 
-func (t *Throttle) do(ctx context.Context, what string, keys ...string) error {
-	_, err := t.run(ctx, what, keys, make([]int, len(keys)))
+func (t *Throttle) refund(ctx context.Context, keys ...string) error {
+	_, err := t.run(ctx, "refund", keys, make([]int, len(keys)))
 	return err
 }
 
