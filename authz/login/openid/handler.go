@@ -161,7 +161,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) {
 		h.Refused(w, r, err)
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) // #nosec G710 -- the provider's own address, as its document has it
 }
 
 // Link returns where a browser has to go for the provider to say who its person
