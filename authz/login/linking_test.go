@@ -320,3 +320,17 @@ func TestAUserWithoutAPasswordIsKnownByItsHash(t *testing.T) {
 		t.Error("two users without a password have the same hash, or one that is none")
 	}
 }
+
+func TestWhoNeedsAPasskeyIsNotAskedForAPassword(t *testing.T) {
+	t.Parallel()
+	a := newAbroad(t)
+	page := a.person().signIn().get("/auth/sign-in?step_up=passkey&next=/vault").text
+	if strings.Contains(page, `name="password"`) || strings.Contains(page, "Forgotten the password") {
+		t.Errorf("a password does not help: %s", page)
+	}
+	for _, want := range []string{`data-passkey="sign-in"`, `data-next="/vault"`, "step_up=passkey", `href="/auth/account"`, "Passkeys need JavaScript"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s: %s", want, page)
+		}
+	}
+}

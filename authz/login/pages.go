@@ -78,6 +78,10 @@ func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
 				next: next, stepUp: stepUp, notice: "This needs a second factor: sign in with one. If you have none yet, set one up in your account.",
 			})
 		}
+	case openid.Passkey:
+		h.signInWith(w, r, http.StatusOK, asked{
+			next: next, stepUp: stepUp, notice: "This needs a passkey: sign in with one. If you have none yet, add one in your account.",
+		})
 	case openid.RecentSignIn:
 		h.signInWith(w, r, http.StatusOK, asked{next: next, stepUp: stepUp, notice: "Please sign in again to go on.", who: h.whose(r)})
 	default:
@@ -153,7 +157,10 @@ func (h *handler) signInWith(w http.ResponseWriter, r *http.Request, status int,
 		Providers                                  []choice
 	}{
 		Password: true, Passkeys: len(h.Settings().Origins) > 0, Reset: h.canMail(), SignUp: h.Settings().SignUp,
-		Account: a.stepUp == openid.SecondFactor,
+		Account: a.stepUp == openid.SecondFactor || a.stepUp == openid.Passkey,
+	}
+	if a.stepUp == openid.Passkey { // a password does not help
+		body.Password, body.Reset, body.SignUp = false, false, false
 	}
 	var only []string
 	if a.who != nil && a.who.ways.any() {

@@ -52,7 +52,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 	wantAuthz := authzpolicy.Policy{
 		Session: authzpolicy.Session{
 			Mode: "enforce", Require: "required", MaxIdleSeconds: 600, MaxAgeSeconds: 28800, MaxAuthAgeSeconds: 300,
-			SecondFactor: true, Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
+			SecondFactor: true, Passkey: "device_bound", Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
 			APIKeyScope: "read", MaxSessions: 2, WhenFull: "oldest-out", Cache: "off",
 		},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},

@@ -80,6 +80,7 @@ type rawSession struct {
 	mode, require, audience     value[string]
 	maxIdle, maxAge, maxAuthAge value[time.Duration]
 	secondFactor                value[bool]
+	passkey                     value[string]
 	roles, scopes               value[[]value[string]]
 	apiKeyScope                 value[string]
 	maxSessions                 value[int64]

@@ -158,6 +158,8 @@ func sessionKind() kind[rawSession] {
 		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
 		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
 		key("max_auth_age", "the person must have proved who they are at most this long ago: 5m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAuthAge }),
+		key("passkey", "asks for a session that was begun with a passkey, which no phishing gets: any, or device_bound",
+			word("any", "device_bound"), func(s *rawSession) *value[string] { return &s.passkey }),
 		key("second_factor", "true asks for a session that was begun with two factors", boolean(), func(s *rawSession) *value[bool] { return &s.secondFactor }),
 		key("roles", "the person must have one of these roles", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.roles }),
 		key("scopes", "the session or API key must have all of these scopes", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.scopes }),

@@ -23,6 +23,7 @@ const Prefix = "/auth/openid/"
 const (
 	RecentSignIn = "recent_sign_in"
 	SecondFactor = "second_factor"
+	Passkey      = "passkey"
 )
 
 // clockSkew is how far a provider's clock may be off.
@@ -120,7 +121,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) Choices() []Settings { return slices.Clone(h.Options.Providers) }
 
 // Start is the path that begins a sign-in; stepUp is RecentSignIn, SecondFactor,
-// or empty.
+// Passkey, or empty.
 func Start(provider, next, stepUp string) string {
 	path := Prefix + provider + "/start?next=" + url.QueryEscape(next)
 	if stepUp != "" {
@@ -208,14 +209,21 @@ func (p *provider) wishes(d *discovered, started pending) []oauth2.AuthCodeOptio
 	case RecentSignIn:
 		options = append(options, oauth2.SetAuthURLParam("max_age", "0"), oauth2.SetAuthURLParam("prompt", "login"))
 	case SecondFactor:
-		for _, acr := range []string{"mfa", "phrh", "phr"} {
-			if slices.Contains(d.acrValues, acr) {
-				options = append(options, oauth2.SetAuthURLParam("acr_values", acr))
-				break
-			}
-		}
+		options = append(options, d.wish("mfa", "phrh", "phr")...)
+	case Passkey:
+		options = append(options, d.wish("phrh", "phr")...)
 	}
 	return options
+}
+
+// wish asks for the first strength of a list that the provider knows.
+func (d *discovered) wish(list ...string) []oauth2.AuthCodeOption {
+	for _, acr := range list {
+		if slices.Contains(d.acrValues, acr) {
+			return []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("acr_values", acr)}
+		}
+	}
+	return nil
 }
 
 // cookie binds a sign-in to its browser. Lax, since the provider sends the
