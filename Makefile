@@ -245,6 +245,10 @@ bench-authz: ## Check with a session, cached and with a question to Redis each, 
 bench-authz-envoy: build tools ## Check with a session and two limits at Envoy, counted here or in Redis, beside ext_authz to a server that always says OK
 	@go run ./e2e/bench -what check
 
+.PHONY: bench-revocation
+bench-revocation: ## how long a revocation takes to another replica's cache, by the push alone: median, 99th percentile, longest
+	@go test ./authz/session -run '^$$' -bench RevocationIsPushed -benchtime 5000x
+
 .PHONY: bench-session-memory
 bench-session-memory: ## what a million sessions take in Redis, and how long listing and revoking a user's takes
 	@go run ./e2e/benchauthz -memory

@@ -2,6 +2,7 @@ package control
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 
@@ -26,5 +27,24 @@ func readCertificate(t *policy.TLSSettings) (*xds.Certificate, error) {
 	if _, err := tls.X509KeyPair(chain, key); err != nil {
 		return nil, fmt.Errorf("the TLS certificate %s and the key %s cannot be used: %w", t.CertFile, t.KeyFile, err)
 	}
-	return &xds.Certificate{Chain: chain, Key: key}, nil
+	clients, err := readAuthorities(t.ClientCAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &xds.Certificate{Chain: chain, Key: key, Clients: clients}, nil
+}
+
+// readAuthorities reads those of clients' certificates; nil without any.
+func readAuthorities(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path) // #nosec G304 G703 -- the operator's own file says which
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities of clients' certificates: %w: correct envoy.tls.client_ca_file", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("envoy.tls.client_ca_file %s holds no certificate in PEM", path)
+	}
+	return text, nil
 }

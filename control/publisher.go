@@ -70,6 +70,9 @@ func (e edition) files(config string) content {
 	c := content{config: e.source}
 	if e.certificate != nil {
 		c[e.compiled.Envoy.TLS.CertFile], c[e.compiled.Envoy.TLS.KeyFile] = e.certificate.Chain, e.certificate.Key
+		if path := e.compiled.Envoy.TLS.ClientCAFile; path != "" {
+			c[path] = e.certificate.Clients
+		}
 	}
 	return c
 }
@@ -133,7 +136,8 @@ func sameCertificate(a, b edition) bool {
 	if a.certificate == nil || b.certificate == nil {
 		return a.certificate == b.certificate
 	}
-	return string(a.certificate.Chain) == string(b.certificate.Chain) && string(a.certificate.Key) == string(b.certificate.Key)
+	return string(a.certificate.Chain) == string(b.certificate.Chain) && string(a.certificate.Key) == string(b.certificate.Key) &&
+		string(a.certificate.Clients) == string(b.certificate.Clients)
 }
 
 // publish brings e to Envoy and authz, in the order that xds.Server.Publish

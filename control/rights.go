@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/authz/consent"
 	"gatehouse/authz/event"
@@ -66,10 +67,33 @@ func (c *control) observe(events []event.Event) {
 	}
 }
 
-// runRights does what is due for people's rights, until ctx ends.
+// runRights does what is due for people's rights, until ctx ends. Where they are
+// not served, the events of commands on users are taken to the log all the same.
 func (c *control) runRights(ctx context.Context) {
-	if c.rights != nil {
+	switch {
+	case c.rights != nil:
 		c.rights.Run(ctx)
+	case c.store != nil:
+		c.relayEvents(ctx)
+	}
+}
+
+// relayEvery is how often it is looked for events that commands have left.
+const relayEvery = 5 * time.Second
+
+func (c *control) relayEvents(ctx context.Context) {
+	out := privacy.Outbox{Store: c.store, Events: c.events, Log: logged{c.log, c.store}, Now: c.o.Now}
+	ticker := time.NewTicker(relayEvery)
+	defer ticker.Stop()
+	for {
+		if err := out.Relay(ctx); err != nil && ctx.Err() == nil {
+			c.o.Log.Error("events of commands on users could not be taken to the log; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
 	}
 }
 

@@ -196,3 +196,37 @@ func TestAPersonSeesTheirDataAndIsForgotten(t *testing.T) {
 		t.Errorf("the audit log after the erasure: %+v %v", report, err)
 	}
 }
+
+// What `gatehouse user` leaves in the store gets into the log, also where people's
+// rights are not served.
+func TestTheEventsOfCommandsReachTheLog(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string]bool{"with people's rights": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := prepare(t, good(1))
+			url := "sqlite:" + filepath.Join(r.dir, "gatehouse.db")
+			left, err := store.Open(t.Context(), store.Options{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = left.Close() })
+			e := event.Event{ID: event.NewID(), Time: time.Now(), Type: event.UserChanged, Severity: event.Info, Outcome: event.Success, Source: "control", Rule: "user_added"}
+			if err := left.Leave(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			r.web = func(o *Options) {
+				o.Store = store.Options{URL: url}
+				if keys {
+					o.PseudonymKey = secret.New([]byte(rightsKey))
+					o.MasterKey = secret.New([]byte(hex.EncodeToString(bytes.Repeat([]byte{9}, 32))))
+				}
+			}
+			r.start(t)
+			pack.Eventually(t, within, "the log has it", func(ctx context.Context) error {
+				_, err := left.EventLeaf(ctx, e.ID)
+				return err
+			})
+		})
+	}
+}

@@ -260,7 +260,7 @@ func TestTheSameEntryTwiceHasOneIDAndAnotherEntryAnother(t *testing.T) {
 }
 
 // CVE-2024-45808: what a client writes must not forge lines of a log.
-func TestLogFieldsAreEscapedAndBounded(t *testing.T) {
+func TestLessonWhatIsLoggedForgesNoLine(t *testing.T) {
 	hostile := "/a\r\nHTTP/1.1 200 OK \x1b[2J\u202e\u2028" + strings.Repeat("é", 2000)
 	e := service(nil).convert(source{node: hostile}, entry(
 		func(e *dataaccesslog.HTTPAccessLogEntry) {

@@ -39,6 +39,16 @@ func stepUp(demand *policy.SessionDemand, s *session.Session, now time.Time) out
 			// RFC 6750 section 3.1.
 			lacks: shortfall{missing: "scope", challenge: `error="insufficient_scope", scope="` + strings.Join(want.Scopes, " ") + `"`},
 		}
+	case want.Passkey != policy.PasskeyNone && !byPasskey(want.Passkey, s.AMR):
+		return outcome{
+			problem: verdict.StepUpRequired, feature: featureSession, rule: ruleStepUpRequired,
+			reason: fmt.Sprintf("the session was begun with %q, and a passkey (%s) is asked for", s.AMR, want.Passkey),
+			// The names of OpenID's Enhanced Authentication Profile, section 4.
+			lacks: shortfall{
+				missing: "passkey", challenge: `error="insufficient_user_authentication", acr_values="` + acrOf[want.Passkey] + `"`,
+				query: "step_up=passkey",
+			},
+		}
 	case want.SecondFactor && !twoFactors(s.AMR):
 		return outcome{
 			problem: verdict.StepUpRequired, feature: featureSession, rule: ruleStepUpRequired,
@@ -61,6 +71,14 @@ func stepUp(demand *policy.SessionDemand, s *session.Session, now time.Time) out
 		}
 	}
 	return outcome{}
+}
+
+var acrOf = map[policy.Passkey]string{policy.PasskeyAny: "phr", policy.PasskeyDeviceBound: "phrh"}
+
+// byPasskey says whether a key that no phishing gets was used (RFC 8176: "hwk" lies
+// in hardware, "swk" is copied between a person's devices).
+func byPasskey(which policy.Passkey, amr []string) bool {
+	return slices.Contains(amr, "hwk") || which == policy.PasskeyAny && slices.Contains(amr, "swk")
 }
 
 func containsAll(have, want []string) bool {

@@ -14,6 +14,8 @@ const stepUpPolicy = `{
     "open": {"session": {}},
     "recent": {"session": {"require": "required", "max_auth_age_seconds": 300}},
     "second": {"session": {"require": "required", "second_factor": true}},
+    "key": {"session": {"require": "required", "passkey": "any"}},
+    "bound": {"session": {"require": "required", "second_factor": true, "passkey": "device_bound"}},
     "clerks": {"session": {"require": "required", "roles": ["clerk", "admin"]}},
     "orders": {"session": {"require": "required", "scopes": ["orders.read", "orders.write"]}},
     "all": {"session": {"require": "required", "max_auth_age_seconds": 300, "second_factor": true, "roles": ["admin"], "scopes": ["x"]}},
@@ -41,6 +43,11 @@ func TestARouteCanAskForMoreThanASession(t *testing.T) {
 		{"a password and a code", "second", session.Session{AMR: []string{"pwd", "otp"}}, 0, 200, "", ""},
 		{"a key that knows its user's finger", "second", session.Session{AMR: []string{"hwk", "fpt"}}, 0, 200, "", ""},
 		{"a provider that says so", "second", session.Session{AMR: []string{"mfa"}}, 0, 200, "", ""},
+		{"a password and a code, where phishing must not help", "key", session.Session{AMR: []string{"pwd", "otp", "mfa"}}, 0, 401, "passkey", `error="insufficient_user_authentication", acr_values="phr"`},
+		{"a passkey that is copied between devices", "key", session.Session{AMR: []string{"swk", "user", "mfa"}}, 0, 200, "", ""},
+		{"one that is, where it must not be", "bound", session.Session{AMR: []string{"swk", "user", "mfa"}}, 0, 401, "passkey", `acr_values="phrh"`},
+		{"one that cannot leave its device", "bound", session.Session{AMR: []string{"hwk", "user", "mfa"}}, 0, 200, "", ""},
+		{"a key alone, where two factors are asked for", "bound", session.Session{AMR: []string{"hwk"}}, 0, 401, "second_factor", ""},
 		{"one of the roles", "clerks", session.Session{Roles: []string{"guest", "admin"}}, 0, 200, "", ""},
 		{"none of the roles", "clerks", session.Session{Roles: []string{"guest", "Clerk", "clerk "}}, 0, 403, "role", ""},
 		{"all scopes", "orders", session.Session{Scopes: []string{"orders.write", "orders.read"}}, 0, 200, "", ""},
@@ -65,6 +72,17 @@ func TestARouteCanAskForMoreThanASession(t *testing.T) {
 				t.Errorf("rule %q", rule)
 			}
 		})
+	}
+}
+
+func TestABrowserIsSentToSignInWithAPasskey(t *testing.T) {
+	h := newHarnessWith(t, stepUpPolicy)
+	h.sessions.answer = session.Session{User: session.User{ID: "user-1"}, AMR: []string{"pwd", "otp", "mfa"}}
+	got := h.check(t, ask{policy: "key", path: "/vault", headers: map[string]string{
+		"cookie": ours, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document",
+	}})
+	if to, _ := find(got.GetDeniedResponse().GetHeaders(), "location"); to != "/auth/sign-in?next=%2Fvault&step_up=passkey" {
+		t.Errorf("%d to %q", got.code, to)
 	}
 }
 

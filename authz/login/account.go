@@ -83,6 +83,9 @@ type Accounts interface {
 
 	// Credentials lists all of a user, oldest first, resets left out.
 	Credentials(ctx context.Context, userID string) ([]Credential, error)
+	// Ending lists active ones of a kind that end after one time and not after
+	// another, by their id, from the one after that of afterID on, at most limit.
+	Ending(ctx context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) ([]Credential, error)
 	// AddCredentials adds all or none. Created is set by it.
 	AddCredentials(ctx context.Context, added ...Credential) error
 	// Credential finds one by its Lookup. ErrNoCredential.

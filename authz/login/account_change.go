@@ -216,7 +216,7 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, a account, c C
 		seeOther(w, "/auth/account")
 		return
 	}
-	h.secretsPage(w, r, a, "Recovery codes", "The app is on. If you lose it, each of these codes signs you in once, with your password.", codes)
+	h.secretsPage(w, r, a, "Recovery codes", "The app is on. If you lose it, each of these codes stands in for it once, after your password or provider.", codes)
 }
 
 // factorAdded ends what was begun without the new factor, and makes recovery
@@ -252,7 +252,19 @@ func (h *handler) removing(kind CredentialKind, what string) http.HandlerFunc {
 			h.refuseInput(w, r, credentials{form: true}, errMalformed) // empty would be all
 			return
 		}
-		n, err := h.Accounts.RemoveCredentials(r.Context(), a.user.ID, kind, id)
+		_, left, err := h.waysWithout(r.Context(), a.user, kind, id)
+		if err == nil && !left.any() {
+			h.showAccount(w, r, http.StatusConflict, a, "This is the only way in which you sign in. Please add another one first.", "")
+			return
+		}
+		if errors.Is(err, ErrNoCredential) {
+			seeOther(w, "/auth/account")
+			return
+		}
+		var n int64
+		if err == nil {
+			n, err = h.Accounts.RemoveCredentials(r.Context(), a.user.ID, kind, id)
+		}
 		if err == nil && n > 0 {
 			h.reportChange(r, a.user, what)
 			err = h.lastFactorGone(r, a.user.ID)
@@ -289,7 +301,7 @@ func (h *handler) recovery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.reportChange(r, a.user, "recovery_codes_made")
-	h.secretsPage(w, r, a, "Recovery codes", "Each of these codes signs you in once, with your password.", codes)
+	h.secretsPage(w, r, a, "Recovery codes", "Each of these codes stands in for your second factor once, after your password or provider.", codes)
 }
 
 func (h *handler) keyAdd(w http.ResponseWriter, r *http.Request) {
@@ -303,10 +315,10 @@ func (h *handler) keyAdd(w http.ResponseWriter, r *http.Request) {
 		h.showAccount(w, r, http.StatusUnprocessableEntity, a, "A key ends after 1 to 365 days, and its scopes are words without quotes.", "")
 		return
 	}
-	key := apikey.New()
+	key, expires := apikey.New(), h.Now().Add(time.Duration(days)*24*time.Hour).Truncate(time.Second)
 	err = h.Accounts.AddCredentials(r.Context(), Credential{
 		ID: code.NewID(), UserID: a.user.ID, Kind: KindAPIKey, Lookup: apikey.Hash(key), Label: label(values.Get("label"), "Key"),
-		Data: strings.Join(scopes, " "), Active: true, Expires: h.Now().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Second),
+		Data: strings.Join(scopes, " "), Active: true, Expires: expires,
 	})
 	if errors.Is(err, ErrTooMany) {
 		h.showAccount(w, r, http.StatusUnprocessableEntity, a, "You have too many keys. Please remove one first.", "")
@@ -317,5 +329,9 @@ func (h *handler) keyAdd(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.reportChange(r, a.user, "api_key_added")
-	h.secretsPage(w, r, a, "A key for a program", "Programs send it as Authorization: Bearer.", []string{key})
+	text := "Programs send it as Authorization: Bearer. It ends on " + day(expires) + "."
+	if h.Mailer != nil && a.user.Email != "" && days > int(LateReminder/(24*time.Hour)) {
+		text += " You will be reminded by mail before."
+	}
+	h.secretsPage(w, r, a, "A key for a program", text, []string{key})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func (a account) proved() bool {
 // signedIn finds who the request's session belongs to, or answers. A cookie
 // only: pages are for browsers.
 func (h *handler) signedIn(w http.ResponseWriter, r *http.Request) (account, bool) {
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	var user User
 	if err == nil {
 		user, err = h.Accounts.Account(r.Context(), s.User.ID)
@@ -99,10 +100,18 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 	body := struct {
 		Name                string
 		Sessions            []listed
-		Apps, Keys, APIKeys []Credential
+		Apps, Keys          []Credential
+		APIKeys             []keyRow
+		Links               []linkRow
+		Providers           []choice // to link; Path is a name
 		Recovery, MinLength int
 		HasFactor, Passkeys bool
-	}{Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0}
+		HasPassword, Reset  bool
+	}{
+		Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0,
+		HasPassword: a.user.HasPassword(), Reset: h.canMail() && a.user.Email != "",
+	}
+	body.Links, body.Providers = h.linksOf(all)
 	for _, s := range sessions {
 		body.Sessions = append(body.Sessions, listedOf(s, a.session.ID))
 	}
@@ -114,7 +123,7 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		case c.Kind == KindPasskey:
 			body.Keys = append(body.Keys, c)
 		case c.Kind == KindAPIKey:
-			body.APIKeys = append(body.APIKeys, c)
+			body.APIKeys = append(body.APIKeys, h.keyRowOf(c))
 		case c.Kind == KindRecovery:
 			body.Recovery++
 		}
@@ -131,20 +140,23 @@ func listedOf(s session.Session, current string) listed {
 	}
 }
 
-// endOne, endOthers and endAll are the buttons of the devices. They need no
-// recent sign-in: who fears for their account must not be kept waiting.
+// endOne and endOthers are the buttons of the devices: see lately.
 func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
-	h.ending(w, r, func(a account, s session.Session, id string) bool { return s.ID == id })
+	a, values, ok := h.endingForm(w, r)
+	if !ok || values.Get("id") != a.session.ID && !h.latelySignedIn(w, r, a) {
+		return
+	}
+	if err := h.endThose(r, a, func(s session.Session) bool { return s.ID == values.Get("id") }); err != nil {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
+	seeOther(w, "/auth/account")
 }
 
 // endOthers ends the others by one write, so that none is begun in between.
 func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.signedIn(w, r)
-	if !ok {
-		return
-	}
-	if _, err := h.readForm(w, r, a.bound()); err != nil {
-		h.refuseInput(w, r, credentials{form: true}, err)
+	a, _, ok := h.endingForm(w, r)
+	if !ok || !h.latelySignedIn(w, r, a) {
 		return
 	}
 	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
@@ -162,21 +174,26 @@ func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
 	seeOther(w, "/auth/account")
 }
 
-func (h *handler) ending(w http.ResponseWriter, r *http.Request, which func(account, session.Session, string) bool) {
+// endingForm is the form of a button that ends sessions, of who is signed in.
+func (h *handler) endingForm(w http.ResponseWriter, r *http.Request) (account, url.Values, bool) {
 	a, ok := h.signedIn(w, r)
 	if !ok {
-		return
+		return a, nil, false
 	}
 	values, err := h.readForm(w, r, a.bound())
 	if err != nil {
 		h.refuseInput(w, r, credentials{form: true}, err)
-		return
+		return a, nil, false
 	}
-	if err := h.endThose(r, a, func(s session.Session) bool { return which(a, s, values.Get("id")) }); err != nil {
-		h.unavailable(w, r, credentials{form: true}, err)
-		return
+	return a, values, true
+}
+
+func (h *handler) latelySignedIn(w http.ResponseWriter, r *http.Request, a account) bool {
+	if h.Now().Sub(a.session.AuthTime) <= recently {
+		return true
 	}
-	seeOther(w, "/auth/account")
+	h.stepUp(w, r, openid.RecentSignIn)
+	return false
 }
 
 func (h *handler) endThose(r *http.Request, a account, which func(session.Session) bool) error {
@@ -200,12 +217,8 @@ func (h *handler) endThose(r *http.Request, a account, which func(session.Sessio
 }
 
 func (h *handler) endAll(w http.ResponseWriter, r *http.Request) {
-	a, ok := h.signedIn(w, r)
+	a, _, ok := h.endingForm(w, r)
 	if !ok {
-		return
-	}
-	if _, err := h.readForm(w, r, a.bound()); err != nil {
-		h.refuseInput(w, r, credentials{form: true}, err)
 		return
 	}
 	ended, err := h.Sessions.RevokeAll(r.Context(), a.user.ID)

@@ -73,7 +73,7 @@ func TestEveryFormOfTheAccountRefusesForeignPages(t *testing.T) {
 	p := s.person().signIn()
 	token, other := p.token("/auth/account"), s.person().signIn().token("/auth/account")
 	for _, path := range []string{
-		"sessions/end", "sessions/end-others", "sessions/end-all", "password", "totp/begin", "totp/confirm", "totp/remove",
+		"sessions/end", "sessions/end-others", "sessions/end-all", "providers/link", "providers/remove", "password", "totp/begin", "totp/confirm", "totp/remove",
 		"recovery", "passkeys/remove", "keys/add", "keys/remove",
 	} {
 		for name, c := range map[string]struct {

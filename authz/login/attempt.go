@@ -37,6 +37,11 @@ func (h *handler) beginFor(w http.ResponseWriter, r *http.Request, c credentials
 	case err != nil:
 		h.unavailable(w, r, c, err)
 	case wait > 0:
+		if counted == account {
+			h.suspect(r, suspicion{what: "sign_in_guessed", of: account, again: 24 * time.Hour}, func(ctx context.Context) (User, error) {
+				return h.Accounts.UserByName(ctx, account)
+			})
+		}
 		h.tooMany(w, r, c, account, wait)
 	default:
 		return attempt{h: h, taken: taken}, true
@@ -63,11 +68,14 @@ func (h *handler) tooMany(w http.ResponseWriter, r *http.Request, c credentials,
 }
 
 // success and undecided go on if Redis is gone: the attempt stays counted, which
-// is on the safe side.
-func (a attempt) success(ctx context.Context) {
+// is on the safe side. success says how many had failed before.
+func (a attempt) success(ctx context.Context) (failed int) {
 	if a.taken != nil {
-		a.warn(ctx, a.taken.Success(ctx))
+		var err error
+		failed, err = a.taken.Success(ctx)
+		a.warn(ctx, err)
 	}
+	return failed
 }
 
 func (a attempt) undecided(ctx context.Context) {

@@ -26,6 +26,8 @@ const (
 	ReasonNoCeremony   Reason = "ceremony_unknown_or_over"
 	ReasonWrongPasskey Reason = "wrong_passkey"
 	ReasonThrottled    Reason = "throttled"
+	// ReasonNoCertificate: sessions are bound to certificates, and the client shows none.
+	ReasonNoCertificate Reason = "client_certificate_missing"
 )
 
 // Failure says that somebody did not prove who they are.

@@ -19,7 +19,7 @@
 //
 //	/auth/sign-in, /auth/login, /auth/logout, /auth/second-factor    sign in and out
 //	/auth/passkey/begin, /auth/passkey/finish                        a passkey as the first or second factor
-//	/auth/account, /auth/account/...                                 devices, password, app, passkeys, keys, recovery codes
+//	/auth/account, /auth/account/...                                 devices, password, app, passkeys, providers, keys, recovery codes
 //	/auth/reset, /auth/reset/set, /auth/sign-up                      a new password, a new account
 //	/auth/sessions                                                   the same devices as JSON
 //	/auth/openid/                                                    providers, see package openid

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/authz/session"
+	"gatehouse/filter/verdict"
 )
 
 // proof is how somebody has proved who they are.
@@ -34,6 +35,10 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 	case p.raises != "" && errors.Is(err, session.ErrInvalid):
 		h.beginAgain(w, r, c.form) // the session that it was to add to has ended meanwhile
 		return
+	case errors.Is(err, session.ErrUnbindable):
+		h.reportFailure(r, user.Name, p.rule, &Failure{Reason: ReasonNoCertificate, UserID: user.ID})
+		h.unbindable(w, r, c)
+		return
 	case err != nil:
 		h.unavailable(w, r, c, err)
 		return
@@ -41,16 +46,29 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 	h.reportSuccess(r, s, p.rule)
 	if h.throttle != nil {
 		account := NameKey(user.Name)
-		http.SetCookie(w, h.throttle.NewDevice(account, h.throttle.Device(r, account)))
+		known := h.throttle.Device(r, account)
+		if known == "" {
+			h.suspectDevice(r, user)
+		}
+		http.SetCookie(w, h.throttle.NewDevice(account, known))
 		http.SetCookie(w, hostCookie(formCookie, "", -1)) // forms of before are not forms of now
 	}
 	h.welcome(w, c, token, s)
 }
 
+// unbindable tells somebody who has proved who they are what their device lacks.
+func (h *handler) unbindable(w http.ResponseWriter, r *http.Request, c credentials) {
+	if !c.form {
+		writeProblem(w, r, verdict.Forbidden)
+		return
+	}
+	writePage(w, verdict.Forbidden.Status(), "Sign-in is not possible", "Signing in here needs the certificate of your device, which your browser has not shown.")
+}
+
 // enter rotates the session of who is signed in already, so that what their
 // pages have under way still passes, and creates one for everybody else.
 func (h *handler) enter(r *http.Request, user User, p proof) (string, session.Session, error) {
-	client := session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent())
+	client := clientOf(r)
 	roles := h.rolesOf(r.Context(), user, p)
 	token, s, err := h.renew(r, user, p, client, roles)
 	if !errors.Is(err, session.ErrInvalid) || p.raises != "" {

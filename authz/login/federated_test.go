@@ -43,6 +43,11 @@ func newAbroad(t *testing.T, change ...func(*Provider)) *abroad {
 // goes signs a person in at the provider, and returns what they see then.
 func (a *abroad) goes(p *person, query string) answered {
 	a.t.Helper()
+	return a.goesTo(p, "example/start"+query)
+}
+
+func (a *abroad) goesTo(p *person, start string) answered {
+	a.t.Helper()
 	stay := p.client.CheckRedirect
 	defer func() { p.client.CheckRedirect = stay }()
 	callback := ""
@@ -53,7 +58,7 @@ func (a *abroad) goes(p *person, query string) answered {
 		}
 		return nil
 	}
-	a.idp.SignIn(a.t, p.client, a.url+openid.Prefix+"example/start"+query)
+	a.idp.SignIn(a.t, p.client, a.url+openid.Prefix+start)
 	p.client.CheckRedirect = stay
 	return p.get(callback)
 }
@@ -312,7 +317,8 @@ func TestASignOutThatCannotBeCarriedOutIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestRolesFollowTheProviderWhileTheSessionLives(t *testing.T) {
+// CVE-2021-41230: claims of the sign-in are not true for ever.
+func TestLessonRolesAreReadAnewWhileASessionLives(t *testing.T) {
 	t.Parallel()
 	a := newAbroad(t)
 	a.idp.SetRoles("admin")
@@ -380,4 +386,40 @@ func TestMethodsOfAProvider(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
+}
+
+// Both providers call their user id1, with the same name and mail address.
+func TestTheSameSubjectAtTwoProvidersIsTwoPeople(t *testing.T) {
+	t.Parallel()
+	a := newAbroad(t)
+	other := openidtest.Start(t, a.url+openid.Prefix+"second/callback")
+	today := *a.abroad.Load()
+	second := today.Providers[0]
+	second.Name, second.Title, second.Issuer, second.ClientID = "second", "Second", other.Issuer, other.ClientID
+	today.Providers = append(slices.Clone(today.Providers), second)
+	a.abroad.Store(&today)
+	for _, button := range []string{"Sign in with Example", "Sign in with Second"} {
+		if !strings.Contains(a.person().get("/auth/sign-in").text, button) {
+			t.Errorf("no button %q", button)
+		}
+	}
+	one, two := a.person(), a.person()
+	a.goes(one, "")
+	(&abroad{a.site, other}).goesTo(two, "second/start")
+	first, then := one.mustHave(), two.mustHave()
+	if first.User.ID == then.User.ID {
+		t.Fatalf("both are %+v", then.User)
+	}
+	// One's sign-out is not the other's, though its subject is.
+	if status := a.signOutThere(map[string]any{"sub": "id1"}); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	if _, err := one.session(); !errors.Is(err, session.ErrRevoked) {
+		t.Errorf("the first: %v", err)
+	}
+	two.mustHave()
+	// And linking the second is no way to become the first.
+	a.later(time.Second)
+	p := a.person().signIn()
+	p.mustBe(p.get(a.there(p, a.begins(p))), http.StatusConflict, "a subject that is somebody already")
 }

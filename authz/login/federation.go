@@ -107,7 +107,7 @@ func (f *federation) current() *openid.Handler {
 func (f *federation) options(today *Federation) openid.Options {
 	o := openid.Options{
 		Origins: today.Origins, Redis: f.h.Redis, Now: f.h.Now, Log: f.h.Log, Client: f.h.ProviderClient,
-		SignedIn: f.signedIn, Refused: f.refused, SignedOut: f.signedOut,
+		SignedIn: f.signedIn, Linked: f.linked, Refused: f.refused, SignedOut: f.signedOut,
 		LocalPath: func(next string) bool { return next != "" && f.h.Settings().destination(next) == next },
 	}
 	for _, p := range today.Providers {
@@ -151,24 +151,17 @@ func (f *federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve.ServeHTTP(w, r)
 }
 
-// choice is a button of the sign-in page.
+// choice is a button of a page.
 type choice struct{ Title, Path string }
 
-func (h *handler) choices(next, stepUp string) []choice {
-	if h.federation == nil {
-		return nil
-	}
-	today := h.Federation()
-	if today == nil {
-		return nil
-	}
+// choices are the buttons of the sign-in page; only, if it is not nil, are those
+// to leave in.
+func (h *handler) choices(next, stepUp string, only []string) []choice {
 	var list []choice
-	for _, p := range today.Providers {
-		title := p.Title
-		if title == "" {
-			title = p.Name
+	for _, p := range h.providers() {
+		if only == nil || slices.Contains(only, p.Name) {
+			list = append(list, choice{p.title(), openid.Start(p.Name, next, stepUp)})
 		}
-		list = append(list, choice{title, openid.Start(p.Name, next, stepUp)})
 	}
 	return list
 }

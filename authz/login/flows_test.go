@@ -170,7 +170,7 @@ func TestAPasswordIsChangedByWhoKnowsItAndEndsAllOtherSessions(t *testing.T) {
 	if !s.told(event.UserChanged, "password_changed") {
 		t.Error("no event tells of it")
 	}
-	if letter := <-s.mail.sent; !strings.HasPrefix(letter, "alice@example.com\n") {
+	if letter := s.letter("The password of your account was changed."); !strings.HasPrefix(letter, "alice@example.com\n") {
 		t.Error(letter)
 	}
 	q := s.person()
@@ -193,7 +193,7 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 	p := s.person().signIn()
 	token := p.token("/auth/account")
 	s.later(recently + time.Minute)
-	for _, path := range []string{"password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove"} {
+	for _, path := range []string{"password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove", "providers/link", "providers/remove"} {
 		got := p.do(http.MethodPost, "/auth/account/"+path, asForm, url.Values{"csrf": {token}, "id": {"x"}}.Encode())
 		if got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/auth/sign-in") {
 			t.Errorf("%s: %d %s", path, got.status, got.location)
@@ -205,7 +205,7 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 			t.Errorf("passkeys/%s: %d", path, got.status)
 		}
 	}
-	// Signing out elsewhere must not wait for anything.
+	// Signing out everywhere must not wait for anything.
 	p.mustBe(p.do(http.MethodPost, "/auth/account/sessions/end-all", asForm, url.Values{"csrf": {token}}.Encode()), http.StatusSeeOther, "end all")
 	if p.isIn() {
 		t.Error("still signed in")
@@ -232,10 +232,9 @@ func TestAResetIsMailedGoodOnceAndLeavesTheSecondFactor(t *testing.T) {
 	s := newSite(t)
 	signedIn := s.person().signIn()
 	signedIn.enrol()
-	<-s.mail.sent // the notice of the app
 	p := s.person()
 	known := p.mustBe(p.post("/auth/reset", "/auth/reset", "username", "ALICE"), http.StatusOK, "ask")
-	letter := <-s.mail.sent
+	letter := s.letter("Open this within ten minutes")
 	link := resetLink.FindString(letter)
 	if link == "" || !strings.Contains(letter, s.url+link) {
 		t.Fatal(letter)
@@ -315,5 +314,37 @@ func TestSignUpIsOffUnlessToldAndThenTakesGoodPasswords(t *testing.T) {
 	}
 	if !s.told(event.UserChanged, "signed_up") {
 		t.Error("no event tells of it")
+	}
+}
+
+func TestOtherSessionsEndShortlyAfterASignInAndOnesOwnAtAnyTime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p, elsewhere := s.person().signIn(), s.person().signIn()
+	other := elsewhere.mustHave().ID
+	s.later(recently + time.Minute)
+	for _, path := range []string{"end", "end-others"} {
+		got := p.post("/auth/account", "/auth/account/sessions/"+path, "id", other)
+		if got.status != http.StatusSeeOther || !strings.Contains(got.location, "step_up=recent_sign_in") {
+			t.Errorf("%s: %d to %q", path, got.status, got.location)
+		}
+	}
+	for _, path := range []string{"", "/" + other} {
+		got := p.do(http.MethodDelete, "/auth/sessions"+path, "", "")
+		if got.status != http.StatusUnauthorized || !strings.Contains(got.text, `"missing":"recent_sign_in"`) || !strings.Contains(got.header.Get("WWW-Authenticate"), `max_age="600"`) {
+			t.Errorf("%q: %d %s", path, got.status, got.text)
+		}
+	}
+	if !elsewhere.isIn() {
+		t.Fatal("a session of long ago has put another out")
+	}
+	p.mustBe(p.post("/auth/account", "/auth/account/sessions/end", "id", p.mustHave().ID), http.StatusSeeOther, "the own one")
+	if p.isIn() || !elsewhere.isIn() {
+		t.Error("the own one did not end, or another did")
+	}
+	p.signIn()
+	p.mustBe(p.post("/auth/account", "/auth/account/sessions/end", "id", other), http.StatusSeeOther, "with a sign-in of now")
+	if elsewhere.isIn() {
+		t.Error("the other one did not end")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -68,6 +69,7 @@ type handler struct {
 	pendings pendings
 	pages    *page.Set
 	lists    *lists
+	posting  chan struct{} // one for each notice that is being sent
 	// federation is nil without Accounts or Options.Federation.
 	federation *federation
 }
@@ -76,13 +78,20 @@ type handler struct {
 type Site struct {
 	http.Handler
 	federation *federation
+	h          *handler // nil without Accounts
 }
 
-// Run asks providers again about their users until ctx ends.
+// Run asks providers again about their users, and reminds people of keys that are
+// about to end, until ctx ends.
 func (s *Site) Run(ctx context.Context) {
+	var all sync.WaitGroup
 	if s.federation != nil {
-		s.federation.refresher.Run(ctx)
+		all.Go(func() { s.federation.refresher.Run(ctx) })
 	}
+	if s.h != nil {
+		all.Go(func() { s.h.remindOf(ctx) })
+	}
+	all.Wait()
 }
 
 // Handler is New for passwords and sessions alone: Accounts must be nil.
@@ -114,7 +123,7 @@ func New(o Options) (*Site, error) {
 	if o.Accounts == nil {
 		return &Site{Handler: Handler(o)}, nil
 	}
-	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}}
+	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}, posting: make(chan struct{}, maxPosting)}
 	h.defaults()
 	var err error
 	if h.keys, err = deriveKeys(o.Key); err != nil {
@@ -127,7 +136,7 @@ func New(o Options) (*Site, error) {
 	mux := h.routes()
 	h.fullRoutes(mux)
 	if o.Federation == nil {
-		return &Site{Handler: h.bounded(mux)}, nil
+		return &Site{Handler: h.bounded(mux), h: h}, nil
 	}
 	if h.federation, err = h.federate(o.Key); err != nil {
 		return nil, err
@@ -135,7 +144,7 @@ func New(o Options) (*Site, error) {
 	outer := http.NewServeMux()
 	outer.Handle(openid.Prefix, h.federation) // it has its own time
 	outer.Handle("/", h.bounded(mux))
-	return &Site{Handler: outer, federation: h.federation}, nil
+	return &Site{Handler: outer, federation: h.federation, h: h}, nil
 }
 
 // routes are
@@ -190,10 +199,10 @@ func (h *handler) login(w http.ResponseWriter, r *http.Request) {
 		h.reportFailure(r, c.Username, "password", &Failure{Reason: ReasonSecondFactor, UserID: user.ID})
 		h.refuse(w, r, c, verdict.AuthenticationFailed)
 	case user.SecondFactor:
-		try.success(r.Context())
+		h.suspectMany(r, user, try.success(r.Context()))
 		h.askSecond(w, r, c, user, proof{amr: []string{"pwd"}})
 	default:
-		try.success(r.Context())
+		h.suspectMany(r, user, try.success(r.Context()))
 		h.complete(w, r, c, user, proof{rule: "password", amr: []string{"pwd"}})
 	}
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -144,10 +145,22 @@ func (h *Hasher) run(ctx context.Context, password string, with hash, length int
 	return h.derive([]byte(password), with.salt, with.params, length), nil
 }
 
-// NoPassword is the hash of a password that nobody knows: of a user who has to
-// choose one by a reset. It costs what every other one does.
+// noPassword begins the salt of a hash that is of no password.
+const noPassword = "gh:nopassword"
+
+// NoPassword is the hash of a password that nobody knows: of a user who signs in
+// in other ways, or has to choose one by a reset. It costs what every other one
+// does.
 func NoPassword() string {
-	return hash{params: defaultParams, salt: random(newSaltBytes), key: random(newKeyBytes)}.String()
+	salt := append([]byte(noPassword), random(newSaltBytes-len(noPassword))...)
+	return hash{params: defaultParams, salt: salt, key: random(newKeyBytes)}.String()
+}
+
+// HasPassword says whether the user has one that somebody can know. Hashes that
+// NoPassword wrote before it marked them count as one.
+func (u User) HasPassword() bool {
+	h, err := parseHash(u.PasswordHash)
+	return err == nil && !bytes.HasPrefix(h.salt, []byte(noPassword))
 }
 
 // CheckHash says what is wrong with a hash from elsewhere. ErrHash.

@@ -3,6 +3,8 @@ package login
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -98,6 +100,17 @@ func (l *ledger) Credentials(_ context.Context, userID string) (list []Credentia
 		}
 	}
 	return list, l.gone
+}
+
+func (l *ledger) Ending(_ context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) (list []Credential, err error) {
+	defer l.lock()()
+	for _, c := range l.kept {
+		if c.Kind == kind && c.Active && c.Expires.After(after) && !c.Expires.After(until) && c.ID > afterID {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Credential) int { return strings.Compare(a.ID, b.ID) })
+	return list[:min(len(list), limit)], l.gone
 }
 
 func (l *ledger) AddCredentials(_ context.Context, added ...Credential) error {

@@ -12,7 +12,6 @@ import (
 	"gatehouse/authz/login/openid"
 	"gatehouse/authz/login/page"
 	passwords "gatehouse/authz/login/password"
-	"gatehouse/authz/session"
 )
 
 // maxTheme bounds a theme in bytes.
@@ -36,8 +35,9 @@ func (h *handler) fullRoutes(mux *http.ServeMux) {
 		"POST /auth/account/recovery":       h.recovery,
 		"POST /auth/account/passkeys/begin": h.registerBegin, "POST /auth/account/passkeys/finish": h.registerFinish,
 		"POST /auth/account/passkeys/remove": h.removing(KindPasskey, "passkey_removed"),
-		"POST /auth/account/keys/add":        h.keyAdd,
-		"POST /auth/account/keys/remove":     h.removing(KindAPIKey, "api_key_removed"),
+		"POST /auth/account/providers/link":  h.linkBegin, "POST /auth/account/providers/remove": h.linkRemove,
+		"POST /auth/account/keys/add":    h.keyAdd,
+		"POST /auth/account/keys/remove": h.removing(KindAPIKey, "api_key_removed"),
 
 		"GET /auth/reset": h.mailed(h.resetPage), "POST /auth/reset": h.mailed(h.resetAsked),
 		"GET " + ResetPath: h.resetSetPage, "POST " + ResetPath: h.resetSet,
@@ -74,10 +74,16 @@ func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
 	switch stepUp {
 	case openid.SecondFactor:
 		if !h.askMore(w, r, next) {
-			h.signInWith(w, r, http.StatusOK, next, stepUp, "", "This needs a second factor: sign in with one. If you have none yet, set one up in your account.")
+			h.signInWith(w, r, http.StatusOK, asked{
+				next: next, stepUp: stepUp, notice: "This needs a second factor: sign in with one. If you have none yet, set one up in your account.",
+			})
 		}
+	case openid.Passkey:
+		h.signInWith(w, r, http.StatusOK, asked{
+			next: next, stepUp: stepUp, notice: "This needs a passkey: sign in with one. If you have none yet, add one in your account.",
+		})
 	case openid.RecentSignIn:
-		h.signInWith(w, r, http.StatusOK, next, stepUp, "", "Please sign in again to go on.")
+		h.signInWith(w, r, http.StatusOK, asked{next: next, stepUp: stepUp, notice: "Please sign in again to go on.", who: h.whose(r)})
 	default:
 		h.signInPage(w, r, http.StatusOK, next, "")
 	}
@@ -86,8 +92,7 @@ func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
 // askMore asks for the second factor of who is signed in without it, and says
 // whether it has answered. Who is not, or cannot be known, signs in.
 func (h *handler) askMore(w http.ResponseWriter, r *http.Request, next string) bool {
-	client := session.ClientOf(r.Header.Get("x-forwarded-client-cert"), r.UserAgent())
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{Client: client})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	if err != nil || slices.Contains(s.AMR, "mfa") {
 		return false
 	}
@@ -100,16 +105,70 @@ func (h *handler) askMore(w http.ResponseWriter, r *http.Request, next string) b
 }
 
 func (h *handler) signInPage(w http.ResponseWriter, r *http.Request, status int, next, problem string) {
-	h.signInWith(w, r, status, next, "", problem, "")
+	h.signInWith(w, r, status, asked{next: next, problem: problem})
 }
 
-func (h *handler) signInWith(w http.ResponseWriter, r *http.Request, status int, next, stepUp, problem, notice string) {
+// asked is why somebody sees the page on which they sign in.
+type asked struct {
+	next, stepUp, problem, notice string
+	// who is who is to sign in again, if that is known.
+	who *resident
+}
+
+// resident is a user with the ways in which they sign in.
+type resident struct {
+	ways      ways
+	providers []string // names of those that they are linked to; nil: all are to be shown
+}
+
+// whose is the user of a request's session, or nil. Whatever fails shows all ways:
+// this page keeps nobody in or out.
+func (h *handler) whose(r *http.Request) *resident {
+	token := tokenOf(r)
+	if token == "" {
+		return nil
+	}
+	s, err := h.Sessions.Lookup(r.Context(), token, demandOf(r))
+	if err != nil {
+		return nil
+	}
+	user, err1 := h.Accounts.Account(r.Context(), s.User.ID)
+	all, err2 := h.Accounts.Credentials(r.Context(), s.User.ID)
+	if errors.Join(err1, err2) != nil {
+		return nil
+	}
+	who := &resident{ways: waysOf(user, all), providers: []string{}}
+	rows, _ := h.linksOf(all)
+	for _, row := range rows {
+		if row.Provider == "" {
+			who.providers = nil // of a name that the policy no longer has: any may be it
+			break
+		}
+		who.providers = append(who.providers, row.Provider)
+	}
+	return who
+}
+
+func (h *handler) signInWith(w http.ResponseWriter, r *http.Request, status int, a asked) {
 	v := h.view("Sign in", h.strangersToken(w, r))
-	v.Next, v.Error, v.Notice = next, problem, notice
-	v.Body = struct {
-		Passkeys, Reset, SignUp, Account bool
-		Providers                        []choice
-	}{len(h.Settings().Origins) > 0, h.canMail(), h.Settings().SignUp, stepUp == openid.SecondFactor, h.choices(next, stepUp)}
+	v.Next, v.Error, v.Notice = a.next, a.problem, a.notice
+	body := struct {
+		Password, Passkeys, Reset, SignUp, Account bool
+		Providers                                  []choice
+	}{
+		Password: true, Passkeys: len(h.Settings().Origins) > 0, Reset: h.canMail(), SignUp: h.Settings().SignUp,
+		Account: a.stepUp == openid.SecondFactor || a.stepUp == openid.Passkey,
+	}
+	if a.stepUp == openid.Passkey { // a password does not help
+		body.Password, body.Reset, body.SignUp = false, false, false
+	}
+	var only []string
+	if a.who != nil && a.who.ways.any() {
+		body.Password, body.Passkeys = a.who.ways.Password, body.Passkeys && a.who.ways.Passkey
+		body.Reset, body.SignUp, only = body.Reset && a.who.ways.Password, false, a.who.providers
+	}
+	body.Providers = h.choices(a.next, a.stepUp, only)
+	v.Body = body
 	h.show(w, r, status, "sign-in", v)
 }
 

@@ -71,8 +71,12 @@ func (h *handler) sessionEvent(r *http.Request, t event.Type, s session.Session)
 // reportChange tells of another credential: for the log, for alerts, and for
 // whoever notifies the person (ASVS 5.0 6.3.7).
 func (h *handler) reportChange(r *http.Request, user User, what string) {
+	h.reportChangeWith(r, user, what, nil)
+}
+
+func (h *handler) reportChangeWith(r *http.Request, user User, what string, detail map[string]string) {
 	e := h.event(r, event.UserChanged)
-	e.Feature, e.Rule, e.Subject = "sign_in", what, h.Pseudonyms.Subject(user.ID)
+	e.Feature, e.Rule, e.Subject, e.Detail = "sign_in", what, h.Pseudonyms.Subject(user.ID), detail
 	e.Personal[event.PersonalName] = user.Name
 	h.Events.Append(e)
 	h.notify(r, user, what)
@@ -81,6 +85,8 @@ func (h *handler) reportChange(r *http.Request, user User, what string) {
 // notices are what a person is told by mail.
 var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"password_changed":      "The password of your account was changed.",
+	"password_set":          "The password of your account was set by an operator.",
+	"email_changed":         "The address to which mail about your account goes was changed by an operator.",
 	"password_reset":        "The password of your account was set anew, by a link that was sent to this address or handed over by an operator.",
 	"totp_added":            "An authenticator app was set up for your account.",
 	"totp_removed":          "The authenticator app of your account was switched off.",
@@ -90,19 +96,27 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"recovery_code_used":    "A recovery code was used to sign in to your account.",
 	"api_key_added":         "A key for programs was made for your account.",
 	"api_key_removed":       "A key for programs was removed from your account.",
+	"provider_linked":       "Your account was linked to a provider, with which one can sign in to it from now on.",
+	"provider_removed":      "The link of your account to a provider was removed.",
 	"all_sessions_ended":    "All devices were signed out of your account.",
 	"passkey_clone_refused": "A passkey of your account was refused: its counter went backwards, as that of a copy does.",
+}
+
+// Notice is what a person is told of a change of their credentials; what is the
+// rule of its event. It is false for what they need not hear.
+func Notice(what string) (subject, text string, ok bool) {
+	text, ok = notices[what]
+	return "A change to your account", text + "\n\nIf that was not you, reset your password and tell those who run the site.\n", ok
 }
 
 // notify sends mail if it can. A mail that is not sent changes nothing: the
 // event is the record.
 func (h *handler) notify(r *http.Request, user User, what string) {
-	text, ok := notices[what]
+	subject, text, ok := Notice(what)
 	if !ok || h.Mailer == nil || user.Email == "" {
 		return
 	}
-	text += "\n\nIf that was not you, reset your password and tell those who run the site.\n"
-	if err := h.Mailer.Mail(r.Context(), user.Email, "A change to your account", text); err != nil {
+	if err := h.Mailer.Mail(r.Context(), user.Email, subject, text); err != nil {
 		h.Log.WarnContext(r.Context(), "a notice was not sent", "notice", what, "error", err, "request_id", requestID(r))
 	}
 }

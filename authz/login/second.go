@@ -191,6 +191,7 @@ func (h *handler) second(w http.ResponseWriter, r *http.Request) {
 		return
 	case !ok:
 		h.reportFailure(r, user.Name, "second_factor", &Failure{Reason: ReasonWrongCode, UserID: user.ID})
+		h.suspectUser(r, user, suspicion{what: "second_factor_failed", of: user.ID, again: time.Hour})
 		h.secondFailed(w, r, in.form, user)
 		return
 	}

@@ -3,9 +3,11 @@ package login
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
+	"gatehouse/authz/login/openid"
 	"gatehouse/authz/session"
 	"gatehouse/filter/verdict"
 )
@@ -50,7 +52,7 @@ func (h *handler) endSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	current, ok := h.identify(w, r)
-	if !ok {
+	if !ok || r.PathValue("id") != current.ID && !h.lately(w, r, current) {
 		return
 	}
 	s, err := h.Sessions.RevokeID(r.Context(), current.User.ID, r.PathValue("id"))
@@ -76,7 +78,8 @@ func (h *handler) endOtherSessions(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, verdict.Forbidden)
 		return
 	}
-	if _, ok := h.identify(w, r); !ok {
+	current, ok := h.identify(w, r)
+	if !ok || !h.lately(w, r, current) {
 		return
 	}
 	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
@@ -96,9 +99,25 @@ func (h *handler) endOtherSessions(w http.ResponseWriter, r *http.Request) {
 	}{len(ended)})
 }
 
+// lately says whether the session's person has proved who they are a short while
+// ago, with one factor at least, or answers what is missing (RFC 9470 section 3).
+// Whoever ends other sessions and stays has to (ASVS 5.0 7.5.2): a thief with a
+// stolen session must not be able to put its owner out. One's own, and all at
+// once with it, end without: who fears for their account is not kept waiting.
+func (h *handler) lately(w http.ResponseWriter, r *http.Request, s session.Session) bool {
+	if h.Now().Sub(s.AuthTime) <= recently {
+		return true
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse", error="insufficient_user_authentication", max_age="`+
+		strconv.Itoa(int(recently/time.Second))+`"`)
+	p := verdict.StepUpRequired
+	writeDocument(w, p.Status(), verdict.ContentType, p.DocumentWith(requestID(r), "missing", openid.RecentSignIn))
+	return false
+}
+
 // identify finds the session of the request, or answers.
 func (h *handler) identify(w http.ResponseWriter, r *http.Request) (session.Session, bool) {
-	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), session.Demand{})
+	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	switch {
 	case err == nil:
 		return s, true

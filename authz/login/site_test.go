@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -26,11 +27,38 @@ import (
 )
 
 // letters is a Mailer that keeps what it was given.
-type letters struct{ sent chan string }
+type letters struct {
+	sent   chan string
+	refuse atomic.Bool
+}
 
-func (l *letters) Mail(_ context.Context, to, subject, text string) error {
-	l.sent <- to + "\n" + subject + "\n" + text
-	return nil
+func (l *letters) Mail(ctx context.Context, to, subject, text string) error {
+	if l.refuse.Load() {
+		return errors.New("the mail server is away")
+	}
+	select {
+	case l.sent <- to + "\n" + subject + "\n" + text:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// letter waits for the one with that text, and lets the others go.
+func (s *site) letter(text string) string {
+	s.t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	for {
+		select {
+		case letter := <-s.mail.sent:
+			if strings.Contains(letter, text) {
+				return letter
+			}
+		case <-deadline.C:
+			s.t.Fatalf("no letter says %q", text)
+		}
+	}
 }
 
 // site is all of sign-in behind TLS, with alice, who has a password.
@@ -55,9 +83,12 @@ type site struct {
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*site)) *site {
 	t.Helper()
 	s := bareSite(t)
+	for _, c := range change {
+		c(s)
+	}
 	s.server = httptest.NewTLSServer(s.handler())
 	t.Cleanup(s.server.Close)
 	s.url = s.server.URL

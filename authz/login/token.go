@@ -42,3 +42,11 @@ func tokenOf(r *http.Request) string {
 	}
 	return found[0]
 }
+
+// clientOf is who sends a request, as Envoy attests it. Sessions may be bound to it.
+func clientOf(r *http.Request) session.Client {
+	return session.ClientOf(r.Header.Get("X-Forwarded-Client-Cert"), r.UserAgent())
+}
+
+// demandOf asks nothing of a request's session but that it is its client's.
+func demandOf(r *http.Request) session.Demand { return session.Demand{Client: clientOf(r)} }

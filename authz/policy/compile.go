@@ -258,7 +258,10 @@ func (c *compiler) session(where string, config Session) SessionDemand {
 func (c *compiler) stepUp(where string, config Session, require Require) StepUp {
 	s := StepUp{
 		MaxAuthAge:   c.seconds(where+".max_auth_age_seconds", config.MaxAuthAgeSeconds),
-		SecondFactor: config.SecondFactor, Roles: slices.Clone(config.Roles), Scopes: slices.Clone(config.Scopes),
+		SecondFactor: config.SecondFactor, Passkey: Passkey(config.Passkey), Roles: slices.Clone(config.Roles), Scopes: slices.Clone(config.Scopes),
+	}
+	if s.Passkey != PasskeyNone && s.Passkey != PasskeyAny && s.Passkey != PasskeyDeviceBound {
+		c.found.add(where+".passkey", fmt.Sprintf("is %.40q", config.Passkey), "write any or device_bound")
 	}
 	for name, list := range map[string][]string{"roles": config.Roles, "scopes": config.Scopes} {
 		for i, text := range list {
@@ -266,7 +269,7 @@ func (c *compiler) stepUp(where string, config Session, require Require) StepUp 
 		}
 	}
 	if s.Asks() && require != SessionRequired {
-		c.found.add(where+".require", "asks for a recent sign-in, a second factor, roles or scopes of a session that it does not require",
+		c.found.add(where+".require", "asks for a recent sign-in, a second factor, a passkey, roles or scopes of a session that it does not require",
 			"write require: required")
 	}
 	return s

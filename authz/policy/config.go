@@ -69,11 +69,14 @@ type Session struct {
 	MaxIdleSeconds int64   `json:"max_idle_seconds,omitempty"`
 	MaxAgeSeconds  int64   `json:"max_age_seconds,omitempty"`
 	// MaxAuthAgeSeconds is how long ago the user may have proved who they are;
-	// SecondFactor asks for two kinds of proof, Roles for any one of these roles,
+	// SecondFactor asks for two kinds of proof, Passkey for one that no phishing
+	// gets: "any" passkey, or one that is "device_bound", which no account in a cloud
+	// copies. Roles asks for any one of these roles,
 	// Scopes for all of these scopes. What is missing is told to the client, who
 	// can do something about it (RFC 9470).
 	MaxAuthAgeSeconds int64    `json:"max_auth_age_seconds,omitempty"`
 	SecondFactor      bool     `json:"second_factor,omitempty"`
+	Passkey           string   `json:"passkey,omitempty"`
 	Roles             []string `json:"roles,omitempty"`
 	Scopes            []string `json:"scopes,omitempty"`
 	// Audience is who is to believe the assertion of who is signed in ("aud", RFC

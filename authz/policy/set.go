@@ -53,18 +53,28 @@ type SessionDemand struct {
 	Audience    string // of the assertion; empty means the route's upstream
 }
 
+// Passkey says with which passkeys a session must have been begun.
+type Passkey string
+
+const (
+	PasskeyNone        Passkey = ""             // with none, or any other proof
+	PasskeyAny         Passkey = "any"          // also one that its maker copies between devices
+	PasskeyDeviceBound Passkey = "device_bound" // one that cannot leave its device
+)
+
 // StepUp is what a session must have beyond being valid; the zero value is
 // nothing.
 type StepUp struct {
 	MaxAuthAge   time.Duration // since the user last proved who they are
 	SecondFactor bool
+	Passkey      Passkey
 	Roles        []string // any one of these
 	Scopes       []string // all of these
 }
 
 // Asks says whether a valid session alone is not enough.
 func (s StepUp) Asks() bool {
-	return s.MaxAuthAge > 0 || s.SecondFactor || len(s.Roles) > 0 || len(s.Scopes) > 0
+	return s.MaxAuthAge > 0 || s.SecondFactor || s.Passkey != PasskeyNone || len(s.Roles) > 0 || len(s.Scopes) > 0
 }
 
 // Looks says whether a token in the request is to be looked up at all.

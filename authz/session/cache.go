@@ -22,6 +22,7 @@ type cache struct {
 	on     atomic.Bool
 	seed   maphash.Seed
 	each   int // entries a shard; 0: no cache
+	keep   time.Duration
 	epoch  time.Time
 	shards [shardCount]shard
 }
@@ -49,7 +50,7 @@ type ticket struct {
 }
 
 func newCache(size int) *cache {
-	c := &cache{seed: maphash.MakeSeed(), epoch: time.Now()}
+	c := &cache{seed: maphash.MakeSeed(), epoch: time.Now(), keep: cacheFor}
 	if size > 0 {
 		c.each = max(1, min(size, MaxCacheSize)/shardCount)
 	}
@@ -71,7 +72,7 @@ func (c *cache) get(at ref) (found, bool) {
 	s.mu.Lock()
 	e, ok := s.entries[at.id]
 	s.mu.Unlock()
-	if !ok || time.Since(c.epoch)-e.asked >= cacheFor {
+	if !ok || time.Since(c.epoch)-e.asked >= c.keep {
 		return found{}, false
 	}
 	return e.found, true
@@ -100,20 +101,20 @@ func (c *cache) put(t ticket, f found) {
 		return
 	}
 	if _, known := s.entries[t.at.id]; !known && len(s.entries) >= c.each {
-		s.makeRoom(time.Since(c.epoch))
+		s.makeRoom(time.Since(c.epoch), c.keep)
 	}
 	s.entries[t.at.id] = entry{found: f, handle: t.at.handle, asked: t.asked}
 }
 
 // makeRoom looks at a few entries, in the map's random order, and drops those
 // that are too old to be used, at least the oldest.
-func (s *shard) makeRoom(now time.Duration) {
+func (s *shard) makeRoom(now, keep time.Duration) {
 	const look = 8
 	oldest, age, seen := "", time.Duration(-1), 0
 	for id, e := range s.entries {
-		if now-e.asked >= cacheFor {
+		if now-e.asked >= keep {
 			delete(s.entries, id)
-			oldest, age = "", cacheFor
+			oldest, age = "", keep
 		} else if now-e.asked > age {
 			oldest, age = id, now-e.asked
 		}

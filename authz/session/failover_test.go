@@ -187,6 +187,20 @@ func TestASentinelsPrimaryDiesAndNoAcknowledgedSessionIsLost(t *testing.T) {
 	survive(t, sentinels.URL(), sentinels.Primary.Kill)
 }
 
+// Over TLS the same: a replica that becomes the primary is reached by it, and its
+// certificate is verified anew.
+func TestOverTLSAClustersPrimaryDiesAndNoAcknowledgedSessionIsLost(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartClusterTLS(t)
+	survive(t, cluster.URL(), cluster.Primaries[1].Kill)
+}
+
+func TestOverTLSASentinelsPrimaryDiesAndNoAcknowledgedSessionIsLost(t *testing.T) {
+	t.Parallel()
+	sentinels := redistest.StartSentinelsTLS(t)
+	survive(t, sentinels.URL(), sentinels.Primary.Kill)
+}
+
 func TestWithoutAReplicaNothingIsDurable(t *testing.T) {
 	t.Parallel()
 	m := session.NewWith(redistest.Start(t).Client(), time.Now, rand.Reader, session.Settings{

@@ -60,6 +60,8 @@ type revocations struct {
 	cache  *cache
 	counts *counts
 	group  singleflight.Group
+	// poll and stale are pollEvery and staleAfter; a test sets others before Run.
+	poll, stale time.Duration
 
 	known atomic.Pointer[generations]
 	asOf  atomic.Int64 // ns since begin at which known was true
@@ -69,14 +71,14 @@ type revocations struct {
 }
 
 func newRevocations(client redis.UniversalClient, c *cache, n *counts) *revocations {
-	r := &revocations{redis: client, cache: c, counts: n, begin: time.Now()}
+	r := &revocations{redis: client, cache: c, counts: n, poll: pollEvery, stale: staleAfter, begin: time.Now()}
 	r.asOf.Store(-int64(time.Hour))
 	return r
 }
 
 // current is what is known, not older than staleAfter.
 func (r *revocations) current(ctx context.Context) (*generations, error) {
-	if time.Since(r.begin)-time.Duration(r.asOf.Load()) < staleAfter {
+	if time.Since(r.begin)-time.Duration(r.asOf.Load()) < r.stale {
 		return r.known.Load(), nil
 	}
 	result := r.group.DoChan("", func() (any, error) {

@@ -38,7 +38,7 @@ func (m *Manager) hear(ctx context.Context) {
 }
 
 func (m *Manager) poll(ctx context.Context) {
-	ticker := time.NewTicker(pollEvery)
+	ticker := time.NewTicker(m.revoked.poll)
 	defer ticker.Stop()
 	for {
 		select {

@@ -50,6 +50,10 @@ var ErrNotDurable = errors.New("not enough replicas of Redis confirmed the write
 // something impossible.
 var ErrGrant = errors.New("impossible session")
 
+// ErrUnbindable is an ErrGrant: the session is to be bound to what its client has
+// not shown.
+var ErrUnbindable = fmt.Errorf("%w: it is to be bound to what its client does not show", ErrGrant)
+
 // Bounds of what a session stores, in bytes, so that a million of them stay
 // small.
 const (
@@ -193,7 +197,7 @@ func (g Grant) validate(user User) error {
 		errs = append(errs, fmt.Errorf("%w: a cap of %d sessions; want 1 to %d, or 0 for %d", ErrGrant, g.Cap.Sessions, MaxCap, DefaultCap))
 	}
 	if g.Bind != BindNone && bind(g.Bind, g.Client) == "" {
-		errs = append(errs, fmt.Errorf("%w: it is to be bound to the client's %s, and there is none", ErrGrant, g.Bind))
+		errs = append(errs, fmt.Errorf("%w: no %s", ErrUnbindable, g.Bind))
 	}
 	if g.Idle < time.Second || g.Idle > g.Absolute || g.Absolute > MaxAbsolute {
 		errs = append(errs, fmt.Errorf("%w: idle limit %s, absolute limit %s; want 1s <= idle <= absolute <= %s",

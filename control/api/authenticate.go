@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,12 +56,12 @@ func (s *Server) authenticate(r *http.Request) (Caller, error) {
 		return Caller{}, err
 	}
 	if bearer != "" {
-		return s.byBearer(r.Context(), bearer)
+		return s.byBearer(r, bearer)
 	}
 	for _, cookie := range []struct {
 		name string
-		by   func(context.Context, string) (Caller, error)
-	}{{ConsoleCookie, s.byConsole}, {login.CookieName, s.bySession}} {
+		by   func(*http.Request, string) (Caller, error)
+	}{{ConsoleCookie, func(r *http.Request, text string) (Caller, error) { return s.byConsole(r.Context(), text) }}, {login.CookieName, s.bySession}} {
 		found := r.CookiesNamed(cookie.name)
 		switch {
 		case len(found) == 0:
@@ -72,7 +71,7 @@ func (s *Server) authenticate(r *http.Request) (Caller, error) {
 		case !sameOrigin(r):
 			return Caller{}, denial{"cookie_of_foreign_page"}
 		}
-		return cookie.by(r.Context(), found[0].Value)
+		return cookie.by(r, found[0].Value)
 	}
 	return Caller{}, errNoCredential
 }
@@ -90,9 +89,10 @@ func bearerOf(r *http.Request) (string, error) {
 	return text, nil
 }
 
-func (s *Server) byBearer(ctx context.Context, text string) (Caller, error) {
+func (s *Server) byBearer(r *http.Request, text string) (Caller, error) {
+	ctx := r.Context()
 	if strings.HasPrefix(text, session.TokenPrefix) {
-		return s.bySession(ctx, text)
+		return s.bySession(r, text)
 	}
 	known := s.credentials.Load()
 	if t, ok := known.tokens.find(text); ok {
@@ -105,12 +105,14 @@ func (s *Server) byBearer(ctx context.Context, text string) (Caller, error) {
 }
 
 // bySession finds the person behind a Gatehouse session. Their roles are read
-// anew for every call: one that was taken away is gone at once.
-func (s *Server) bySession(ctx context.Context, token string) (Caller, error) {
+// anew for every call: one that was taken away is gone at once. A session that is
+// bound to a certificate opens nothing here, where nobody attests certificates.
+func (s *Server) bySession(r *http.Request, token string) (Caller, error) {
+	ctx := r.Context()
 	if s.o.Sessions == nil || s.o.Users == nil {
 		return Caller{}, denial{"sessions_not_served"}
 	}
-	live, err := s.o.Sessions.Lookup(ctx, token, session.Demand{})
+	live, err := s.o.Sessions.Lookup(ctx, token, session.Demand{Client: session.Client{Fingerprint: session.Fingerprint(r.UserAgent())}})
 	if errors.Is(err, session.ErrInvalid) {
 		return Caller{}, denial{"session"}
 	}

@@ -158,6 +158,9 @@ func sessionText(s *policy.SessionFinding) string {
 	if s.SecondFactor {
 		value += ", with two factors"
 	}
+	if s.Passkey != "" {
+		value += ", with a passkey (" + strings.ReplaceAll(s.Passkey, "_", " ") + ")"
+	}
 	if len(s.Roles) > 0 {
 		value += ", as " + strings.Join(s.Roles, " or ")
 	}

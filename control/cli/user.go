@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz/login"
+	passwords "gatehouse/authz/login/password"
 	"gatehouse/control/store"
 )
 
@@ -37,6 +38,7 @@ func newUserCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	addStoreFlag(cmd.PersistentFlags(), &u.store, defaultStore(), "the users")
+	u.mail.add(cmd.PersistentFlags())
 	cmd.AddCommand(newUserAdd(app, &u), newUserList(app, &u), newUserShow(app, &u), newUserPassword(app, &u), newUserReset(app, &u),
 		newUserDisable(app, &u), newUserEnable(app, &u), newUserSetRoles(app, &u), newUserLink(app, &u), newUserUnlink(app, &u), newUserSetEmail(app, &u), newUserDelete(app, &u),
 		newUserImport(app, &u))
@@ -47,15 +49,28 @@ type userFlags struct {
 	store           string
 	stdin, generate bool
 	sessions        endSessionFlags
+	mail            mailFlags
+	record          *userRecord // of the command that runs
 }
 
-// with opens the store for as long as run takes.
+// with opens the store, and what records changes, for as long as run takes.
 func (u *userFlags) with(app *App, run func(context.Context, *store.Store, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := fromEnvironment(cmd.Flags(), app.Env); err != nil {
 			return misuse("%w", err)
 		}
-		return asWrong(app.withStore(cmd.Context(), u.store, func(s *store.Store) error { return run(cmd.Context(), s, args) }))
+		log, err := app.logger("text", "warn")
+		if err != nil {
+			return err
+		}
+		defer log.close()
+		return asWrong(app.withStore(cmd.Context(), u.store, func(s *store.Store) error {
+			if u.record, err = u.newRecord(app, s, log); err != nil {
+				return err
+			}
+			u.sessions.record = u.record
+			return run(cmd.Context(), s, args)
+		}))
 	}
 }
 
@@ -66,23 +81,46 @@ func (u *userFlags) addPassword(cmd *cobra.Command) {
 
 func newUserAdd(app *App, u *userFlags) *cobra.Command {
 	var roles []string
+	var invite bool
+	var origin string
 	cmd := &cobra.Command{
-		Use:   "add NAME (--password-stdin | --generate)",
-		Short: "Add a user",
+		Use:   "add NAME (--invite | --password-stdin | --generate)",
+		Short: "Add a user; people are invited, and choose their password themselves",
 		Args:  cobra.ExactArgs(1),
 	}
 	u.addPassword(cmd)
+	cmd.Flags().BoolVar(&invite, "invite", false, "print a link, good once and for a day, with which the user chooses a password; none that somebody else knows is ever set")
+	cmd.Flags().StringVar(&origin, "origin", "", "with --invite: the site's origin, such as https://app.example.com, to print a whole link")
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
 	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
-		return u.setting(app, args[0], func(hash string) error {
-			_, err := s.AddUser(ctx, args[0], hash, roles)
-			if errors.Is(err, store.ErrUserExists) {
-				return fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
-			}
+		var added login.User
+		add := func(hash string) (err error) {
+			added, err = u.add(ctx, s, args[0], hash, roles)
 			return err
-		})
+		}
+		switch {
+		case !invite:
+			return u.setting(app, args[0], add)
+		case u.stdin || u.generate:
+			return misuse("--invite goes without a password: the user chooses it")
+		}
+		if err := add(login.NoPassword()); err != nil {
+			return err
+		}
+		return u.startReset(ctx, app, s, added, origin)
 	})
 	return cmd
+}
+
+func (u *userFlags) add(ctx context.Context, s *store.Store, name, hash string, roles []string) (login.User, error) {
+	added, err := s.AddUser(ctx, name, hash, roles)
+	if errors.Is(err, store.ErrUserExists) {
+		return login.User{}, fmt.Errorf("%w: to change the password, use `gatehouse user password`", err)
+	}
+	if err != nil {
+		return login.User{}, err
+	}
+	return added.User, u.record.change(ctx, added.User, "user_added", map[string]string{"roles": strings.Join(roles, " ")})
 }
 
 func newUserPassword(app *App, u *userFlags) *cobra.Command {
@@ -98,10 +136,22 @@ func newUserPassword(app *App, u *userFlags) *cobra.Command {
 			return err
 		}
 		return u.setting(app, args[0], func(hash string) error {
-			return errors.Join(s.SetPassword(ctx, args[0], hash), u.sessions.end(ctx, app, s, args[0]))
+			if err := s.SetPassword(ctx, args[0], hash); err != nil {
+				return err
+			}
+			return errors.Join(u.changed(ctx, s, args[0], "password_set", nil), u.sessions.end(ctx, app, s, args[0]))
 		})
 	})
 	return cmd
+}
+
+// changed records a change of the user of that name.
+func (u *userFlags) changed(ctx context.Context, s *store.Store, name, rule string, detail map[string]string) error {
+	user, err := s.UserByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	return u.record.change(ctx, user, rule, detail)
 }
 
 // setting gets a password, hands its hash on, and prints it if it was made here.
@@ -129,7 +179,7 @@ func (u *userFlags) setting(app *App, name string, set func(hash string) error) 
 func (u *userFlags) password(stdin io.Reader) (string, error) {
 	switch {
 	case u.stdin == u.generate:
-		return "", misuse("say where the password comes from: --password-stdin or --generate")
+		return "", misuse("say where the password comes from: --password-stdin or --generate; a new user can be added with --invite")
 	case u.generate:
 		random := make([]byte, generatedBytes)
 		_, _ = rand.Read(random) // never fails: it ends the process instead
@@ -146,6 +196,12 @@ func checkPassword(password string) (string, error) {
 	n := utf8.RuneCountInString(password)
 	if !utf8.ValidString(password) || n < minPassword || n > maxPassword {
 		return "", wrong("the password has %d characters: choose %d to %d, better 15 or more", n, minPassword, maxPassword)
+	}
+	// Those that are tried first; the policy's own list and words are for the pages.
+	if normal, ok := passwords.Normalize(password); ok {
+		if err := (passwords.Rules{}).Check(context.Background(), normal, ""); errors.Is(err, passwords.ErrCompromised) {
+			return "", wrong("%w: choose another", err)
+		}
 	}
 	return password, nil
 }

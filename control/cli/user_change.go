@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,6 +32,9 @@ func newUserDisable(app *App, u *userFlags) *cobra.Command {
 		if err := s.SetDisabled(ctx, name, true); err != nil {
 			return err
 		}
+		if err := u.changed(ctx, s, name, "user_disabled", nil); err != nil {
+			return err
+		}
 		// Twice: a sign-in that was under way may end in between.
 		if err := errors.Join(u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name)); err != nil {
 			return err
@@ -45,6 +49,9 @@ func newUserDisable(app *App, u *userFlags) *cobra.Command {
 func newUserEnable(app *App, u *userFlags) *cobra.Command {
 	return userCommand(app, u, "enable NAME", "Let a user sign in again", func(ctx context.Context, s *store.Store, name string) error {
 		if err := s.SetDisabled(ctx, name, false); err != nil {
+			return err
+		}
+		if err := u.changed(ctx, s, name, "user_enabled", nil); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(app.Stdout, "enabled %s\n", name)
@@ -72,6 +79,9 @@ func newUserDelete(app *App, u *userFlags) *cobra.Command {
 		if _, err := s.DeleteUser(ctx, user.ID); err != nil {
 			return err
 		}
+		if err := u.record.change(ctx, user, "user_deleted", nil); err != nil {
+			return err
+		}
 		if err := u.sessions.endOf(ctx, app, user.ID); err != nil {
 			return err
 		}
@@ -90,6 +100,9 @@ func newUserSetRoles(app *App, u *userFlags) *cobra.Command {
 		}
 		slices.Sort(roles)
 		if err := s.SetRoles(ctx, name, slices.Compact(roles)); err != nil {
+			return err
+		}
+		if err := u.changed(ctx, s, name, "roles_changed", map[string]string{"roles": strings.Join(roles, " ")}); err != nil {
 			return err
 		}
 		// Sessions have the roles of their sign-in; twice, as one may be under way.
@@ -127,6 +140,9 @@ func newUserLink(app *App, u *userFlags) *cobra.Command {
 		}); err != nil {
 			return err
 		}
+		if err := u.record.change(ctx, user, "provider_linked", map[string]string{"issuer": issuer}); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintf(app.Stdout, "%s signs in at %s\n", name, issuer)
 		return err
 	})
@@ -149,7 +165,8 @@ func newUserUnlink(app *App, u *userFlags) *cobra.Command {
 		}
 		n, err := s.RemoveCredentials(ctx, user.ID, login.KindOpenID, "")
 		if err == nil {
-			err = errors.Join(u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name))
+			err = errors.Join(u.record.change(ctx, user, "provider_removed", map[string]string{"links": strconv.FormatInt(n, 10)}),
+				u.sessions.end(ctx, app, s, name), u.sessions.end(ctx, app, s, name))
 		}
 		if err != nil {
 			return err
@@ -167,9 +184,32 @@ func newUserSetEmail(app *App, u *userFlags) *cobra.Command {
 		if err := checkEmail(args[1]); err != nil {
 			return err
 		}
-		return s.SetEmail(ctx, args[0], args[1])
+		before, err := s.UserByName(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return u.setEmail(ctx, s, before, args[1])
 	})
 	return cmd
+}
+
+// setEmail tells the old address, too: the new one may be somebody else's.
+func (u *userFlags) setEmail(ctx context.Context, s *store.Store, before login.User, address string) error {
+	if err := s.SetEmail(ctx, before.Name, address); err != nil {
+		return err
+	}
+	if before.Email == address {
+		return nil
+	}
+	if err := u.record.change(ctx, before, "email_changed", nil); err != nil {
+		return err
+	}
+	if before.Email != "" { // the first one is no change
+		after := before
+		after.Email = address
+		u.record.tell(ctx, after, "email_changed")
+	}
+	return nil
 }
 
 // checkEmail takes a bare address, or none.
@@ -194,15 +234,23 @@ func newUserReset(app *App, u *userFlags) *cobra.Command {
 			if user.Disabled {
 				return wrong("%s is disabled: enable them first", name)
 			}
-			path, err := login.StartReset(ctx, s, user.ID, time.Now(), login.OperatorReset)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(app.Stdout, strings.TrimSuffix(origin, "/")+path)
-			return err
+			return u.startReset(ctx, app, s, user, origin)
 		})
 	cmd.Flags().StringVar(&origin, "origin", "", "the site's origin, such as https://app.example.com, to print a whole link")
 	return cmd
+}
+
+// startReset prints the link with which a user chooses a password.
+func (u *userFlags) startReset(ctx context.Context, app *App, s *store.Store, user login.User, origin string) error {
+	path, err := login.StartReset(ctx, s, user.ID, time.Now(), login.OperatorReset)
+	if err != nil {
+		return err
+	}
+	if err := u.record.change(ctx, user, "reset_started", nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(app.Stdout, strings.TrimSuffix(origin, "/")+path)
+	return err
 }
 
 // userDetails is what show prints: nothing in it opens anything.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,7 +81,8 @@ func newUserImport(app *App, u *userFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE.json",
 		Short: "Add or change users as a file says, in the form of SCIM (RFC 7643): a list response, a list, or one user; - reads standard input",
-		Long: "Users are found by userName. Of those who are there already active, emails and roles are changed, and never the password.\n" +
+		Long: "Users are found by userName. Of those who are there already active, emails and roles are changed, and never the password;\n" +
+			"the sessions of who is disabled or gets other roles end.\n" +
 			"New ones sign in with the password hash that " + hashExtension + " has as passwordHash (argon2id, PHC),\n" +
 			"else with `gatehouse user reset`. Nothing is changed if anything in the file is wrong.",
 		Args: cobra.ExactArgs(1),
@@ -92,14 +94,39 @@ func newUserImport(app *App, u *userFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(users, scimUser.disabled) && !dry {
-			if err := u.sessions.check(app); err != nil {
-				return err
-			}
+		ends, err := endsSessions(ctx, s, users)
+		if err == nil && ends && !dry {
+			err = u.sessions.check(app)
+		}
+		if err != nil {
+			return err
 		}
 		return u.importAll(ctx, app, s, users, dry)
 	})
 	return cmd
+}
+
+// endsSessions says whether the import ends sessions: of who is disabled, or has
+// other roles than before.
+func endsSessions(ctx context.Context, s *store.Store, users []scimUser) (bool, error) {
+	for _, one := range users {
+		if one.disabled() {
+			return true, nil
+		}
+		found, err := s.UserByName(ctx, one.UserName)
+		switch {
+		case errors.Is(err, login.ErrNoUser):
+		case err != nil:
+			return false, err
+		case one.otherRoles(found):
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (u scimUser) otherRoles(found login.User) bool {
+	return u.Roles != nil && !slices.Equal(found.Roles, u.roles())
 }
 
 func readImport(app *App, path string) (users []scimUser, err error) {
@@ -217,29 +244,52 @@ func (u *userFlags) importAll(ctx context.Context, app *App, s *store.Store, use
 }
 
 func (u *userFlags) importOne(ctx context.Context, app *App, s *store.Store, one scimUser, isNew bool) error {
+	user, err := u.importUser(ctx, s, one, isNew)
+	if err != nil {
+		return err
+	}
+	if one.Emails != nil {
+		if err := u.setEmail(ctx, s, user, one.email()); err != nil {
+			return err
+		}
+	}
+	if one.Active != nil && one.disabled() != user.Disabled {
+		if err := s.SetDisabled(ctx, one.UserName, one.disabled()); err != nil {
+			return err
+		}
+		rule := map[bool]string{false: "user_enabled", true: "user_disabled"}[one.disabled()]
+		if err := u.record.change(ctx, user, rule, nil); err != nil {
+			return err
+		}
+	}
+	if one.disabled() || !isNew && one.otherRoles(user) {
+		// Also of who was disabled already: the import before may have been cut off here.
+		return u.sessions.endOf(ctx, app, user.ID)
+	}
+	return nil
+}
+
+// importUser adds a user, or gives one that is there the file's roles. The user is
+// returned as they were.
+func (u *userFlags) importUser(ctx context.Context, s *store.Store, one scimUser, isNew bool) (login.User, error) {
+	roles := map[string]string{"roles": strings.Join(one.roles(), " ")}
 	if isNew {
 		hash := one.Hash.PasswordHash
 		if hash == "" {
 			hash = login.NoPassword()
 		}
-		if _, err := s.AddUser(ctx, one.UserName, hash, one.roles()); err != nil {
-			return err
+		added, err := s.AddUser(ctx, one.UserName, hash, one.roles())
+		if err != nil {
+			return login.User{}, err
 		}
-	} else if one.Roles != nil {
-		if err := s.SetRoles(ctx, one.UserName, one.roles()); err != nil {
-			return err
-		}
+		return added.User, u.record.change(ctx, added.User, "user_added", roles)
 	}
-	if one.Emails != nil {
-		if err := s.SetEmail(ctx, one.UserName, one.email()); err != nil {
-			return err
-		}
+	user, err := s.UserByName(ctx, one.UserName)
+	if err != nil || !one.otherRoles(user) {
+		return user, err
 	}
-	if one.Active == nil {
-		return nil
+	if err := s.SetRoles(ctx, one.UserName, one.roles()); err != nil {
+		return user, err
 	}
-	if err := s.SetDisabled(ctx, one.UserName, one.disabled()); err != nil || !one.disabled() {
-		return err
-	}
-	return u.sessions.end(ctx, app, s, one.UserName)
+	return user, u.record.change(ctx, user, "roles_changed", roles)
 }

@@ -19,7 +19,8 @@ const endWithin = 10 * time.Second
 // endSessionFlags say where the sessions are that a change of a user ends.
 type endSessionFlags struct {
 	sessionFlags
-	keep bool
+	keep   bool
+	record *userRecord
 }
 
 func (f *endSessionFlags) add(cmd *cobra.Command) {
@@ -79,6 +80,11 @@ func (f *endSessionFlags) endOf(ctx context.Context, app *App, userID string) (e
 	ended, err := session.New(client, time.Now, rand.Reader).RevokeAll(ctx, userID)
 	if err != nil {
 		return fmt.Errorf("the change is made, but sessions of the user may still be open: repeat the command when Redis answers: %w", err)
+	}
+	if f.record != nil {
+		if err := f.record.ended(ctx, ended); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(app.Stderr, "ended %d sessions\n", len(ended))
 	return err

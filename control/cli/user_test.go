@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/authz/event"
 	"gatehouse/authz/login"
 	"gatehouse/authz/session"
 	"gatehouse/control/internal/redistest"
@@ -23,6 +25,7 @@ type people struct {
 	t     *testing.T
 	url   string
 	redis *redistest.Server
+	key   string // file of the pseudonym key
 }
 
 func newPeople(t *testing.T) *people {
@@ -32,7 +35,7 @@ func newPeople(t *testing.T) *people {
 
 func (p *people) run(stdin string, want int, args ...string) string {
 	p.t.Helper()
-	c := command{stdin: strings.NewReader(stdin), env: map[string]string{"GATEHOUSE_STORE": p.url}}
+	c := command{stdin: strings.NewReader(stdin), env: map[string]string{"GATEHOUSE_STORE": p.url, "GATEHOUSE_PSEUDONYM_KEY_FILE": p.key}}
 	if code := c.run(p.t.Context(), append([]string{"user"}, args...)...); code != want {
 		p.t.Fatalf("%v: exit code %d, want %d: %s", args, code, want, c.stderr.String())
 	}
@@ -190,5 +193,126 @@ func TestAnImportChangesNothingIfAnythingInItIsWrong(t *testing.T) {
 	}
 	if users, err := p.store().Users(t.Context()); err != nil || len(users) != 0 {
 		t.Errorf("%v %v", users, err)
+	}
+}
+
+// told are the events that commands have left for the audit log since the last time.
+func (p *people) told() (list []event.Event) {
+	p.t.Helper()
+	s := p.store()
+	list, err := s.UnloggedEvents(p.t.Context(), time.Now(), 1000)
+	for _, e := range list {
+		err = errors.Join(err, s.EventLogged(p.t.Context(), e.ID))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return list
+}
+
+func rulesOf(events []event.Event) (rules []string) {
+	for _, e := range events {
+		rules = append(rules, e.Rule)
+	}
+	slices.Sort(rules)
+	return rules
+}
+
+func TestEveryCommandThatChangesAUserIsAnEventAsOnThePages(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.key = place(t, "key", goodKey, 0o600)
+	redis := []string{"--redis", p.redisFlag()}
+	p.run("", ExitDone, "add", "anna", "--generate", "--role", "auditor")
+	_, id := p.signedIn("anna")
+	names, err := event.NewPseudonymizer([]byte(goodKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := p.told(); len(e) != 1 || e[0].Rule != "user_added" || e[0].Type != event.UserChanged || e[0].Outcome != event.Success ||
+		e[0].Subject != names.Subject(id) || e[0].Detail["by_uid"] == "" || e[0].Detail["roles"] != "auditor" || e[0].ID == "" || e[0].Time.IsZero() {
+		t.Errorf("%+v", e)
+	}
+	ended := []string{"ended_by_operator", "ended_by_operator", "ended_by_operator"}
+	for _, step := range []struct {
+		args []string
+		want []string
+	}{
+		{append([]string{"password", "anna", "--generate"}, redis...), append(slices.Clone(ended), "password_set")},
+		{append([]string{"set-roles", "anna", "--role", "operator"}, redis...), append(slices.Clone(ended), "roles_changed")},
+		{[]string{"set-email", "anna", "anna@example.com"}, []string{"email_changed"}},
+		{[]string{"set-email", "anna", "anna@example.com"}, nil},
+		{[]string{"reset", "anna"}, []string{"reset_started"}},
+		{[]string{"link", "anna", "--issuer", "https://id.example.com", "--subject", "7"}, []string{"provider_linked"}},
+		{append([]string{"unlink", "anna"}, redis...), append(slices.Clone(ended), "provider_removed")},
+		{append([]string{"disable", "anna"}, redis...), append(slices.Clone(ended), "user_disabled")},
+		{[]string{"enable", "anna"}, []string{"user_enabled"}},
+		{[]string{"show", "anna"}, nil},
+		{[]string{"list"}, nil},
+		{append([]string{"delete", "anna"}, redis...), append(slices.Clone(ended), "user_deleted")},
+	} {
+		p.run("", ExitDone, step.args...)
+		events := p.told()
+		if got := rulesOf(events); !slices.Equal(got, step.want) {
+			t.Errorf("%v: %q, want %q", step.args, got, step.want)
+		}
+		for _, e := range events {
+			if e.Subject != names.Subject(id) || strings.Contains(fmt.Sprint(e), "anna") {
+				t.Errorf("%v: %+v", step.args, e)
+			}
+		}
+		if slices.Contains(step.want, "user_deleted") {
+			break
+		}
+		p.signedIn("anna")
+		if len(step.want) < 2 { // three sessions more would be in the way
+			p.run("", ExitDone, append([]string{"set-roles", "anna", "--role", "operator"}, redis...)...)
+			p.signedIn("anna")
+			p.told()
+		}
+	}
+}
+
+func TestAnImportIsAnEventForEachUserThatItChanges(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	redis := []string{"import", "-", "--redis", p.redisFlag()}
+	p.run(`[{"userName":"anna","roles":["auditor"],"emails":["a@example.com"]},{"userName":"bob","active":false}]`, ExitDone, redis...)
+	if got := rulesOf(p.told()); !slices.Equal(got, []string{"email_changed", "user_added", "user_added", "user_disabled"}) {
+		t.Errorf("%q", got)
+	}
+	sessions, id := p.signedIn("anna")
+	same := `[{"userName":"anna","roles":["auditor"],"emails":["a@example.com"],"active":true}]`
+	p.run(same, ExitDone, redis...)
+	if got := p.told(); len(got) != 0 {
+		t.Errorf("what changes nothing is told of: %+v", got)
+	}
+	other := strings.Replace(same, "auditor", "operator", 1)
+	if out := p.run(other, ExitUsage, "import", "-"); !strings.Contains(out, "--redis") {
+		t.Errorf("other roles, and nothing that ends the sessions: %s", out)
+	}
+	p.run(other, ExitDone, redis...)
+	if live, err := sessions.List(t.Context(), id); err != nil || len(live) != 0 {
+		t.Errorf("%d sessions have the roles of before: %v", len(live), err)
+	}
+	if got := rulesOf(p.told()); !slices.Equal(got, []string{"ended_by_operator", "ended_by_operator", "ended_by_operator", "roles_changed"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAnInvitedUserHasNoPasswordThatSomebodyElseKnows(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.run("", ExitUsage, "add", "anna", "--invite", "--generate")
+	out := p.run("", ExitDone, "add", "anna", "--invite", "--origin", "https://app.example.com")
+	if !regexp.MustCompile(`^https://app\.example\.com/auth/reset/set\?token=[A-Za-z0-9_-]{20,}\n$`).MatchString(out) {
+		t.Errorf("%q", out)
+	}
+	u, err := p.store().UserByName(t.Context(), "anna")
+	if err != nil || u.HasPassword() {
+		t.Errorf("%+v %v", u, err)
+	}
+	if got := rulesOf(p.told()); !slices.Equal(got, []string{"reset_started", "user_added"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -17,7 +17,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnvoy := EnvoySettings{Listen: "[::]:8080", TrustedHops: 1, TLS: &TLSSettings{
-		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem", RedirectHTTP: true, RedirectPort: 9443,
+		Listen: "0.0.0.0:8443", CertFile: "/etc/gatehouse/tls/cert.pem", KeyFile: "/etc/gatehouse/tls/key.pem", ClientCAFile: "/etc/gatehouse/tls/clients.pem", RequireClientCertificate: true, RedirectHTTP: true, RedirectPort: 9443,
 	}}
 	age, yes := 600, true
 	want := filterpolicy.Policy{
@@ -52,7 +52,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 	wantAuthz := authzpolicy.Policy{
 		Session: authzpolicy.Session{
 			Mode: "enforce", Require: "required", MaxIdleSeconds: 600, MaxAgeSeconds: 28800, MaxAuthAgeSeconds: 300,
-			SecondFactor: true, Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
+			SecondFactor: true, Passkey: "device_bound", Roles: []string{"admin", "clerk"}, Scopes: []string{"orders.read"}, Audience: "https://orders.example.com",
 			APIKeyScope: "read", MaxSessions: 2, WhenFull: "oldest-out", Cache: "off",
 		},
 		Consent: authzpolicy.Consent{Mode: "report", Purpose: "analytics", GPC: true},

@@ -65,6 +65,10 @@ type TLSSettings struct {
 	Listen   string `json:"listen"`
 	CertFile string `json:"cert_file"`
 	KeyFile  string `json:"key_file"`
+	// ClientCAFile is what clients' certificates are verified with; empty: Envoy
+	// asks for none. With RequireClientCertificate there is no connection without.
+	ClientCAFile             string `json:"client_ca_file,omitempty"`
+	RequireClientCertificate bool   `json:"require_client_certificate,omitempty"`
 	// RedirectHTTP answers requests without TLS with 308 (RFC 9110 section
 	// 15.4.9) to RedirectPort, the port at which clients reach TLS.
 	RedirectHTTP bool   `json:"redirect_http,omitempty"`

@@ -121,6 +121,7 @@ func inheritSession(own, parent value[rawSession]) value[rawSession] {
 		return own // what only a required session can have is not asked for any more
 	}
 	s.maxAuthAge, s.secondFactor = s.maxAuthAge.or(p.maxAuthAge), s.secondFactor.or(p.secondFactor)
+	s.passkey = s.passkey.or(p.passkey)
 	s.roles, s.scopes = s.roles.or(p.roles), s.scopes.or(p.scopes)
 	return own
 }

@@ -218,6 +218,7 @@ func session(raw value[rawSession], t trace) authzpolicy.Session {
 
 		MaxAuthAgeSeconds: int64(put(t, "session.max_auth_age", raw.v.maxAuthAge) / time.Second),
 		SecondFactor:      put(t, "session.second_factor", raw.v.secondFactor),
+		Passkey:           put(t, "session.passkey", raw.v.passkey),
 		Roles:             putList(t, "session.roles", raw.v.roles),
 		Scopes:            putList(t, "session.scopes", raw.v.scopes),
 		Audience:          put(t, "session.audience", raw.v.audience),

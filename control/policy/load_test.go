@@ -173,6 +173,35 @@ func TestWarningsAreAboutWhatIsProbablyNotMeant(t *testing.T) {
 	}
 }
 
+func TestSessionsBoundToCertificatesWantAnEnvoyThatAsksForThem(t *testing.T) {
+	t.Parallel()
+	const bound = "\nsign_in: {bind: certificate}\npolicies: {base: {headers: {preset: strict}}}\nroutes: [{path_prefix: /, upstream: app, policy: base}]\n"
+	with := strings.Replace(preamble, "listen: 127.0.0.1:8080", "listen: 127.0.0.1:8080, tls: {listen: 127.0.0.1:8443, cert_file: c, key_file: k, client_ca_file: ca}", 1)
+	for name, test := range map[string]struct {
+		text string
+		want int
+	}{"without TLS": {preamble + bound, 1}, "with authorities": {with + bound, 0}} {
+		c := mustLoad(t, test.text)
+		if len(c.Warnings) != test.want || test.want == 1 && !strings.Contains(c.Warnings[0].Error(), "Envoy asks nobody for a certificate") {
+			t.Errorf("%s: %v", name, c.Warnings)
+		}
+	}
+}
+
+func TestRedisIsOneServerAClusterOrSentinels(t *testing.T) {
+	t.Parallel()
+	const rest = "policies: {base: {headers: {preset: strict}}}\nroutes: [{path_prefix: /, upstream: app, policy: base}]\n"
+	for url, good := range map[string]bool{
+		"redis://h:6379/0": true, "rediss://h:6379?ca_file=/x": true, "unix:///run/redis.sock": true, "redis-cluster://a:1,b:2": true,
+		"rediss-sentinel://a:1,b:2/main": true, "redis-cluster://u:pw@a:1,b:2": false, "redis-sentinel://a:1/main?sentinel_password=pw": false,
+		"redis://a:1,b:2": false, "redis-sentinel://a:1": false, "redis-ring://a:1": false,
+	} {
+		if _, err := Load("gatehouse.yaml", []byte(preamble+"redis: {url: \""+url+"\"}\n"+rest)); (err == nil) != good {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 func TestTheSameMeaningHasTheSameVersion(t *testing.T) {
 	t.Parallel()
 	one := mustLoad(t, preamble+`

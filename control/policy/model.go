@@ -26,9 +26,10 @@ type rawEnvoy struct {
 }
 
 type rawTLS struct {
-	listen, cert, key value[string]
-	redirect          value[bool]
-	redirectPort      value[int64]
+	listen, cert, key    value[string]
+	clientCA, clientCert value[string]
+	redirect             value[bool]
+	redirectPort         value[int64]
 }
 
 type rawUpstream struct{ url value[string] }
@@ -79,6 +80,7 @@ type rawSession struct {
 	mode, require, audience     value[string]
 	maxIdle, maxAge, maxAuthAge value[time.Duration]
 	secondFactor                value[bool]
+	passkey                     value[string]
 	roles, scopes               value[[]value[string]]
 	apiKeyScope                 value[string]
 	maxSessions                 value[int64]

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/authz/secret"
+	"gatehouse/authz/secret/redisauth"
 )
 
 func (k *compiler) envoy() {
@@ -23,7 +26,13 @@ func (k *compiler) envoy() {
 	if t.listen.set && t.listen.v == raw.listen.v {
 		k.d.fail(t.listen.at, "two listeners on one address", t.listen.v, "give TLS another port")
 	}
-	k.out.Envoy.TLS = &TLSSettings{Listen: t.listen.v, CertFile: k.file(t.cert), KeyFile: k.file(t.key)}
+	k.out.Envoy.TLS = &TLSSettings{
+		Listen: t.listen.v, CertFile: k.file(t.cert), KeyFile: k.file(t.key),
+		ClientCAFile: k.file(t.clientCA), RequireClientCertificate: t.clientCert.v == "required",
+	}
+	if t.clientCert.set && !t.clientCA.set {
+		k.d.fail(t.clientCert.at, "client_certificate without client_ca_file: nobody is asked for one", t.clientCert.v, "name the authorities of clients' certificates")
+	}
 	k.redirect(t)
 }
 
@@ -79,7 +88,7 @@ func (k *compiler) joinFiles() {
 	dir := filepath.Dir(k.out.Source)
 	names := []*string{&k.out.Redis.URLFile, &k.out.Redis.PasswordFile}
 	if t := k.out.Envoy.TLS; t != nil {
-		names = append(names, &t.CertFile, &t.KeyFile)
+		names = append(names, &t.CertFile, &t.KeyFile, &t.ClientCAFile)
 	}
 	names = append(names, k.out.Control.tokenFiles()...)
 	names = append(names, privacyFiles(&k.out.Privacy)...)
@@ -157,12 +166,22 @@ func (k *compiler) redis() {
 	if !raw.url.set {
 		return
 	}
-	u, err := url.Parse(raw.url.v)
-	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
+	// What authz and control open it with reads it: one server, a Cluster, Sentinels.
+	if _, err := (redisauth.Options{URL: secret.New([]byte(raw.url.v))}).Parse(); err != nil {
 		k.d.fail(raw.url.at, "not a Redis URL", withoutUserinfo(raw.url.v), "write redis://host:6379/0 or unix:///path.sock")
 		return
 	}
-	if _, has := u.User.Password(); has && !k.d.blamed(raw.url.at.path) {
+	if redisPassword(raw.url.v) && !k.d.blamed(raw.url.at.path) {
 		k.d.fail(raw.url.at, "a password does not belong into this file", "", secretAdvice)
 	}
+}
+
+// redisPassword says whether a URL of Redis holds one; a list of addresses is not
+// for net/url.
+func redisPassword(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "/")
+	user := authority[:strings.LastIndexByte(authority, '@')+1]
+	return strings.Contains(user, ":") || strings.Contains(query, "password=")
 }

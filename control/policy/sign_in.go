@@ -99,6 +99,10 @@ func (k *compiler) signIn() {
 			ContextWords: putList(t, "sign_in.password.context_words", raw.password.v.words),
 		},
 	}
+	if tls := k.out.Envoy.TLS; raw.bind.v == string(authzsession.BindCertificate) && (tls == nil || tls.ClientCAFile == "") {
+		k.d.warn(raw.bind.at, "Envoy asks nobody for a certificate, and without one nobody signs in", raw.bind.v,
+			"name the authorities in envoy.tls.client_ca_file, or have your own Envoy set x-forwarded-client-cert (SANITIZE_SET)")
+	}
 	if raw.providers.set {
 		t["sign_in.providers"] = raw.providers.at
 	}

@@ -35,6 +35,10 @@ func envoyKind() kind[rawEnvoy] {
 			required(key("listen", "IP address and port: 127.0.0.1:8443", text(), func(t *rawTLS) *value[string] { return &t.listen })),
 			required(key("cert_file", "file with the certificate chain (PEM)", text(), func(t *rawTLS) *value[string] { return &t.cert })),
 			required(key("key_file", "file with the private key (PEM)", text(), func(t *rawTLS) *value[string] { return &t.key })),
+			key("client_ca_file", "file with the authorities (PEM) of clients' certificates: Envoy asks each client for one and verifies it", text(),
+				func(t *rawTLS) *value[string] { return &t.clientCA }),
+			key("client_certificate", "optional (unless told) serves clients without one, too, required refuses their connection; needs client_ca_file",
+				word("optional", "required"), func(t *rawTLS) *value[string] { return &t.clientCert }),
 			key("redirect_http", "answer requests without TLS with 308 to https", boolean(), func(t *rawTLS) *value[bool] { return &t.redirect }),
 			key("redirect_port", "the port that clients reach TLS at, if it is not that of listen (443 behind trusted_hops)", integer(1, 65535),
 				func(t *rawTLS) *value[int64] { return &t.redirectPort }),
@@ -50,7 +54,7 @@ func upstreamKind() kind[rawUpstream] {
 
 func redisKind() kind[rawRedis] {
 	return object(
-		key("url", "redis://host:port/db, without a password", text(), func(r *rawRedis) *value[string] { return &r.url }),
+		key("url", "redis://host:port/db, unix:///path, redis-cluster:// or redis-sentinel://, without a password", text(), func(r *rawRedis) *value[string] { return &r.url }),
 		key("url_file", "file that holds the URL", text(), func(r *rawRedis) *value[string] { return &r.urlFile }),
 		key("password_file", "file that holds the password", text(), func(r *rawRedis) *value[string] { return &r.passwordFile }),
 		key("pool_size", "connections, 20 unless told", integer(1, 10_000), func(r *rawRedis) *value[int64] { return &r.poolSize }),
@@ -154,6 +158,8 @@ func sessionKind() kind[rawSession] {
 		key("max_idle", "at most this long since the last request: 30m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxIdle }),
 		key("max_age", "at most this long since sign-in: 8h", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAge }),
 		key("max_auth_age", "the person must have proved who they are at most this long ago: 5m", seconds(), func(s *rawSession) *value[time.Duration] { return &s.maxAuthAge }),
+		key("passkey", "asks for a session that was begun with a passkey, which no phishing gets: any, or device_bound",
+			word("any", "device_bound"), func(s *rawSession) *value[string] { return &s.passkey }),
 		key("second_factor", "true asks for a session that was begun with two factors", boolean(), func(s *rawSession) *value[bool] { return &s.secondFactor }),
 		key("roles", "the person must have one of these roles", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.roles }),
 		key("scopes", "the session or API key must have all of these scopes", list(text()), func(s *rawSession) *value[[]value[string]] { return &s.scopes }),

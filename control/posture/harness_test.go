@@ -55,7 +55,7 @@ type flaws struct {
 // fake is a pack in this process: what Envoy would answer, and control.
 type fake struct {
 	flaws
-	redis *redis.Client
+	redis redis.UniversalClient
 
 	mu       sync.Mutex
 	sessions map[string]bool

@@ -307,6 +307,7 @@ func TestATargetThatCannotBeUsedSaysWhy(t *testing.T) {
 		"a CA that is not there": {Target{CAFile: "/nowhere/ca.pem"}, "CA's file"},
 		"a CA that is none":      {Target{CAFile: os.Args[0]}, "no certificate"},
 		"a Redis URL":            {Target{RedisURL: secret.New([]byte("http://user:hidden@x"))}, "cannot be read"},
+		"several addresses":      {Target{RedisURL: secret.New([]byte("redis://user:hidden@a:1,b:2"))}, "redis-cluster://"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

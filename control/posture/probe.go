@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/secret/redisauth"
 )
 
 const redisWithin = 2 * time.Second
@@ -17,7 +20,7 @@ const redisWithin = 2 * time.Second
 type probe struct {
 	target Target
 	client *http.Client
-	redis  *redis.Client // nil if no Redis is known
+	redis  redis.UniversalClient // nil if no Redis is known
 
 	signedIn *credential // the session that several checks use
 	signFail error       // why there is none
@@ -35,17 +38,12 @@ func newProbe(target Target) (*probe, error) {
 	if target.RedisURL.Empty() {
 		return p, nil
 	}
-	options, err := redis.ParseURL(target.RedisURL.RevealString())
+	p.redis, err = redisauth.Options{URL: target.RedisURL, Password: target.RedisPassword}.Open(redisauth.Tuning{
+		Name: "gatehouse-posture", PoolSize: 1, Dial: redisWithin, Read: redisWithin, Write: redisWithin, WaitForAConn: redisWithin,
+	})
 	if err != nil {
-		return nil, errors.New("the Redis URL cannot be read: write redis://HOST:PORT/DB or unix:///PATH")
+		return nil, err
 	}
-	if !target.RedisPassword.Empty() {
-		options.Password = target.RedisPassword.RevealString()
-	}
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisWithin, redisWithin, redisWithin
-	options.PoolSize, options.MaxRetries, options.ContextTimeoutEnabled = 1, -1, true
-	options.ClientName = "gatehouse-posture"
-	p.redis = redis.NewClient(options)
 	return p, nil
 }
 
@@ -60,6 +58,25 @@ func (p *probe) close(ctx context.Context) {
 		_ = p.redis.Close()
 	}
 	p.client.CloseIdleConnections()
+}
+
+// primaries does something at each server that holds keys: one, or all primaries
+// of a Cluster, one after another.
+func (p *probe) primaries(ctx context.Context, do func(context.Context, *redis.Client) error) error {
+	var one sync.Mutex
+	do1 := func(ctx context.Context, node *redis.Client) error {
+		one.Lock()
+		defer one.Unlock()
+		return do(ctx, node)
+	}
+	switch client := p.redis.(type) {
+	case *redis.ClusterClient:
+		return client.ForEachMaster(ctx, do1)
+	case *redis.Client:
+		return do1(ctx, client)
+	default:
+		return fmt.Errorf("a client of a kind that is not known: %T", client)
+	}
 }
 
 // open is the listener for what needs no session: in clear where there is one.

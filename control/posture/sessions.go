@@ -51,39 +51,50 @@ func realRedis(ctx context.Context, p *probe, t *trial) {
 	if !p.needsRedis(t) {
 		return
 	}
-	server, err := facts(ctx, p.redis, "server")
+	if err := p.primaries(ctx, func(ctx context.Context, node *redis.Client) error { return realServer(ctx, node, t) }); err != nil {
+		t.unknown("%v", err)
+	}
+}
+
+func realServer(ctx context.Context, node *redis.Client, t *trial) error {
+	server, err := facts(ctx, node, "server")
 	if err != nil {
-		t.unknown("INFO server: %v", err)
-		return
+		return fmt.Errorf("INFO server: %w", err)
 	}
 	t.saw("INFO server", "redis_version "+server["redis_version"]+", process "+server["process_id"], "Redis")
 	t.want(server["redis_version"] != "", "this is no redis-server")
-	disk, err := facts(ctx, p.redis, "persistence")
+	disk, err := facts(ctx, node, "persistence")
 	if err != nil {
-		t.unknown("INFO persistence: %v", err)
-		return
+		return fmt.Errorf("INFO persistence: %w", err)
 	}
 	t.saw("INFO persistence", "aof_enabled "+disk["aof_enabled"]+", aof_last_write_status "+disk["aof_last_write_status"], "Redis")
 	t.want(disk["aof_enabled"] == "1", "appendonly is off: a crash of Redis signs everybody out")
 	t.want(disk["aof_enabled"] != "1" || disk["aof_last_write_status"] == "ok", "the append-only file is not written")
+	return nil
 }
 
 func redisPassword(ctx context.Context, p *probe, t *trial) {
 	if !p.needsRedis(t) {
 		return
 	}
-	options := *p.redis.Options()
-	options.Password, options.Username, options.CredentialsProvider = "", "", nil
-	stranger := redis.NewClient(&options)
-	defer func() { _ = stranger.Close() }()
-	err := stranger.Ping(ctx).Err()
-	switch {
-	case err == nil:
-		t.saw("PING without a password", "PONG", "Redis")
-		t.fail("whoever reaches Redis may read and write it: set requirepass")
-	case strings.Contains(err.Error(), "NOAUTH"):
-		t.saw("PING without a password", err.Error(), "Redis")
-	default:
+	err := p.primaries(ctx, func(ctx context.Context, node *redis.Client) error {
+		options := *node.Options()
+		options.Password, options.Username, options.CredentialsProvider = "", "", nil
+		stranger := redis.NewClient(&options)
+		defer func() { _ = stranger.Close() }()
+		err := stranger.Ping(ctx).Err()
+		switch {
+		case err == nil:
+			t.saw("PING without a password", "PONG", "Redis")
+			t.fail("whoever reaches Redis may read and write it: set requirepass")
+		case strings.Contains(err.Error(), "NOAUTH"):
+			t.saw("PING without a password", err.Error(), "Redis")
+		default:
+			return err
+		}
+		return nil
+	})
+	if err != nil {
 		t.unknown("PING without a password: %v", err)
 	}
 }
@@ -136,14 +147,17 @@ func holding(record map[string]string, text string) int {
 
 // scan counts keys, and those that match, up to maxScanned.
 func (p *probe) scan(ctx context.Context, pattern string, match func(string) bool) (seen, found int, err error) {
-	keys := p.redis.Scan(ctx, 0, pattern, 500).Iterator()
-	for seen < maxScanned && keys.Next(ctx) {
-		seen++
-		if match(keys.Val()) {
-			found++
+	err = p.primaries(ctx, func(ctx context.Context, node *redis.Client) error {
+		keys := node.Scan(ctx, 0, pattern, 500).Iterator()
+		for seen < maxScanned && keys.Next(ctx) {
+			seen++
+			if match(keys.Val()) {
+				found++
+			}
 		}
-	}
-	return seen, found, keys.Err()
+		return keys.Err()
+	})
+	return seen, found, err
 }
 
 func expiringSessions(ctx context.Context, p *probe, t *trial) {

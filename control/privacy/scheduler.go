@@ -137,32 +137,6 @@ func (s *Service) remindOf(ctx context.Context, id string, level int, over bool)
 	return err
 }
 
-// relay sends the events again that the log should have by now and has not, and
-// forgets those that it has.
 func (s *Service) relay(ctx context.Context) error {
-	events, err := s.o.Store.UnloggedEvents(ctx, s.now(), atOnce)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, e := range events {
-		errs = append(errs, s.relayOne(ctx, e))
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Service) relayOne(ctx context.Context, e event.Event) error {
-	if s.o.Log == nil {
-		s.o.Events.Append(e)
-		return s.o.Store.EventLogged(ctx, e.ID)
-	}
-	has, err := s.o.Log.Has(ctx, e.ID)
-	switch {
-	case err != nil:
-		return err
-	case has:
-		return s.o.Store.EventLogged(ctx, e.ID)
-	}
-	s.o.Events.Append(e)
-	return s.o.Store.EventSent(ctx, e.ID, s.now())
+	return Outbox{Store: s.o.Store, Events: s.o.Events, Log: s.o.Log, Now: s.now}.Relay(ctx)
 }

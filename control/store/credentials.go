@@ -53,10 +53,22 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, userID, old, hash strin
 const credentialColumns = `id, user_id, kind, lookup, label, data, counter, active, created_ms, used_ms, expires_ms`
 
 // Credentials implements login.Accounts.
-func (s *Store) Credentials(ctx context.Context, userID string) (list []login.Credential, err error) {
-	rows, err := s.query(ctx, `SELECT `+credentialColumns+` FROM credentials WHERE user_id = ? AND kind <> 'reset' ORDER BY created_ms, id`, userID)
+func (s *Store) Credentials(ctx context.Context, userID string) ([]login.Credential, error) {
+	return s.credentials(ctx, "list the credentials of a user",
+		`SELECT `+credentialColumns+` FROM credentials WHERE user_id = ? AND kind <> 'reset' ORDER BY created_ms, id`, userID)
+}
+
+// Ending implements login.Accounts.
+func (s *Store) Ending(ctx context.Context, kind login.CredentialKind, after, until time.Time, afterID string, limit int) ([]login.Credential, error) {
+	return s.credentials(ctx, "list the credentials that end",
+		`SELECT `+credentialColumns+` FROM credentials WHERE kind = ? AND active AND expires_ms > ? AND expires_ms <= ? AND id > ? ORDER BY id LIMIT ?`,
+		string(kind), after.UnixMilli(), until.UnixMilli(), afterID, limit)
+}
+
+func (s *Store) credentials(ctx context.Context, what, query string, args ...any) (list []login.Credential, err error) {
+	rows, err := s.query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list the credentials of a user: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {

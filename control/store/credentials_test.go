@@ -184,3 +184,40 @@ func winOver(t *testing.T, s *store.Store) {
 		t.Error(err)
 	}
 }
+
+func TestCredentialsThatEndAreListedPageByPage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, now := t.Context(), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		anna := person(t, s, "anna")
+		key := func(id string, kind login.CredentialKind, expires time.Time, active bool) login.Credential {
+			return login.Credential{ID: id, UserID: anna.ID, Kind: kind, Lookup: id, Active: active, Expires: expires}
+		}
+		day := 24 * time.Hour
+		if err := s.AddCredentials(ctx,
+			key("over", login.KindAPIKey, now, true), key("b", login.KindAPIKey, now.Add(day), true), key("a", login.KindAPIKey, now.Add(2*day), true),
+			key("c", login.KindAPIKey, now.Add(2*day), true), key("late", login.KindAPIKey, now.Add(3*day), true), key("never", login.KindAPIKey, time.Time{}, true),
+			key("off", login.KindAPIKey, now.Add(day), false), key("other", login.KindReset, now.Add(day), true),
+		); err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		last := ""
+		for {
+			page, err := s.Ending(ctx, login.KindAPIKey, now, now.Add(2*day), last, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range page {
+				ids, last = append(ids, c.ID), c.ID
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		if !slices.Equal(ids, []string{"a", "b", "c"}) {
+			t.Errorf("found %q", ids)
+		}
+	})
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // Events about people's rights are written in the transaction that makes them
-// true, and kept until the audit log has them: a crash in between loses neither.
+// true, those of commands on users right after it, and kept until the audit log has them: a crash in between loses neither.
 
 // logWithin is how long an event may take into the audit log before it is sent
 // again.
@@ -19,13 +19,18 @@ const logWithin = 30 * time.Second
 
 // emit keeps events; their ids and times are set.
 func (c conn) emit(ctx context.Context, events []event.Event) error {
+	return c.keep(ctx, logWithin, events)
+}
+
+// keep is emit for events that the log should have within a time.
+func (c conn) keep(ctx context.Context, within time.Duration, events []event.Event) error {
 	for _, e := range events {
 		text, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("write event %s: %w", e.ID, err)
 		}
 		_, err = c.exec(ctx, `INSERT INTO privacy_outbox (id, event, due_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			e.ID, string(text), e.Time.Add(logWithin).UnixMilli())
+			e.ID, string(text), e.Time.Add(within).UnixMilli())
 		if err != nil {
 			return fmt.Errorf("keep event %s: %w", e.ID, err)
 		}
@@ -35,6 +40,12 @@ func (c conn) emit(ctx context.Context, events []event.Event) error {
 
 // Emit keeps events that go with no other change.
 func (s *Store) Emit(ctx context.Context, events ...event.Event) error { return s.emit(ctx, events) }
+
+// Leave keeps events that nobody has sent to the log: whoever looks after it
+// does, with the next look.
+func (s *Store) Leave(ctx context.Context, events ...event.Event) error {
+	return s.keep(ctx, 0, events)
+}
 
 // UnloggedEvents are the kept events that the audit log should have by now, at
 // most limit; those that were looked at least lately come first.

@@ -72,8 +72,8 @@ func (p *pack) compile(data []byte) (*policy.Compiled, error) {
 		return compiled, nil
 	}
 	var errs []error
-	for _, file := range []string{compiled.Envoy.TLS.CertFile, compiled.Envoy.TLS.KeyFile} {
-		if !fileExists(file) {
+	for _, file := range []string{compiled.Envoy.TLS.CertFile, compiled.Envoy.TLS.KeyFile, compiled.Envoy.TLS.ClientCAFile} {
+		if file != "" && !fileExists(file) {
 			errs = append(errs, fmt.Errorf("%s: envoy.tls names %s, which is not there", p.policyFile, file))
 		}
 	}

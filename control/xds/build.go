@@ -20,6 +20,7 @@ const (
 	FilterName       = "gatehouse"
 	RouteConfigName  = "gatehouse"
 	SecretName       = "gatehouse-tls"
+	ClientsName      = "gatehouse-clients"
 	ListenerName     = "gatehouse-http"
 	TLSListenerName  = "gatehouse-https"
 	AuthzGRPCCluster = "gatehouse_authz"
@@ -58,9 +59,11 @@ type Options struct {
 	TrustedCA string
 }
 
-// Certificate is a chain and its private key, both PEM.
+// Certificate is a chain and its private key, and the authorities of clients'
+// certificates, all PEM.
 type Certificate struct {
 	Chain, Key []byte
+	Clients    []byte // empty: clients are asked for none
 }
 
 // Resources are Envoy's configuration for one version of the policy. With

@@ -353,3 +353,33 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestClientsAreAskedForCertificatesWhereAuthoritiesAreNamed(t *testing.T) {
+	c := compiled()
+	c.Envoy.TLS = &policy.TLSSettings{Listen: "127.0.0.1:8443", CertFile: "/c.pem", KeyFile: "/k.pem", ClientCAFile: "/ca.pem", RequireClientCertificate: true}
+	o := options()
+	o.Certificate = &Certificate{Chain: []byte("chain"), Key: []byte("key"), Clients: []byte("authorities")}
+	for _, static := range []bool{false, true} {
+		o.Static = static
+		r := mustBuild(t, c, o)
+		if got := manager(t, r.Listeners[0]).GetForwardClientCertDetails(); got != hcmv3.HttpConnectionManager_SANITIZE {
+			t.Errorf("without TLS a client's word on its certificate is %v", got)
+		}
+		if got := manager(t, r.Listeners[1]).GetForwardClientCertDetails(); got != hcmv3.HttpConnectionManager_SANITIZE_SET {
+			t.Errorf("over TLS it is %v", got)
+		}
+		made := unpack(t, r.Listeners[1].GetFilterChains()[0].GetTransportSocket().GetTypedConfig(), &tlsv3.DownstreamTlsContext{})
+		if !made.GetRequireClientCertificate().GetValue() {
+			t.Error("none is required")
+		}
+		if common := made.GetCommonTlsContext(); static && common.GetValidationContext().GetTrustedCa().GetFilename() != "/ca.pem" ||
+			!static && (common.GetValidationContextSdsSecretConfig().GetName() != r.Secrets[1].GetName() ||
+				string(r.Secrets[1].GetValidationContext().GetTrustedCa().GetInlineBytes()) != "authorities") {
+			t.Errorf("static %t: %v", static, common)
+		}
+	}
+	o.Static, o.Certificate.Clients = false, nil
+	if _, err := Build(c, o); err == nil {
+		t.Error("a listener without the authorities that it verifies with")
+	}
+}

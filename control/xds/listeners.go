@@ -5,8 +5,10 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"gatehouse/control/policy"
 )
@@ -19,7 +21,7 @@ func (b *builder) listeners(routes *routev3.RouteConfiguration, wasm *anypb.Any)
 	if b.options.Listen != "" {
 		listen = b.options.Listen
 	}
-	made := []*listenerv3.Listener{b.listener(ListenerName, listen, b.filterChain("gatehouse_http", routes, wasm))}
+	made := []*listenerv3.Listener{b.listener(ListenerName, listen, b.filterChain(b.connectionManager("gatehouse_http", routes, wasm)))}
 	if tls := b.compiled.Envoy.TLS; tls != nil {
 		made = append(made, b.tlsListener(tls, routes, wasm))
 	}
@@ -45,7 +47,13 @@ func (b *builder) tlsListener(tls *policy.TLSSettings, routes *routev3.RouteConf
 	if b.options.TLSListen != "" {
 		listen = b.options.TLSListen
 	}
-	chain := b.filterChain("gatehouse_https", routes, wasm)
+	manager := b.connectionManager("gatehouse_https", routes, wasm)
+	if tls.ClientCAFile != "" {
+		// What a client writes there itself is always dropped. Envoy's word is the hash
+		// alone: to bind a session takes no name.
+		manager.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
+	}
+	chain := b.filterChain(manager)
 	chain.TransportSocket = &corev3.TransportSocket{
 		Name:       "envoy.transport_sockets.tls",
 		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(b.downstreamTLS(tls))},
@@ -58,10 +66,10 @@ func (b *builder) tlsListener(tls *policy.TLSSettings, routes *routev3.RouteConf
 	return l
 }
 
-func (b *builder) filterChain(stats string, routes *routev3.RouteConfiguration, wasm *anypb.Any) *listenerv3.FilterChain {
+func (b *builder) filterChain(manager *hcmv3.HttpConnectionManager) *listenerv3.FilterChain {
 	return &listenerv3.FilterChain{Filters: []*listenerv3.Filter{{
 		Name:       "envoy.filters.network.http_connection_manager",
-		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.pack(b.connectionManager(stats, routes, wasm))},
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.pack(manager)},
 	}}}
 }
 
@@ -74,7 +82,23 @@ func (b *builder) downstreamTLS(tls *policy.TLSSettings) *tlsv3.DownstreamTlsCon
 	} else {
 		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{{Name: SecretName, SdsConfig: viaADS()}}
 	}
-	return &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	made := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	if tls.ClientCAFile == "" {
+		return made
+	}
+	// A certificate that is shown must be good, also where none is required: Envoy
+	// ends the handshake else.
+	made.RequireClientCertificate = wrapperspb.Bool(tls.RequireClientCertificate)
+	if b.options.Static {
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
+			ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: fileSource(tls.ClientCAFile)},
+		}
+	} else {
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
+			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: ClientsName, SdsConfig: viaADS()},
+		}
+	}
+	return made
 }
 
 // minimumTLS is TLS 1.2: RFC 8996 retires what came before.
@@ -90,9 +114,18 @@ func (b *builder) secrets() []*tlsv3.Secret {
 		b.fail("the TLS listener has no certificate")
 		return nil
 	}
-	return []*tlsv3.Secret{{Name: SecretName, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
+	made := []*tlsv3.Secret{{Name: SecretName, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
 		CertificateChain: inline(b.options.Certificate.Chain), PrivateKey: inline(b.options.Certificate.Key),
 	}}}}
+	if b.compiled.Envoy.TLS.ClientCAFile != "" {
+		if len(b.options.Certificate.Clients) == 0 {
+			b.fail("the TLS listener has no authorities for clients' certificates")
+		}
+		made = append(made, &tlsv3.Secret{Name: ClientsName, Type: &tlsv3.Secret_ValidationContext{
+			ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: inline(b.options.Certificate.Clients)},
+		}})
+	}
+	return made
 }
 
 func inline(data []byte) *corev3.DataSource {

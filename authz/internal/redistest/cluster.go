@@ -16,16 +16,30 @@ const clusterTimeout = "1000"
 // Cluster is three primaries with a replica each.
 type Cluster struct {
 	Primaries, Replicas []*Node
+	// Files are those of TLS; nil: it speaks in clear.
+	Files *Files
 }
 
 // StartCluster starts six servers and returns when all slots are served and
 // every replica follows its primary.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{}
+	return startCluster(t, nil)
+}
+
+// StartClusterTLS is StartCluster with TLS for clients, replication and the bus,
+// and nothing in clear.
+func StartClusterTLS(t testing.TB) *Cluster {
+	t.Helper()
+	return startCluster(t, newFiles(t))
+}
+
+func startCluster(t testing.TB, files *Files) *Cluster {
+	t.Helper()
+	c := &Cluster{Files: files}
 	for range 3 {
-		c.Primaries = append(c.Primaries, clusterNode(t))
-		c.Replicas = append(c.Replicas, clusterNode(t))
+		c.Primaries = append(c.Primaries, clusterNode(t, files))
+		c.Replicas = append(c.Replicas, clusterNode(t, files))
 	}
 	nodes := append(append([]*Node{}, c.Primaries...), c.Replicas...)
 	clients := make([]*redis.Client, len(nodes))
@@ -94,16 +108,17 @@ func allHaveReplicas(ctx context.Context, clients []*redis.Client) bool {
 	return true
 }
 
-func clusterNode(t testing.TB) *Node {
+func clusterNode(t testing.TB, files *Files) *Node {
 	t.Helper()
-	return startNode(t, func(_ string, port int) []string {
+	n := startNode(t, func(_ string, port int) []string {
 		// The bus is on a port of its own, as the usual one may be beyond 65535.
-		return []string{
-			"--port", strconv.Itoa(port), "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
+		return append(files.args(port), "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
 			"--cluster-node-timeout", clusterTimeout, "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
 			"--cluster-require-full-coverage", "no", "--cluster-allow-replica-migration", "no", "--save", "", "--appendonly", "no",
-		}
+		)
 	})
+	n.tls = files.client(t)
+	return n
 }
 
 func busOf(t testing.TB, n *Node) string {
@@ -122,7 +137,9 @@ func (c *Cluster) Addrs() []string {
 }
 
 // URL is the Cluster for redisauth.
-func (c *Cluster) URL() string { return "redis-cluster://" + strings.Join(c.Addrs(), ",") }
+func (c *Cluster) URL() string {
+	return c.Files.scheme() + "-cluster://" + strings.Join(c.Addrs(), ",") + c.Files.Query()
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,7 @@ import (
 // Node is one redis-server of several, on loopback TCP.
 type Node struct {
 	Addr    string
+	tls     *tls.Config // what its clients need; nil: it speaks in clear
 	dir     string
 	process *exec.Cmd
 	exited  chan struct{}
@@ -88,7 +90,7 @@ func (n *Node) Kill() {
 // Client speaks to this node alone.
 func (n *Node) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: n.Addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true})
+	c := redis.NewClient(&redis.Options{Addr: n.Addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, TLSConfig: n.tls})
 	t.Cleanup(func() { _ = c.Close() }) // the server may be gone already
 	return c
 }

@@ -1,7 +1,7 @@
 // Package code makes and reads the codes that a person writes down or is sent:
 // recovery codes, and the tokens of links that reset a password.
 //
-// It promises 128 random bits or more a token and 60 a recovery code, in an alphabet
+// It promises 256 random bits a token and 120 a recovery code, in an alphabet
 // without letters that look alike; and that what is stored of them opens
 // nothing: a recovery code's hash is keyed with its owner and a key of the
 // deployment, a token's is SHA-256. Using one once is the store's to promise.
@@ -20,9 +20,10 @@ import (
 const (
 	// Recoveries is how many recovery codes a person gets.
 	Recoveries = 10
-	// recoveryLetters of five bits each are in one: more than the 20 bits of ASVS
-	// 5.0 6.5.4 and so many that guessing is hopeless even unthrottled.
-	recoveryLetters = 12
+	// recoveryLetters of five bits each are in one: above the 112 bits from which a
+	// plain hash keeps it (ASVS 5.0 6.5.2). formerLetters were in those of before.
+	recoveryLetters = 24
+	formerLetters   = 12
 	group           = 4
 	tokenBytes      = 32
 )
@@ -30,7 +31,7 @@ const (
 // letters has no I, L, O or U (Crockford's base 32).
 const letters = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// NewRecovery returns Recoveries new codes, such as "3f9k-77qp-x0zd".
+// NewRecovery returns Recoveries new codes, such as "3f9k-77qp-x0zd-m2c8-5vgt-e1hb".
 func NewRecovery() []string {
 	codes := make([]string, Recoveries)
 	for i := range codes {
@@ -53,6 +54,7 @@ func NewRecovery() []string {
 // It is false for what can be none.
 func ReadRecovery(text string) (string, bool) {
 	var b strings.Builder
+	n := 0
 	for _, c := range strings.ToLower(text) {
 		switch c {
 		case ' ', '-':
@@ -62,15 +64,16 @@ func ReadRecovery(text string) (string, bool) {
 		case 'i', 'l':
 			c = '1'
 		}
-		if !strings.ContainsRune(letters, c) || b.Len() >= recoveryLetters+2 {
+		if !strings.ContainsRune(letters, c) || n >= recoveryLetters {
 			return "", false
 		}
-		if n := b.Len(); n == group || n == 2*group+1 {
+		if n > 0 && n%group == 0 {
 			b.WriteByte('-')
 		}
 		b.WriteRune(c)
+		n++
 	}
-	return b.String(), b.Len() == recoveryLetters+2
+	return b.String(), n == recoveryLetters || n == formerLetters
 }
 
 // HashRecovery is what is stored of a user's recovery code. A stolen store does

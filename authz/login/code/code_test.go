@@ -10,7 +10,7 @@ import (
 
 func TestRecoveryCodesAreReadHoweverTheyAreTyped(t *testing.T) {
 	t.Parallel()
-	form := regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){2}$`)
+	form := regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){5}$`)
 	seen := map[string]bool{}
 	for range 50 {
 		for _, c := range code.NewRecovery() {
@@ -25,6 +25,13 @@ func TestRecoveryCodesAreReadHoweverTheyAreTyped(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestACodeOfBeforeIsStillRead(t *testing.T) {
+	t.Parallel()
+	if got, ok := code.ReadRecovery("3F9K 77QP xOzd"); !ok || got != "3f9k-77qp-x0zd" {
+		t.Errorf("%q %v", got, ok)
 	}
 }
 

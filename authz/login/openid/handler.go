@@ -23,6 +23,7 @@ const Prefix = "/auth/openid/"
 const (
 	RecentSignIn = "recent_sign_in"
 	SecondFactor = "second_factor"
+	Passkey      = "passkey"
 )
 
 // clockSkew is how far a provider's clock may be off.
@@ -51,6 +52,10 @@ type Options struct {
 	// SignedIn answers the browser of somebody whom a provider vouches for, with
 	// a session or a refusal. token is the provider's. Next is a local path.
 	SignedIn func(w http.ResponseWriter, r *http.Request, who Identity, token *oauth2.Token, next string)
+	// Linked answers the browser of somebody for whom Link began a sign-in, with
+	// what the provider says of them, or with why it says nothing: err is as of
+	// Refused. Nil: Link is not used.
+	Linked func(w http.ResponseWriter, r *http.Request, whom string, who Identity, err error)
 	// Refused answers a browser that comes back without having been signed in;
 	// err is a Failure, or has ErrUnavailable in its chain.
 	Refused func(w http.ResponseWriter, r *http.Request, err error)
@@ -116,7 +121,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) Choices() []Settings { return slices.Clone(h.Options.Providers) }
 
 // Start is the path that begins a sign-in; stepUp is RecentSignIn, SecondFactor,
-// or empty.
+// Passkey, or empty.
 func Start(provider, next, stepUp string) string {
 	path := Prefix + provider + "/start?next=" + url.QueryEscape(next)
 	if stepUp != "" {
@@ -148,32 +153,52 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	origin, ok := h.origin(r)
-	if !ok {
-		h.Refused(w, r, failure("origin_unknown", fmt.Sprintf("people do not come back to host %.100q", r.Host)))
-		return
-	}
 	next := r.URL.Query().Get("next")
 	if !h.LocalPath(next) {
 		next = "/"
 	}
-	d, err := p.ready(r.Context())
+	to, err := h.begin(w, r, p, pending{Next: next, StepUp: r.URL.Query().Get("step_up")})
 	if err != nil {
 		h.Refused(w, r, err)
 		return
 	}
-	started, b, err := begin(r.Context(), h.Redis, pending{
-		Provider: p.Name, Origin: origin, Next: next, StepUp: r.URL.Query().Get("step_up"), Begun: h.Now().Unix(),
-	})
+	http.Redirect(w, r, to, http.StatusSeeOther) // #nosec G710 -- the provider's own address, as its document has it
+}
+
+// Link returns where a browser has to go for the provider to say who its person
+// is there, and gives it a cookie; Linked gets the answer, and whom, which never
+// leaves the server. It is for a request that the caller knows to be that
+// person's own wish: whoever comes back is signed in nowhere. The error is as of
+// Refused.
+func (h *Handler) Link(w http.ResponseWriter, r *http.Request, provider, whom string) (string, error) {
+	p := h.providers[provider]
+	if p == nil || whom == "" {
+		return "", failure("provider_unknown", fmt.Sprintf("nobody is linked to %.40q", provider))
+	}
+	return h.begin(w, r, p, pending{Next: "/", Whom: whom})
+}
+
+// begin keeps what is pending, binds it to the browser, and returns where that
+// goes on.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, p *provider, what pending) (string, error) {
+	origin, ok := h.origin(r)
+	if !ok {
+		return "", failure("origin_unknown", fmt.Sprintf("people do not come back to host %.100q", r.Host))
+	}
+	d, err := p.ready(r.Context())
 	if err != nil {
-		h.Refused(w, r, err)
-		return
+		return "", err
+	}
+	what.Provider, what.Origin, what.Begun = p.Name, origin, h.Now().Unix()
+	started, b, err := begin(r.Context(), h.Redis, what)
+	if err != nil {
+		return "", err
 	}
 	for _, old := range surplus(r) {
 		http.SetCookie(w, cookie(old, "", -1))
 	}
 	http.SetCookie(w, cookie(cookiePrefix+b.state[:8], b.cookie, int(pendingFor/time.Second)))
-	http.Redirect(w, r, p.oauth(d, origin).AuthCodeURL(b.state, p.wishes(d, started)...), http.StatusSeeOther)
+	return p.oauth(d, origin).AuthCodeURL(b.state, p.wishes(d, started)...), nil
 }
 
 // wishes are the parameters of the authentication request (Core section 3.1.2.1)
@@ -184,14 +209,21 @@ func (p *provider) wishes(d *discovered, started pending) []oauth2.AuthCodeOptio
 	case RecentSignIn:
 		options = append(options, oauth2.SetAuthURLParam("max_age", "0"), oauth2.SetAuthURLParam("prompt", "login"))
 	case SecondFactor:
-		for _, acr := range []string{"mfa", "phrh", "phr"} {
-			if slices.Contains(d.acrValues, acr) {
-				options = append(options, oauth2.SetAuthURLParam("acr_values", acr))
-				break
-			}
-		}
+		options = append(options, d.wish("mfa", "phrh", "phr")...)
+	case Passkey:
+		options = append(options, d.wish("phrh", "phr")...)
 	}
 	return options
+}
+
+// wish asks for the first strength of a list that the provider knows.
+func (d *discovered) wish(list ...string) []oauth2.AuthCodeOption {
+	for _, acr := range list {
+		if slices.Contains(d.acrValues, acr) {
+			return []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("acr_values", acr)}
+		}
+	}
+	return nil
 }
 
 // cookie binds a sign-in to its browser. Lax, since the provider sends the
@@ -223,20 +255,26 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	if state := query.Get("state"); len(state) >= 8 && len(r.CookiesNamed(cookiePrefix+state[:8])) > 0 {
 		http.SetCookie(w, cookie(cookiePrefix+state[:8], "", -1))
 	}
-	if err != nil {
-		h.Refused(w, r, err)
-		return
+	var who Identity
+	var token *oauth2.Token
+	if err == nil {
+		who, token, err = p.redeem(r.Context(), started, query.Get("code"))
 	}
-	who, token, err := p.redeem(r.Context(), started, query.Get("code"))
-	if err != nil {
+	switch {
+	case started.Whom != "" && h.Linked != nil:
+		h.Linked(w, r, started.Whom, who, err)
+	case err != nil:
 		h.Refused(w, r, err)
-		return
+	case started.Whom != "":
+		h.Refused(w, r, failure("link_unknown", "nobody takes links here"))
+	default:
+		h.SignedIn(w, r, who, token, started.Next)
 	}
-	h.SignedIn(w, r, who, token, started.Next)
 }
 
 // taken ends the pending sign-in that the browser comes back for, and judges
-// what the provider's answer says before its code is looked at.
+// what the provider's answer says before its code is looked at. With an error it
+// returns what was pending only if it is this browser's.
 func (h *Handler) taken(r *http.Request, p *provider, query url.Values) (pending, error) {
 	for _, name := range []string{"state", "code", "iss", "error"} {
 		if len(query[name]) > 1 {
@@ -257,17 +295,17 @@ func (h *Handler) taken(r *http.Request, p *provider, query url.Values) (pending
 	}
 	d, err := p.ready(r.Context())
 	if err != nil {
-		return pending{}, err
+		return started, err
 	}
 	// RFC 9207 section 2.4: an answer that names another provider is a mix-up.
 	if iss := query.Get("iss"); iss != "" && iss != p.Issuer || iss == "" && d.issParameter {
-		return pending{}, failure("provider_mixed_up", fmt.Sprintf("the answer is of %.100q", iss))
+		return started, failure("provider_mixed_up", fmt.Sprintf("the answer is of %.100q", iss))
 	}
 	if refused := query.Get("error"); refused != "" {
-		return pending{}, failure("provider_refused", fmt.Sprintf("%.60q", refused))
+		return started, failure("provider_refused", fmt.Sprintf("%.60q", refused))
 	}
 	if query.Get("code") == "" {
-		return pending{}, failure("code_missing", "the answer has neither a code nor an error")
+		return started, failure("code_missing", "the answer has neither a code nor an error")
 	}
 	return started, nil
 }

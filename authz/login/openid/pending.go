@@ -28,6 +28,8 @@ type pending struct {
 	Next     string `json:"next"`
 	StepUp   string `json:"step_up,omitempty"`
 	Begun    int64  `json:"begun"` // Unix seconds
+	// Whom is Link's: who it is that wants to be known by this provider.
+	Whom string `json:"whom,omitempty"`
 	// Browser is the SHA-256 of the cookie of the browser that began it.
 	Browser []byte `json:"browser"`
 }

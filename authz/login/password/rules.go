@@ -2,8 +2,8 @@
 //
 // It promises the rules of NIST SP 800-63B-4 section 3.1.1.2 and OWASP ASVS 5.0
 // V6.2, and no others: a password counts in code points after NFKC, has a least
-// length, is never cut off, and is neither a word of its context nor on a list
-// of compromised ones; which characters it has is nobody's business. Each
+// length, is never cut off, and is neither a word of its context, nor one of the
+// most frequent, nor on a list of compromised ones; which characters it has is nobody's business. Each
 // refusal says why. The list is a local one in the layout of Have I Been Pwned,
 // read where it lies with one search a password: nothing leaves the machine, and
 // memory does not grow with the list. A list that cannot be read is an error, and
@@ -68,7 +68,8 @@ type List interface {
 	Contains(ctx context.Context, password string) (bool, error)
 }
 
-// Rules of new passwords; the zero value has the least length and no list.
+// Rules of new passwords; the zero value has the least length, and no list but
+// that of the most frequent.
 type Rules struct {
 	MinLength int      // code points; less than LeastMinLength counts as that
 	Words     []string // names of the organisation, the product, the site
@@ -89,6 +90,8 @@ func (r Rules) Check(ctx context.Context, password, name string) error {
 		return fmt.Errorf("%w: it has %d characters, and may have %d", ErrLong, n, MaxLength)
 	case r.guessable(password, name):
 		return ErrContext
+	case isCommon(password):
+		return ErrCompromised
 	case r.List == nil:
 		return nil
 	}

@@ -104,43 +104,55 @@ func (t *Throttle) address(a Attempt) string {
 }
 
 // Success clears the counters of the person, and takes the attempt back from
-// their address: an attacker's own account must not wash it clean.
-func (taken *Taken) Success(ctx context.Context) error {
+// their address: an attacker's own account must not wash it clean. failed is how
+// many attempts had failed before it, by the counters that it clears.
+func (taken *Taken) Success(ctx context.Context) (failed int, err error) {
 	t, a := taken.t, taken.a
 	if a.Device != "" {
-		return t.do(ctx, "clear", t.device(a))
+		return t.clear(ctx, t.device(a))
 	}
-	return errors.Join(t.do(ctx, "clear", t.ofAccount(a)...), t.do(ctx, "refund", t.address(a)))
+	failed, err = t.clear(ctx, t.ofAccount(a)...)
+	return failed, errors.Join(err, t.refund(ctx, t.address(a)))
+}
+
+func (t *Throttle) clear(ctx context.Context, keys ...string) (failed int, err error) {
+	n, err := t.ask(ctx, "clear", keys, make([]int, len(keys)))
+	return max(0, int(n)-1), err // the attempt itself was counted, too
 }
 
 // Undecided takes the attempt back: it could not be judged.
 func (taken *Taken) Undecided(ctx context.Context) error {
 	t, a := taken.t, taken.a
 	if a.Device != "" {
-		return t.do(ctx, "refund", t.device(a))
+		return t.refund(ctx, t.device(a))
 	}
-	return errors.Join(t.do(ctx, "refund", t.ofAccount(a)...), t.do(ctx, "refund", t.address(a)))
+	return errors.Join(t.refund(ctx, t.ofAccount(a)...), t.refund(ctx, t.address(a)))
 }
 
 func (t *Throttle) device(a Attempt) string {
 	return "gatehouse:throttle:{" + t.tag("account", a.Account) + "}:d:" + t.tag("device", a.Device)
 }
 
-func (t *Throttle) do(ctx context.Context, what string, keys ...string) error {
-	_, err := t.run(ctx, what, keys, make([]int, len(keys)))
+func (t *Throttle) refund(ctx context.Context, keys ...string) error {
+	_, err := t.run(ctx, "refund", keys, make([]int, len(keys)))
 	return err
 }
 
 func (t *Throttle) run(ctx context.Context, what string, keys []string, free []int) (time.Duration, error) {
+	wait, err := t.ask(ctx, what, keys, free)
+	return time.Duration(wait) * time.Millisecond, err
+}
+
+func (t *Throttle) ask(ctx context.Context, what string, keys []string, free []int) (int64, error) {
 	args := []any{what, t.now().UnixMilli()}
 	for _, n := range free {
 		args = append(args, n, First.Milliseconds(), Longest.Milliseconds())
 	}
-	wait, err := t.script.Run(ctx, t.redis, keys, args...).Int64()
+	n, err := t.script.Run(ctx, t.redis, keys, args...).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return time.Duration(wait) * time.Millisecond, nil
+	return n, nil
 }
 
 func (t *Throttle) tag(kind, text string) string {

@@ -4,13 +4,17 @@
 -- take:   counts an attempt as failed beforehand, so that many at once cannot
 --         slip through; answers 0, or how long to wait in ms and counts nothing.
 -- refund: takes such an attempt back.
--- clear:  forgets the counters.
+-- clear:  forgets the counters, and answers the highest.
 local what, now = ARGV[1], tonumber(ARGV[2])
 local memory = 24 * 3600 * 1000
 
 if what == 'clear' then
-  for _, key in ipairs(KEYS) do redis.call('DEL', key) end
-  return 0
+  local most = 0
+  for _, key in ipairs(KEYS) do
+    most = math.max(most, tonumber(redis.call('HGET', key, 'n') or '0'))
+    redis.call('DEL', key)
+  end
+  return most
 end
 
 if what == 'refund' then

@@ -77,7 +77,7 @@ func TestAStrangerDoesNotLockAKnownDeviceOut(t *testing.T) {
 	if wait != 0 {
 		t.Fatalf("the known device has to wait %s", wait)
 	}
-	if err := taken.Success(t.Context()); err != nil {
+	if _, err := taken.Success(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, wait := take(t, th, throttle.Attempt{Account: "anna", Address: "198.51.100.1"}); wait == 0 {
@@ -119,7 +119,7 @@ func TestASuccessClearsThePersonButNotTheAddress(t *testing.T) {
 		if wait != 0 {
 			t.Fatal("successes count as failures")
 		}
-		if err := taken.Success(t.Context()); err != nil {
+		if _, err := taken.Success(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestASuccessClearsThePersonButNotTheAddress(t *testing.T) {
 		take(t, th, throttle.Attempt{Account: fmt.Sprint("victim", i), Address: "192.0.2.1"})
 	}
 	taken, _ := take(t, th, a)
-	if err := taken.Success(t.Context()); err != nil {
+	if _, err := taken.Success(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	take(t, th, throttle.Attempt{Account: "victim8", Address: "192.0.2.1"})

@@ -104,3 +104,47 @@ func TestEachKindOfURLGetsItsClient(t *testing.T) {
 		t.Errorf("a Sentinel's is %T", c)
 	}
 }
+
+// six cluster nodes and three Sentinels that speak nothing but TLS.
+func TestAClusterAndSentinelsAreReachedOverTLS(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*testing.T) (url string, files *redistest.Files){
+		"a Cluster": func(t *testing.T) (string, *redistest.Files) {
+			t.Helper()
+			c := redistest.StartClusterTLS(t)
+			return c.URL(), c.Files
+		},
+		"Sentinels": func(t *testing.T) (string, *redistest.Files) {
+			t.Helper()
+			s := redistest.StartSentinelsTLS(t)
+			return s.URL(), s.Files
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, files := start(t)
+			bare, _, _ := strings.Cut(url, "?")
+			for what, test := range map[string]struct {
+				url   string
+				works bool
+			}{
+				"with a certificate":       {url, true},
+				"without one":              {bare + "?ca_file=" + files.CA, false},
+				"the system's authorities": {bare + "?cert_file=" + files.Cert + "&key_file=" + files.Key, false},
+				"in clear":                 {strings.Replace(bare, "rediss-", "redis-", 1), false},
+			} {
+				client, err := Options{URL: secret.New([]byte(test.url))}.Open(patient)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// Keys of several slots: every node that is led to is reached by TLS, too.
+				for _, key := range []string{"a", "b", "c", "d"} {
+					if err := client.Set(t.Context(), key, what, 0).Err(); (err == nil) != test.works {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+				_ = client.Close() // nothing was to be reached by some
+			}
+		})
+	}
+}
