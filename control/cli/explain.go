@@ -184,6 +184,9 @@ func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 		value := fmt.Sprintf("%s: %d per %s by %s, %s, while Redis is away: %s%s", l.Name, l.Requests,
 			time.Duration(l.WindowMillis)*time.Millisecond, strings.Join(l.By, " and "),
 			cmp.Or(l.Algorithm, "sliding_window"), cmp.Or(l.OnRedisError, "deny"), reported(string(l.Mode)))
+		if l.Lease > 0 {
+			value += fmt.Sprintf(", a hot counter's next %d in each replica", l.Lease)
+		}
 		if l.Note != "" {
 			value += " (" + l.Note + ")"
 		}
