@@ -19,8 +19,9 @@ const hotWithin = 100 * time.Millisecond
 
 // Slices serve the fixed windows of a Limiter whose Request has a Lease from this
 // replica, while they are asked for often: of a hot counter so many hits are counted
-// in Redis ahead, and used here. Their owner asks them first, and Redis with what they
-// do not have. They are safe for concurrent use.
+// in Redis ahead, and used here. Their owner asks them first (Use), and Redis with what
+// they do not have, and tells them what was counted (Asked). They are safe for
+// concurrent use.
 //
 // They promise that no more than Requests hits of a window are admitted by all
 // replicas together, as a Limiter does. With N replicas, up to N times Lease hits may
@@ -68,74 +69,100 @@ type Served struct {
 	index int64 // of the window
 }
 
-// Use takes the request's hits from a slice. It is false where Redis is to be asked;
-// what is asked for again soon has a slice then.
-func (s *Slices) Use(ctx context.Context, r *Request) (Served, bool) {
-	if r.Lease < 1 || r.Peek || r.hits() > r.Lease || r.Spec.algorithm() != FixedWindow {
+// leasable says whether a slice may serve the request.
+func (r *Request) leasable() bool {
+	return r.Lease > 0 && !r.Peek && r.hits() <= r.Lease && r.Spec.algorithm() == FixedWindow
+}
+
+// Use takes the request's hits from a slice, if there is one. It is false where Redis
+// is to be asked. Until Asked is called, nothing else follows from it.
+func (s *Slices) Use(r *Request) (Served, bool) {
+	if !r.leasable() {
 		return Served{}, false
+	}
+	l, now := s.find(r), s.now()
+	if l == nil {
+		return Served{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone || l.left < r.hits() || !l.within(now) {
+		return Served{}, false
+	}
+	l.left -= r.hits()
+	return Served{r.result(true, l.left+l.others, l.ends.Sub(now), 0), l.index}, true
+}
+
+// within says whether its window lasts. The wall clock is looked at as well: the other
+// one stands still while the machine sleeps.
+func (l *slice) within(now time.Time) bool {
+	return now.Before(l.ends) && now.Round(0).Before(l.ends.Round(0))
+}
+
+// Asked notes that the request counts, whoever has answered it: a counter that is asked
+// for often gets a slice, before the last one is used up, so that nobody waits.
+func (s *Slices) Asked(ctx context.Context, r *Request) {
+	if !r.leasable() {
+		return
 	}
 	l, now := s.get(r), s.now()
 	if l == nil {
-		return Served{}, false
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	hot := now.Sub(l.last) < s.hot
 	l.last = now
-	within := now.Before(l.ends)
-	served := within && l.left >= r.hits() && !l.gone
-	if served {
-		l.left -= r.hits()
-	}
-	low := !within || l.left < (r.Lease+3)/4
+	low := l.left < (r.Lease+3)/4 || !l.within(now)
 	if hot && low && !l.taking && !l.gone && !now.Before(l.dry) {
-		// Before it is used up, so that nobody waits.
 		l.taking = true
 		go s.take(context.WithoutCancel(ctx), l, r.Lease)
 	}
-	if !served {
-		return Served{}, false
-	}
-	return Served{r.result(true, l.left+l.others, l.ends.Sub(now), 0), l.index}, true
 }
 
 // Return takes back what Use gave: the call was not admitted after all. Of a window
 // that has ended since, nothing is left to give.
 func (s *Slices) Return(r *Request, served Served) {
-	s.mu.RLock()
-	l := s.held[r.redisKey()]
-	s.mu.RUnlock()
+	l := s.find(r)
 	if l == nil {
 		return // it has ended, or gone back without this
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.gone && l.index == served.index && l.spec == r.Spec {
+	if !l.gone && l.index == served.index {
 		l.left += r.hits()
 	}
 }
 
-// get is nil where no more can be held. A limit that was edited has another counter,
-// or none of the slice's: the spec is part of what is compared.
-func (s *Slices) get(r *Request) *slice {
-	key := r.redisKey()
+// find is nil where there is none. A limit that was edited has another counter, or none
+// of the slice's: the spec is part of what is compared.
+func (s *Slices) find(r *Request) *slice {
 	s.mu.RLock()
-	l := s.held[key]
-	s.mu.RUnlock()
-	if l == nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if l = s.held[key]; l == nil {
-			if len(s.held) >= maxLeases || r.validate() != nil {
-				return nil
-			}
-			l = &slice{key: key, spec: r.Spec}
-			s.held[key] = l
-		}
-	}
-	if l.spec != r.Spec {
+	defer s.mu.RUnlock()
+	l := s.held[r.redisKey()]
+	if l == nil || l.spec != r.Spec {
 		return nil
 	}
+	return l
+}
+
+// get is find, and makes one; nil where no more can be held.
+func (s *Slices) get(r *Request) *slice {
+	if l := s.find(r); l != nil {
+		return l
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := r.redisKey()
+	l := s.held[key]
+	switch {
+	case l != nil && l.spec == r.Spec:
+		return l
+	case l != nil || len(s.held) >= maxLeases || r.validate() != nil:
+		return nil
+	}
+	l = &slice{key: key, spec: r.Spec}
+	s.held[key] = l
 	return l
 }
 
@@ -231,7 +258,7 @@ func (s *Slices) sweep(ctx context.Context, now time.Time, idle time.Duration) {
 	s.mu.Lock()
 	for key, l := range s.held {
 		l.mu.Lock()
-		within := now.Before(l.ends)
+		within := l.within(now)
 		quiet := now.Sub(l.last)
 		if quiet >= idle || !within && quiet >= s.hot {
 			if within && l.left > 0 {

@@ -30,7 +30,8 @@ func newReplica(client redis.UniversalClient, now func() time.Time) *replica {
 
 func (p *replica) admit(t *testing.T, r Request) Result {
 	t.Helper()
-	if served, ok := p.slices.Use(t.Context(), &r); ok {
+	defer p.slices.Asked(t.Context(), &r)
+	if served, ok := p.slices.Use(&r); ok {
 		return served.Result
 	}
 	p.asked.Add(1)
@@ -146,7 +147,7 @@ func TestSlicesAreOfTheirWindowAlone(t *testing.T) {
 	for range 3000 {
 		c.advance(time.Duration(random.IntN(int(300 * time.Millisecond))))
 		p, index := replicas[random.IntN(2)], c.now().UnixMicro()/r.Spec.Window.Microseconds()
-		if served, ok := p.slices.Use(t.Context(), &r); ok && random.IntN(3) == 0 {
+		if served, ok := p.slices.Use(&r); ok && random.IntN(3) == 0 {
 			c.advance(time.Duration(random.IntN(int(time.Second)))) // perhaps into the next window
 			p.slices.Return(&r, served)
 			continue
@@ -168,7 +169,7 @@ func TestASliceThatIsReturnedIsOfTheSameWindow(t *testing.T) {
 	p.admit(t, r)
 	p.admit(t, r)
 	p.settled(t)
-	served, ok := p.slices.Use(t.Context(), &r)
+	served, ok := p.slices.Use(&r)
 	if !ok {
 		t.Fatal("no slice")
 	}
@@ -225,7 +226,7 @@ func TestAnIdleSliceGoesBackAndAResetOneIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.slices.hear(t.Context())
-	if _, ok := p.slices.Use(t.Context(), &r); ok {
+	if _, ok := p.slices.Use(&r); ok {
 		t.Error("a slice of the budget before the reset is still used")
 	}
 }
@@ -241,9 +242,10 @@ func TestWithoutRedisSlicesLastAndNoMoreAreTaken(t *testing.T) {
 	server.Stop()
 	served := 0
 	for range 50 {
-		if _, ok := p.slices.Use(t.Context(), &r); ok {
+		if _, ok := p.slices.Use(&r); ok {
 			served++
 		}
+		p.slices.Asked(t.Context(), &r)
 		p.settled(t)
 	}
 	if served != 20 {

@@ -200,13 +200,23 @@ func table(all []*contender) error {
 	_, _ = fmt.Fprintln(w, "\trequests/s\tratio\tp99\tratio\tserver's CPU\t503")
 	base := all[0]
 	for _, c := range all {
-		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\t%.0f µs\t%d\n", c.name, median(c.rates), median(c.rates)/median(base.rates),
-			median(c.p99s).Round(10*time.Microsecond), float64(median(c.p99s))/float64(median(base.p99s)), pack.LowerQuartile(c.costs), c.late)
+		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%.2f\t%.0f µs\t%d\n", c.name, median(c.rates), paired(c.rates, base.rates),
+			median(c.p99s).Round(10*time.Microsecond), paired(c.p99s, base.p99s), pack.LowerQuartile(c.costs), c.late)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
+}
+
+// paired is the median of the ratios of each round: what else the machine does in a
+// round hits both.
+func paired[T float64 | time.Duration](values, to []T) float64 {
+	ratios := make([]float64, len(values))
+	for i := range values {
+		ratios[i] = float64(values[i]) / float64(to[i])
+	}
+	return median(ratios)
 }
 
 func median[T float64 | time.Duration](values []T) T {

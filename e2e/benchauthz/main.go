@@ -29,8 +29,8 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.IntVar(&s.rounds, "rounds", 6, "rounds in which each contender gets its turn")
-	flag.DurationVar(&s.turn, "turn", time.Second, "length of one turn")
+	flag.IntVar(&s.rounds, "rounds", 15, "rounds in which each contender gets its turn")
+	flag.DurationVar(&s.turn, "turn", 500*time.Millisecond, "length of one turn")
 	flag.IntVar(&s.callers, "callers", 64, "callers, each of whom waits for its answer")
 	flag.IntVar(&s.conns, "connections", 4, "HTTP/2 connections of the callers")
 	flag.IntVar(&s.users, "users", 200_000, "unique users")

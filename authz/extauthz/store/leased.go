@@ -26,13 +26,14 @@ func leased(requests []limit.Request) bool {
 
 // serve takes from slices what they have, and leaves in requests what Redis is to be
 // asked. Those of a user are taken before it is known whether the session is good: if
-// it is not, settle returns them, so that nobody uses up the limits of another.
-func (s *Store) serve(ctx context.Context, requests *[]limit.Request) served {
+// it is not, settle returns them, and the slices never hear of it, so that nobody uses
+// up the limits of another.
+func (s *Store) serve(requests *[]limit.Request) served {
 	all := *requests
 	v := served{requests: all, answers: make([]limit.Served, len(all)), here: make([]bool, len(all))}
 	var asked []limit.Request
 	for i := range all {
-		if v.answers[i], v.here[i] = s.slices.Use(ctx, &all[i]); !v.here[i] {
+		if v.answers[i], v.here[i] = s.slices.Use(&all[i]); !v.here[i] {
 			asked = append(asked, all[i])
 		}
 	}
@@ -42,7 +43,7 @@ func (s *Store) serve(ctx context.Context, requests *[]limit.Request) served {
 
 // settle puts the answers of slices among the others. What the call was not counted
 // for in the end goes back.
-func (s *Store) settle(a *Answer, q *Query, limits, users *served) {
+func (s *Store) settle(ctx context.Context, a *Answer, q *Query, limits, users *served) {
 	all, refused := limits.merge(a.Limits)
 	if q.Needed && errors.Is(a.Err, session.ErrUnavailable) {
 		s.giveBack(limits, nil)
@@ -61,6 +62,12 @@ func (s *Store) settle(a *Answer, q *Query, limits, users *served) {
 		s.giveBack(users, its)
 	}
 	a.Limits, a.UserLimits = all, its
+	for i := range all {
+		s.slices.Asked(ctx, &limits.requests[i])
+	}
+	for i := range its {
+		s.slices.Asked(ctx, &users.requests[i])
+	}
 }
 
 // merge has all answers in the order of the requests, and says whether one of Redis's

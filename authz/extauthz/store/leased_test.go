@@ -42,7 +42,8 @@ func (f *fixture) heat(t *testing.T, requests ...limit.Request) {
 	defer deadline.Stop()
 	for i := range requests {
 		for served := false; !served; {
-			_, served = f.slices.Use(t.Context(), &requests[i])
+			_, served = f.slices.Use(&requests[i])
+			f.slices.Asked(t.Context(), &requests[i])
 			select {
 			case <-deadline.C:
 				t.Fatal("there never was a slice")
@@ -118,6 +119,25 @@ func TestATokenThatOnlyNamesAUserTakesNothingOfTheirSlice(t *testing.T) {
 	}
 }
 
+func TestATokenThatOnlyNamesAUserMakesNoCounterHot(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	revoked := f.open(t, f.user)
+	if _, err := f.manager.Revoke(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	q := f.leasing(revoked, 1_000)
+	for range 200 {
+		f.Ask(t.Context(), q)
+	}
+	if _, ok := f.slices.Use(&q.UserLimits[0]); ok {
+		t.Error("there is a slice of the user's limit")
+	}
+	if used := f.used(t, q.UserLimits[0]); used != 0 {
+		t.Errorf("%d of the user's limit are counted", used)
+	}
+}
+
 func TestWhatOneLimitRefusesTheSlicesOfOthersGetBack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.Start(t).Client())
@@ -172,7 +192,7 @@ func TestWithoutASessionNothingIsCountedInSlices(t *testing.T) {
 			t.Fatalf("%+v", a)
 		}
 	}
-	if _, ok := f.slices.Use(t.Context(), &q.UserLimits[0]); !ok {
+	if _, ok := f.slices.Use(&q.UserLimits[0]); !ok {
 		t.Error("the slice is used up")
 	}
 }

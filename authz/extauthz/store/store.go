@@ -95,9 +95,9 @@ func (s *Store) Ask(ctx context.Context, q Query) Answer {
 	if !leased(q.Limits) && !leased(q.UserLimits) {
 		return s.ask(ctx, q)
 	}
-	limits, users := s.serve(ctx, &q.Limits), s.serve(ctx, &q.UserLimits)
+	limits, users := s.serve(&q.Limits), s.serve(&q.UserLimits)
 	a := s.ask(ctx, q)
-	s.settle(&a, &q, &limits, &users)
+	s.settle(ctx, &a, &q, &limits, &users)
 	return a
 }
 
