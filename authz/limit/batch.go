@@ -71,10 +71,15 @@ func newBatcher(client redis.UniversalClient, within time.Duration) *batcher {
 	return &batcher{client: client, within: within, breaker: newBreaker()}
 }
 
-// do runs the commands, within the time for it, and returns nil if Redis was asked; each command then has
+// do is doWithin, waiting for a place no longer than an answer may take.
+func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
+	return b.doWithin(ctx, b.within, cmds)
+}
+
+// doWithin runs the commands, waiting so long for a place, and returns nil if Redis was asked; each command then has
 // its own answer or error. The commands are not to be looked at after an error:
 // they may still be under way.
-func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
+func (b *batcher) doWithin(ctx context.Context, wait time.Duration, cmds []redis.Cmder) error {
 	c := b.calls.get(cmds)
 	b.mu.Lock()
 	if len(b.queue) >= maxQueued {
@@ -92,7 +97,7 @@ func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
 	c.waits = true
 	b.queue = append(b.queue, c)
 	b.mu.Unlock()
-	c.timer.Reset(b.within)
+	c.timer.Reset(wait)
 	select {
 	case <-c.done:
 		c.timer.Stop()

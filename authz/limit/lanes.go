@@ -36,29 +36,34 @@ func newLanes(client redis.UniversalClient, within time.Duration) *lanes {
 // do runs the commands as a batcher does, those of each node in that node's lane. An
 // error is of the call as a whole: some of it may have been counted.
 func (l *lanes) do(ctx context.Context, cmds ...redis.Cmder) error {
+	return l.doWithin(ctx, l.within, cmds)
+}
+
+// doWithin is do for who waits so long for a place.
+func (l *lanes) doWithin(ctx context.Context, wait time.Duration, cmds []redis.Cmder) error {
 	if l.cluster == nil {
-		return l.only.do(ctx, cmds...)
+		return l.only.doWithin(ctx, wait, cmds)
 	}
 	if len(cmds) == 1 {
 		node, err := l.node(ctx, keyOf(cmds[0]))
 		if err != nil {
 			return err
 		}
-		return l.at(ctx, node, cmds)
+		return l.at(ctx, node, wait, cmds)
 	}
 	nodes, groups, err := l.groups(ctx, cmds)
 	if err != nil {
 		return err
 	}
 	if len(nodes) == 1 {
-		return l.at(ctx, nodes[0], cmds)
+		return l.at(ctx, nodes[0], wait, cmds)
 	}
 	errs := make([]error, len(nodes))
 	var others sync.WaitGroup
 	for i := range nodes[1:] {
-		others.Go(func() { errs[i+1] = l.at(ctx, nodes[i+1], groups[i+1]) })
+		others.Go(func() { errs[i+1] = l.at(ctx, nodes[i+1], wait, groups[i+1]) })
 	}
-	errs[0] = l.at(ctx, nodes[0], groups[0])
+	errs[0] = l.at(ctx, nodes[0], wait, groups[0])
 	others.Wait()
 	for _, err := range errs {
 		if err != nil {
@@ -90,8 +95,8 @@ next:
 }
 
 // at asks a node, and for what it no longer has the one that has it now.
-func (l *lanes) at(ctx context.Context, node *redis.Client, cmds []redis.Cmder) error {
-	if err := l.lane(node).do(ctx, cmds...); err != nil {
+func (l *lanes) at(ctx context.Context, node *redis.Client, wait time.Duration, cmds []redis.Cmder) error {
+	if err := l.lane(node).doWithin(ctx, wait, cmds); err != nil {
 		if ctx.Err() == nil {
 			l.cluster.ReloadState(ctx) // another may have taken its place
 		}

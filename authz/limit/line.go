@@ -11,14 +11,14 @@ import (
 
 // Line runs scripts on Redis for callers who share round trips. Calls that come
 // while two batches are under way wait for the next, in a queue that is bounded;
-// each call ends within a fixed time; and while Redis does not answer, nobody waits
-// for it. In a Cluster each node has batches and a breaker of its own, so that one
+// each waits for its place for at most twice the time that an answer may take; and
+// while Redis does not answer, nobody waits for it. In a Cluster each node has batches and a breaker of its own, so that one
 // node that fails costs nothing but what it holds. It is safe for concurrent use.
 //
 // It repeats nothing that a node may have carried out.
 type Line struct{ lanes *lanes }
 
-// NewLine returns a Line on client, whose calls end within that time.
+// NewLine returns a Line on client, whose answers may take that time.
 func NewLine(client redis.UniversalClient, within time.Duration) *Line {
 	return &Line{newLanes(client, within)}
 }
@@ -76,7 +76,8 @@ func (c *Call) command(ctx context.Context, name, script string) *redis.Cmd {
 
 // ask does not look at cmd after an error of the batcher: it may be under way.
 func (l *Line) ask(ctx context.Context, cmd *redis.Cmd) (any, error) {
-	if err := l.lanes.do(ctx, cmd); err != nil {
+	// Whoever asks by a Line has a deadline of its own, and waits until then on a busy machine.
+	if err := l.lanes.doWithin(ctx, 2*l.lanes.within, []redis.Cmder{cmd}); err != nil {
 		return nil, err
 	}
 	return cmd.Result()

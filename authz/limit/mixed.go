@@ -8,6 +8,8 @@ import (
 // mixed counts each limit by its own algorithm: fixed windows as ever, all others by the
 // Limiter's script, which in a Cluster takes one key at a time. They are asked at once, and none waits for the others.
 func (w *Windows) mixed(ctx context.Context, requests []Request) ([]Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.within)
+	defer cancel()
 	var all sync.WaitGroup
 	results, errs := make([]Result, len(requests)), make([]error, 0, len(requests))
 	var mu sync.Mutex

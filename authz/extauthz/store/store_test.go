@@ -115,6 +115,7 @@ func TestOnOneRedisAndInACluster(t *testing.T) {
 				"nobody uses up the limits of another":       nobodyUsesUpTheLimitsOfAnother,
 				"the limits of a good session are counted":   theLimitsOfAGoodSessionAreCounted,
 				"a tenant's revocation counts for nobody":    aTenantsRevocationCountsForNobody,
+				"places are taken for a good session alone":  placesAreTakenForAGoodSessionAlone,
 				"a limit by both is counted with the user's": aLimitByBothIsCountedWithTheUsers,
 			} {
 				t.Run(name, func(t *testing.T) { test(t, newFixture(t, client)) })
@@ -183,6 +184,40 @@ func TestACachedSessionTakesOneForItsLimitsAndNoneWithout(t *testing.T) {
 			default:
 			}
 		}
+	}
+}
+
+func placesAreTakenForAGoodSessionAlone(t *testing.T, f *fixture) {
+	places := func(r limit.Request) limit.Request {
+		r.Key, r.Spec = "places-"+r.Key, limit.Spec{Name: "places", Requests: 2, Window: time.Hour, Algorithm: limit.Concurrency}
+		return r
+	}
+	ask := func(token string) Answer {
+		t.Helper()
+		return f.Ask(t.Context(), Query{
+			Token: token, Limits: []limit.Request{places(f.byIP(0))}, UserLimits: []limit.Request{places(byUser(f.user.ID, 0))},
+		})
+	}
+	closed := f.open(t, f.user)
+	if _, err := f.manager.Revoke(t.Context(), closed); err != nil {
+		t.Fatal(err)
+	}
+	// The address's place is taken whoever asks; whoever decides gives it back.
+	none := ask(closed)
+	if len(none.UserLimits) != 0 || len(none.Limits) != 1 || !none.Limits[0].Hold.Held() {
+		t.Fatalf("%+v", none)
+	}
+	held := []limit.Hold{none.Limits[0].Hold}
+	good := ask(f.token)
+	if good.Err != nil || len(good.UserLimits) != 1 || !good.UserLimits[0].Hold.Held() || good.UserLimits[0].Remaining != 1 || good.Limits[0].Remaining != 0 {
+		t.Fatalf("%+v", good)
+	}
+	held = append(held, good.Limits[0].Hold, good.UserLimits[0].Hold)
+	if err := f.limiter.Release(t.Context(), held...); err != nil {
+		t.Fatal(err)
+	}
+	if again := ask(f.token); again.UserLimits[0].Remaining != 1 || again.Limits[0].Remaining != 1 {
+		t.Errorf("after all have ended: %+v", again)
 	}
 }
 
