@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // codeFinder looks for code in what should be media: PHP runs it wherever an
@@ -14,6 +16,7 @@ type codeFinder struct {
 	// tags says that elements of HTML count too, as they do in pictures; lyrics
 	// and fonts have some.
 	tags bool
+	room [2 * codeLook]byte // of carry and what is joined to it
 }
 
 // codeLook is how much is seen of what follows a "<". Marks of two or three bytes
@@ -24,6 +27,9 @@ const (
 )
 
 func (c *codeFinder) write(b []byte) *Refusal {
+	if c.carry == nil {
+		c.carry = c.room[:0]
+	}
 	seam := append(c.carry, b[:min(len(b), codeLook)]...)
 	r := c.in(seam)
 	if r == nil && len(b) > codeLook {
@@ -39,13 +45,15 @@ func (c *codeFinder) write(b []byte) *Refusal {
 
 // end looks at what was too close to the end to be looked at before.
 func (c *codeFinder) end() *Refusal {
-	return c.in(append(c.carry, bytes.Repeat([]byte{' '}, codeLook)...))
+	return c.in(append(c.carry, codeSpaces...))
 }
+
+const codeSpaces = "                        " // codeLook of them
 
 // in looks at each "<" of b that has codeLook bytes behind it.
 func (c *codeFinder) in(b []byte) *Refusal {
 	for {
-		i := indexPair(b, '<', &codeNext)
+		i := codePair.Index(b)
 		if i < 0 || len(b)-i <= codeLook {
 			return nil
 		}
@@ -56,10 +64,8 @@ func (c *codeFinder) in(b []byte) *Refusal {
 	}
 }
 
-// codeNext has what codeMark begins to read at.
-var codeNext = [256]bool{
-	'?': true, '%': true, 's': true, 'S': true, 'h': true, 'H': true, 'b': true, 'B': true, 'i': true, 'I': true, 'o': true, 'O': true, 'e': true, 'E': true,
-}
+// codePair is what codeMark begins to read at.
+var codePair = blocks.NewPair('<', func(c byte) bool { return bytes.IndexByte([]byte("?%sShHbBiIoOeE"), c) >= 0 })
 
 // codeTags are elements that make a browser run or load something, or that make it
 // take a file for a page.
@@ -166,21 +172,21 @@ var foreignMarks = [...]struct{ mark, is string }{
 	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
 }
 
-var foreignSieve = func() *sieve {
+var foreignSieve = func() *blocks.Sieve {
 	texts := make([]string, len(foreignMarks))
 	for i, m := range foreignMarks {
 		texts[i] = m.mark
 	}
-	return newSieve(texts...)
+	return blocks.NewSieve(texts...)
 }()
 
 func foreignIn(b []byte) string {
-	for from := 0; ; from += foreignSieve.stride {
-		place, found := foreignSieve.next(b, from)
+	for from := 0; ; from += foreignSieve.Stride {
+		place, found := foreignSieve.Next(b, from)
 		if !found {
 			return foreignAt(b, place, len(b))
 		}
-		if is := foreignAt(b, place, place+foreignSieve.stride); is != "" {
+		if is := foreignAt(b, place, place+foreignSieve.Stride); is != "" {
 			return is
 		}
 		from = place

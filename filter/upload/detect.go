@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // headSize is what a type is decided on.
@@ -27,11 +29,11 @@ type magic struct {
 }
 
 func prefix(s string) func([]byte) bool {
-	return func(b []byte) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+	return func(b []byte) bool { return len(b) >= len(s) && blocks.String(b[:len(s)]) == s }
 }
 
 func at(b []byte, offset int, s string) bool {
-	return len(b) >= offset+len(s) && string(b[offset:offset+len(s)]) == s
+	return len(b) >= offset+len(s) && blocks.String(b[offset:offset+len(s)]) == s
 }
 
 func brand(names ...string) func([]byte) bool {
@@ -45,7 +47,7 @@ func brand(names ...string) func([]byte) bool {
 				continue
 			}
 			for _, name := range names {
-				if string(b[i:i+4]) == name {
+				if blocks.String(b[i:i+4]) == name {
 					return true
 				}
 			}
@@ -187,7 +189,7 @@ func detectText(head []byte) string {
 	}
 	lower := strings.ToLower(string(b))
 	switch {
-	case strings.Contains(lower, "<?php"):
+	case blocks.Contains(lower, "<?php"):
 		return "php"
 	case strings.HasPrefix(lower, "<?="):
 		return "php"
@@ -214,7 +216,7 @@ func detectText(head []byte) string {
 // are, without a copy of them in lower case; "" if one has to look.
 func proseKind(b []byte) string {
 	switch {
-	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || indexByte(b, '<') >= 0:
+	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || blocks.IndexByte(b, '<') >= 0:
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"
@@ -248,9 +250,9 @@ func isInterpreter(lower string) bool {
 
 func markup(lower string) string {
 	switch {
-	case containsTag(lower, "<html"), strings.Contains(lower, "<!doctype html"):
+	case containsTag(lower, "<html"), blocks.Contains(lower, "<!doctype html"):
 		return "html"
-	case containsTag(lower, "<svg"), strings.Contains(lower, "<!doctype svg"):
+	case containsTag(lower, "<svg"), blocks.Contains(lower, "<!doctype svg"):
 		return "svg"
 	default:
 		return "xml"
@@ -268,11 +270,15 @@ func startsLikeHTML(lower string) bool {
 
 func containsTag(s, tag string) bool {
 	for {
-		i := strings.Index(s, tag)
+		i := blocks.IndexByteString(s, tag[0])
 		if i < 0 {
 			return false
 		}
-		if s = s[i+len(tag):]; s == "" || strings.IndexByte(" \t\r\n>/:", s[0]) >= 0 {
+		if s = s[i:]; !strings.HasPrefix(s, tag) {
+			s = s[1:]
+			continue
+		}
+		if s = s[len(tag):]; s == "" || strings.IndexByte(" \t\r\n>/:", s[0]) >= 0 {
 			return true
 		}
 	}
@@ -288,7 +294,7 @@ func looksLikeText(b []byte) bool {
 	for ; len(rest) >= 8; rest = rest[8:] {
 		x := binary.LittleEndian.Uint64(rest)
 		seen |= x
-		if (x-' '*eachByte)&^x&highBits != 0 && hasOddControl(rest[:8]) {
+		if blocks.HasLess(x, ' ') && hasOddControl(rest[:8]) {
 			return false
 		}
 	}
@@ -298,7 +304,7 @@ func looksLikeText(b []byte) bool {
 	for _, c := range rest {
 		seen |= uint64(c)
 	}
-	return seen&highBits == 0 || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
+	return blocks.IsASCII(seen) || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
 }
 
 func hasOddControl(b []byte) bool {

@@ -2,6 +2,8 @@ package upload
 
 import (
 	"bytes"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // Bounds of a part's head. Browsers send two or three header lines.
@@ -50,8 +52,8 @@ const (
 // It refuses whatever common servers read in different ways, and keeps no more
 // than a part's head.
 type multipartReader struct {
-	delimiter []byte  // CRLF "--" boundary
-	dashed    *needle // "--" boundary
+	delimiter []byte         // CRLF "--" boundary
+	dashed    *blocks.Needle // "--" boundary
 	state     multipartState
 	carry     []byte
 	skip      int // bytes of data that are no content
@@ -63,7 +65,7 @@ type multipartReader struct {
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
-	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: newNeedle([]byte("--" + boundary)), sink: sink}
+	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: blocks.NewNeedle([]byte("--" + boundary)), sink: sink}
 }
 
 func malformed(reason string) *Refusal {
@@ -199,7 +201,7 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 // body passes on what cannot be a part of the delimiter. The boundary anywhere
 // but in a delimiter is refused: some servers split at a bare line feed.
 func (m *multipartReader) body(data []byte) ([]byte, bool, *Refusal) {
-	at := m.dashed.index(data)
+	at := m.dashed.Index(data)
 	if at < 0 {
 		keep := min(len(m.delimiter)-1, len(data))
 		return data[len(data)-keep:], false, m.pass(data[:len(data)-keep])

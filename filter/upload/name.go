@@ -97,8 +97,15 @@ func isDevice(base string) bool {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
 		return true
 	}
-	base = strings.NewReplacer("¹", "1", "²", "2", "³", "3").Replace(base)
-	return len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9'
+	if !strings.HasPrefix(base, "COM") && !strings.HasPrefix(base, "LPT") {
+		return false
+	}
+	switch port := base[len("COM"):]; port {
+	case "¹", "²", "³":
+		return true
+	default:
+		return len(port) == 1 && port[0] >= '0' && port[0] <= '9'
+	}
 }
 
 // extension is what follows the last dot, in lower case, or "".

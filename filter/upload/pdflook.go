@@ -1,6 +1,10 @@
 package upload
 
-import "bytes"
+import (
+	"bytes"
+
+	"gatehouse/filter/upload/internal/blocks"
+)
 
 // objectsLook tells by its beginning whether a decoded stream is one of objects
 // (ISO 32000-2, 7.5.7): pairs of numbers, then an object. The contents of a page
@@ -64,7 +68,7 @@ const (
 
 // filterNamed reads the names of filters, also the short ones (7.4, table 92).
 func filterNamed(name []byte) pdfFilter {
-	switch string(name) {
+	switch blocks.String(name) {
 	case "FlateDecode", "Fl":
 		return filterFlate
 	case "LZWDecode", "LZW":
