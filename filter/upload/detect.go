@@ -187,7 +187,7 @@ func detectText(head []byte) string {
 	if k := proseKind(b); k != "" {
 		return k
 	}
-	lower := strings.ToLower(string(b))
+	lower := lowered(b)
 	switch {
 	case blocks.Contains(lower, "<?php"):
 		return "php"
@@ -210,6 +210,18 @@ func detectText(head []byte) string {
 	default:
 		return "txt"
 	}
+}
+
+// lowered is the text in lower case.
+func lowered(b []byte) string {
+	ascii := uint64(0)
+	for _, c := range b {
+		ascii |= uint64(c)
+	}
+	if !blocks.IsASCII(ascii) {
+		return strings.ToLower(string(b))
+	}
+	return blocks.String(lowerASCII(bytes.Clone(b)))
 }
 
 // proseKind tells texts without markup that begin as nothing else does, which most

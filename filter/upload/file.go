@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/filter/upload/internal/blocks"
 	"gatehouse/filter/verdict"
 )
 
@@ -278,9 +279,9 @@ func latePDF(head []byte) bool {
 
 // runsInBrowsers tells pages from XML whose elements have names of HTML.
 func runsInBrowsers(head []byte) bool {
-	lower := strings.ToLower(string(head))
+	lower := lowered(head)
 	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
-		if strings.Contains(lower, tag) {
+		if blocks.Contains(lower, tag) {
 			return true
 		}
 	}
