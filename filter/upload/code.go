@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"gatehouse/filter/upload/internal/blocks"
 )
@@ -65,7 +66,7 @@ func (c *codeFinder) in(b []byte) *Refusal {
 }
 
 // codePair is what codeMark begins to read at.
-var codePair = blocks.NewPair('<', func(c byte) bool { return bytes.IndexByte([]byte("?%sShHbBiIoOeE"), c) >= 0 })
+var codePair = blocks.NewPair('<', func(c byte) bool { return strings.IndexByte("?%sShHbBiIoOeE", c) >= 0 })
 
 // codeTags are elements that make a browser run or load something, or that make it
 // take a file for a page.
@@ -78,11 +79,11 @@ func codeMark(b []byte, tags bool) string {
 		return "?php"
 	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "?="
-	case b[0] == '%' && bytes.IndexByte([]byte("@=! \r\n\t"), b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
+	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "%"
 	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
 		return "script"
-	case tags && bytes.IndexByte([]byte("hbisoe"), c) >= 0:
+	case tags && strings.IndexByte("hbisoe", c) >= 0:
 		for _, tag := range codeTags {
 			if hasFold(b, tag) && (isCodeSpace(b[len(tag)]) || b[len(tag)] == '>' || b[len(tag)] == '/') && isPrintable(b[len(tag):len(tag)+codeCertain]) {
 				return tag
@@ -113,7 +114,7 @@ func isStatement(b []byte) bool {
 		n++
 	}
 	rest := bytes.TrimLeft(b[n:], " ")
-	return n >= 3 && len(rest) > 0 && (bytes.IndexByte([]byte("(.=\""), rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
+	return n >= 3 && len(rest) > 0 && (strings.IndexByte("(.=\"", rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }

@@ -81,7 +81,7 @@ func (c *csv) char(ch byte) *Refusal {
 	}
 	if !c.inside {
 		c.inside = true
-		c.formula = bytes.IndexByte([]byte("=+-@"), ch) >= 0
+		c.formula = strings.IndexByte("=+-@", ch) >= 0
 	}
 	if c.formula && len(c.cell) < maxCell {
 		c.cell = append(c.cell, ch)

@@ -120,10 +120,10 @@ var magics = []magic{
 	{"chm", prefix("ITSF\x03\x00\x00\x00")},
 	{"ogg", prefix("OggS\x00")},
 	{"webm", func(b []byte) bool {
-		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("webm"))
+		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "webm")
 	}},
 	{"mkv", func(b []byte) bool {
-		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("matroska"))
+		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "matroska")
 	}},
 	{"aac", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
 	{"mp3", func(b []byte) bool {

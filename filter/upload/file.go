@@ -17,7 +17,7 @@ type file struct {
 	named    bool   // whether a name is to be expected
 	declared string // media type, "" if undeclared
 
-	head    []byte
+	head    []byte // of the beginning that is kept, until the type is decided
 	size    int64
 	decided bool
 	kind    *kind
@@ -29,6 +29,7 @@ type file struct {
 	budget  *budget
 	kept    beginning
 	at      int64 // where what was written last begins
+	ending  [fileTail]byte
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -68,19 +69,20 @@ func (f *file) write(b []byte) *Refusal {
 	if r := f.grow(int64(len(b))); r != nil {
 		return r
 	}
+	if f.tail.buf == nil {
+		f.tail.buf = f.ending[:0]
+	}
 	f.tail.write(b)
 	if f.decided {
 		f.scanned(b)
 		return f.rest(f.looked(b))
 	}
-	n := min(headSize-len(f.head), len(b))
-	if n == headSize { // all of it stands there
-		f.head = b[:n:n]
-	} else if f.head = append(f.head, b[:n]...); len(f.head) < headSize {
+	had := len(f.head)
+	if f.head = f.kept.head(); len(f.head) < headSize {
 		return nil
 	}
+	n := headSize - had
 	if r := f.decide(); r != nil {
-		f.head = bytes.Clone(f.head) // the chunk belongs to the caller
 		return r
 	}
 	f.scanned(b[n:])
@@ -259,14 +261,14 @@ func alsoOther(k *kind, head []byte) bool {
 	default:
 		return false
 	}
-	return k.id != "svg" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) ||
+	return k.id != "svg" && blocks.Contains(blocks.String(head[:min(len(head), 1024)]), "%PDF-") ||
 		k.id == "gif" && at(head, 6, "/*") || k.id == "jpeg" && at(head, 4, "/*") && !at(head, 6, "JFIF")
 }
 
 // beginsJSON tells the values that are no object and no array, and UTF-16.
 func beginsJSON(head []byte) bool {
 	b := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n\x1e")
-	return len(b) > 0 && bytes.IndexByte([]byte("{[\"-0123456789tfn\xff\xfe"), b[0]) >= 0
+	return len(b) > 0 && strings.IndexByte("{[\"-0123456789tfn\xff\xfe", b[0]) >= 0
 }
 
 // latePDF finds the header of a PDF behind other bytes, where readers accept it

@@ -161,12 +161,12 @@ func (m *multipartReader) delimited(data []byte) ([]byte, bool, *Refusal) {
 }
 
 func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
-	if bytes.HasPrefix(data, []byte("\r\n")) {
+	if at(data, 0, "\r\n") {
 		return nil, false, malformed("a part has no headers")
 	}
 	// What was searched before is not searched again: heads may come byte by byte.
 	from := max(0, m.searched-3)
-	end := bytes.Index(data[from:], []byte("\r\n\r\n"))
+	end := blocks.Index(data[from:], "\r\n\r\n")
 	if end < 0 {
 		m.searched = len(data)
 		if len(data) > maxPartHead {

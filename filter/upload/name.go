@@ -66,6 +66,8 @@ func isNameSpace(r rune) bool { return unicode.IsSpace(r) || r == 0x2800 }
 
 func runeMistake(r rune) string {
 	switch {
+	case r >= 0x20 && r < 0x7f:
+		return ""
 	case r < 0x20 || r >= 0x7f && r < 0xa0:
 		return "the name has a control character"
 	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:

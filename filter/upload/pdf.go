@@ -1,10 +1,6 @@
 package upload
 
-import (
-	"bytes"
-
-	"gatehouse/filter/upload/internal/blocks"
-)
+import "gatehouse/filter/upload/internal/blocks"
 
 // pdfSlack is what transports leave behind a PDF's end; readers look for the end
 // mark further up if they must.
@@ -218,7 +214,7 @@ func (p *pdf) findEnd(b []byte) {
 	seam := append(append(p.seam[:0], p.tail.buf...), b[:min(len(b), pdfTail)]...)
 	p.seam = seam
 	p.since += int64(len(b))
-	if bytes.Contains(seam, []byte(pdfEnd)) {
+	if blocks.Contains(blocks.String(seam), pdfEnd) {
 		p.ended, p.since = true, int64(len(b))
 	}
 	for rest := b; ; {
@@ -235,7 +231,7 @@ func (p *pdf) findEnd(b []byte) {
 
 // endless tells a file that ends before the mark, but behind what matters.
 func (p *pdf) endless() bool {
-	return !bytes.Contains(p.ending.buf, []byte("startxref")) && !bytes.Contains(p.ending.buf, []byte("trailer"))
+	return !blocks.Contains(blocks.String(p.ending.buf), "startxref") && !blocks.Contains(blocks.String(p.ending.buf), "trailer")
 }
 
 func (p *pdf) end(int64) *Refusal {

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"strings"
 
 	"gatehouse/filter/upload/internal/blocks"
 )
@@ -273,7 +274,7 @@ func (p *pdfNames) context(text []byte) []byte {
 // stream's table point there, then the script itself has its own name, JS.)
 func inAddress(context []byte) bool {
 	address := context[bytes.LastIndexByte(context, '(')+1:]
-	if len(address) == len(context) || !bytes.HasPrefix(address, []byte("http://")) && !bytes.HasPrefix(address, []byte("https://")) {
+	if len(address) == len(context) || !at(address, 0, "http://") && !at(address, 0, "https://") {
 		return false
 	}
 	return !bytes.ContainsFunc(address, func(r rune) bool {
@@ -339,7 +340,7 @@ func isPDFSpace(c byte) bool {
 var pdfRegular = func() (is [256]byte) {
 	for c := range is {
 		switch b := byte(c); { // #nosec G115 -- below 256
-		case isPDFSpace(b), bytes.IndexByte([]byte("()<>[]{}/%"), b) >= 0:
+		case isPDFSpace(b), strings.IndexByte("()<>[]{}/%", b) >= 0:
 		case b == '#':
 			is[c] = 2
 		default:

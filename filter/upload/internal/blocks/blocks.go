@@ -156,17 +156,18 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 func IndexByteString(s string, c byte) int { return IndexByte(bytesOf(s), c) }
 
 // Contains is strings.Contains of a text that is not empty.
-func Contains(s, text string) bool {
-	b := bytesOf(s)
-	for len(b) >= len(text) {
-		i := IndexByte(b[:len(b)-len(text)+1], text[0])
+func Contains(s, text string) bool { return Index(bytesOf(s), text) >= 0 }
+
+// Index is bytes.Index of a text that is not empty, whose first byte is rare.
+func Index(b []byte, text string) int {
+	for at := 0; len(b)-at >= len(text); at++ {
+		i := IndexByte(b[at:len(b)-len(text)+1], text[0])
 		if i < 0 {
-			return false
+			return -1
 		}
-		if String(b[i:i+len(text)]) == text {
-			return true
+		if at += i; String(b[at:at+len(text)]) == text {
+			return at
 		}
-		b = b[i+1:]
 	}
-	return false
+	return -1
 }
