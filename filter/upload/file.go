@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
 
@@ -98,7 +99,7 @@ func (f *file) grow(n int64) *Refusal {
 }
 
 // unseen tells whether of all that follows only the end is looked at.
-func (f *file) unseen() bool { return f.tap == nil && f.size >= mediaLook && f.headOnly() }
+func (f *file) unseen() bool { return f.tap == nil && f.size >= f.reach() }
 
 // pass is write for n bytes that nobody looks at.
 func (f *file) pass(n int64) *Refusal {
@@ -111,12 +112,33 @@ func (f *file) pass(n int64) *Refusal {
 // tags stand there; what follows is the recording, whatever its size.
 const mediaLook = 1 << 20
 
+// typeLook is how far one looks into media of which the policy wants the type alone:
+// a picture's size stands behind its comments and its colour profile.
+const typeLook = 256 << 10
+
+// reach is how far into the file one looks.
+func (f *file) reach() int64 {
+	switch {
+	case f.typeOnly():
+		return typeLook
+	case f.headOnly():
+		return mediaLook
+	}
+	return math.MaxInt64
+}
+
+// typeOnly tells whether of the file no more than its type is wanted. A drawing is
+// no medium, but a text.
+func (f *file) typeOnly() bool {
+	if !f.policy.mediaType || f.kind == nil || f.kind.id == "svg" {
+		return false
+	}
+	return f.kind.group == groupImage || f.kind.group == groupAudio || f.kind.group == groupVideo
+}
+
 // looked cuts off what nobody looks at of the last bytes written.
 func (f *file) looked(b []byte) []byte {
-	if !f.headOnly() {
-		return b
-	}
-	return b[:min(int64(len(b)), max(0, mediaLook-(f.size-int64(len(b)))))]
+	return b[:min(int64(len(b)), max(0, f.reach()-(f.size-int64(len(b)))))]
 }
 
 // headOnly tells whether a look at the beginning and the size are all that this
@@ -160,7 +182,7 @@ func (f *file) ended() *Refusal {
 	if f.partial {
 		return nil
 	}
-	if f.check != nil {
+	if f.check != nil && (f.size <= typeLook || !f.typeOnly() || f.headOnly()) {
 		if r := f.check.end(f.size); r != nil {
 			return r
 		}
