@@ -187,41 +187,57 @@ func detectText(head []byte) string {
 	if k := proseKind(b); k != "" {
 		return k
 	}
-	lower := lowered(b)
+	b = lowered(b)
 	switch {
-	case blocks.Contains(lower, "<?php"):
+	case containsFold(b, phpMark):
 		return "php"
-	case strings.HasPrefix(lower, "<?="):
+	case hasFold(b, "<?="):
 		return "php"
-	case strings.HasPrefix(lower, "<%"), isScriptlet(lower):
+	case hasFold(b, "<%"), isScriptlet(b):
 		return "script"
-	case isSYLK(lower):
+	case isSYLK(b):
 		return "sylk"
-	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
+	case hasFold(b, "#!/bin/"), hasFold(b, "#! /"), isInterpreter(b):
 		return "script"
-	case strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<!--"), strings.HasPrefix(lower, "<!doctype svg"), strings.HasPrefix(lower, "<svg"):
-		return markup(lower)
-	case startsLikeHTML(lower):
+	case hasFold(b, "<?xml"), hasFold(b, "<!--"), hasFold(b, "<!doctype svg"), hasFold(b, "<svg"):
+		return markup(b)
+	case startsLikeHTML(b):
 		return "html"
-	case strings.HasPrefix(lower, "<"):
+	case hasFold(b, "<"):
 		return "xml"
-	case strings.HasPrefix(lower, "{"), strings.HasPrefix(lower, "["):
+	case hasFold(b, "{"), hasFold(b, "["):
 		return "json"
 	default:
 		return "txt"
 	}
 }
 
-// lowered is the text in lower case.
-func lowered(b []byte) string {
-	ascii := uint64(0)
+// lowered is the text in lower case, where that is more than a matter of letters that
+// hasFold knows.
+func lowered(b []byte) []byte {
+	seen := uint64(0)
 	for _, c := range b {
-		ascii |= uint64(c)
+		seen |= uint64(c)
 	}
-	if !blocks.IsASCII(ascii) {
-		return strings.ToLower(string(b))
+	if blocks.IsASCII(seen) {
+		return b
 	}
-	return blocks.String(lowerASCII(bytes.Clone(b)))
+	return []byte(strings.ToLower(string(b)))
+}
+
+// containsFold wants what it looks for in lower case, with a first byte that is no
+// letter.
+func containsFold(b []byte, lower string) bool {
+	for {
+		i := blocks.IndexByte(b, lower[0])
+		if i < 0 {
+			return false
+		}
+		if b = b[i:]; hasFold(b, lower) {
+			return true
+		}
+		b = b[1:]
+	}
 }
 
 // proseKind tells texts without markup that begin as nothing else does, which most
@@ -237,9 +253,9 @@ func proseKind(b []byte) string {
 }
 
 // isScriptlet tells the XML that Windows runs.
-func isScriptlet(lower string) bool {
+func isScriptlet(b []byte) bool {
 	for _, root := range [...]string{"<job", "<package", "<scriptlet", "<component", "<registration"} {
-		if containsTag(lower, root) && containsTag(lower, "<script") {
+		if containsTag(b, root) && containsTag(b, "<script") {
 			return true
 		}
 	}
@@ -248,49 +264,60 @@ func isScriptlet(lower string) bool {
 
 // isSYLK tells sheets that may hold Excel 4 macros, and that Excel knows whatever
 // their name is; columns of a CSV may be ID and Price.
-func isSYLK(lower string) bool {
-	rest, found := strings.CutPrefix(lower, "id;p")
-	return found && (rest == "" || strings.HasPrefix(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || strings.HasPrefix(rest, ";n") || strings.HasPrefix(rest, ";e"))
+func isSYLK(b []byte) bool {
+	const mark = "id;p"
+	if !hasFold(b, mark) {
+		return false
+	}
+	rest := b[len(mark):]
+	return len(rest) == 0 || hasFold(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || hasFold(rest, ";n") || hasFold(rest, ";e")
 }
 
 // isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",
 // from a sentence about one.
-func isInterpreter(lower string) bool {
-	line, _, _ := strings.Cut(lower, "\n")
-	return strings.HasPrefix(line, "#!/") && len(strings.Fields(line)) <= 3
+func isInterpreter(b []byte) bool {
+	if !hasFold(b, "#!/") {
+		return false
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return len(bytes.Fields(line)) <= 3
 }
 
-func markup(lower string) string {
+func markup(b []byte) string {
 	switch {
-	case containsTag(lower, "<html"), blocks.Contains(lower, "<!doctype html"):
+	case containsTag(b, "<html"), containsFold(b, "<!doctype html"):
 		return "html"
-	case containsTag(lower, "<svg"), blocks.Contains(lower, "<!doctype svg"):
+	case containsTag(b, "<svg"), containsFold(b, "<!doctype svg"):
 		return "svg"
 	default:
 		return "xml"
 	}
 }
 
-func startsLikeHTML(lower string) bool {
+func startsLikeHTML(b []byte) bool {
+	if len(b) == 0 || b[0] != '<' {
+		return false
+	}
 	for _, tag := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<img", "<a", "<div", "<p", "<table", "<title", "<style", "<meta", "<form", "<h1", "<br"} {
-		if strings.HasPrefix(lower, tag) && (len(lower) == len(tag) || strings.IndexByte(" \t\r\n>/", lower[len(tag)]) >= 0) {
+		if hasFold(b, tag) && (len(b) == len(tag) || strings.IndexByte(" \t\r\n>/", b[len(tag)]) >= 0) {
 			return true
 		}
 	}
 	return false
 }
 
-func containsTag(s, tag string) bool {
+// containsTag wants a tag in lower case, and behind it what ends a name.
+func containsTag(b []byte, tag string) bool {
 	for {
-		i := blocks.IndexByteString(s, tag[0])
+		i := blocks.IndexByte(b, tag[0])
 		if i < 0 {
 			return false
 		}
-		if s = s[i:]; !strings.HasPrefix(s, tag) {
-			s = s[1:]
+		if b = b[i:]; !hasFold(b, tag) {
+			b = b[1:]
 			continue
 		}
-		if s = s[len(tag):]; s == "" || strings.IndexByte(" \t\r\n>/:", s[0]) >= 0 {
+		if b = b[len(tag):]; len(b) == 0 || strings.IndexByte(" \t\r\n>/:", b[0]) >= 0 {
 			return true
 		}
 	}

@@ -305,7 +305,7 @@ func latePDF(head []byte) bool {
 func runsInBrowsers(head []byte) bool {
 	lower := lowered(head)
 	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
-		if blocks.Contains(lower, tag) {
+		if containsFold(lower, tag) {
 			return true
 		}
 	}

@@ -152,9 +152,6 @@ func hasOneOf(p *[quarter]byte, c0, c1, c2, c3 byte) bool {
 // bytesOf must not be written to.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// IndexByteString is strings.IndexByte.
-func IndexByteString(s string, c byte) int { return IndexByte(bytesOf(s), c) }
-
 // Contains is strings.Contains of a text that is not empty.
 func Contains(s, text string) bool { return Index(bytesOf(s), text) >= 0 }
 

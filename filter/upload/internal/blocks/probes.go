@@ -14,6 +14,7 @@ const grams = 4
 // length, so that nothing costs more than a constant for each byte.
 type Needle struct {
 	text  []byte
+	short *Text                // for one of fewer bytes
 	known [1 << 12 / 64]uint64 // by hash, the runs of four bytes in the text
 }
 
@@ -22,6 +23,10 @@ const shortNeedle = 20
 // NewNeedle makes the search for a text.
 func NewNeedle(text []byte) *Needle {
 	n := &Needle{text: text}
+	if len(text) >= 3 && len(text) < shortNeedle {
+		n.short = NewText(string(text))
+		return n
+	}
 	for i := 0; i+grams <= len(text); i++ {
 		h := gramHash(binary.LittleEndian.Uint32(text[i:]))
 		n.known[h/64] |= 1 << (h % 64)
@@ -33,6 +38,9 @@ func gramHash(v uint32) uint32 { return v * 0x9e3779b1 >> 20 }
 
 // Index is bytes.Index.
 func (n *Needle) Index(b []byte) int {
+	if n.short != nil {
+		return n.short.Index(b)
+	}
 	if len(n.text) < shortNeedle {
 		return bytes.Index(b, n.text)
 	}
@@ -43,7 +51,7 @@ func (n *Needle) Index(b []byte) int {
 			continue
 		}
 		from := at - stride + 1
-		if i := bytes.Index(b[from:min(len(b), at+len(n.text))], n.text); i >= 0 {
+		if i := Index(b[from:min(len(b), at+len(n.text))], String(n.text)); i >= 0 {
 			return from + i
 		}
 	}
