@@ -215,11 +215,7 @@ func detectText(head []byte) string {
 // lowered is the text in lower case, where that is more than a matter of letters that
 // hasFold knows.
 func lowered(b []byte) []byte {
-	seen := uint64(0)
-	for _, c := range b {
-		seen |= uint64(c)
-	}
-	if blocks.IsASCII(seen) {
+	if _, ascii := blocks.Look(b); ascii {
 		return b
 	}
 	return []byte(strings.ToLower(string(b)))
@@ -254,8 +250,11 @@ func proseKind(b []byte) string {
 
 // isScriptlet tells the XML that Windows runs.
 func isScriptlet(b []byte) bool {
+	if !containsTag(b, "<script") {
+		return false
+	}
 	for _, root := range [...]string{"<job", "<package", "<scriptlet", "<component", "<registration"} {
-		if containsTag(b, root) && containsTag(b, "<script") {
+		if containsTag(b, root) {
 			return true
 		}
 	}
@@ -329,30 +328,8 @@ func looksLikeText(b []byte) bool {
 	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
-	rest, seen := b, uint64(0)
-	for ; len(rest) >= 8; rest = rest[8:] {
-		x := binary.LittleEndian.Uint64(rest)
-		seen |= x
-		if blocks.HasLess(x, ' ') && hasOddControl(rest[:8]) {
-			return false
-		}
-	}
-	if hasOddControl(rest) {
-		return false
-	}
-	for _, c := range rest {
-		seen |= uint64(c)
-	}
-	return blocks.IsASCII(seen) || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
-}
-
-func hasOddControl(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
-			return true
-		}
-	}
-	return false
+	odd, ascii := blocks.Look(b)
+	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b))
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.

@@ -35,13 +35,6 @@ const (
 // zero may be marked as well, so what is found is looked at.
 func hasZero(x uint64) uint64 { return (x - eachByte) &^ x & highBits }
 
-// IsASCII tells whether eight bytes have no high bit.
-func IsASCII(x uint64) bool { return x&highBits == 0 }
-
-// HasLess tells whether one of eight bytes may be below a limit of at most 128: it
-// errs only where one above 127 is among them.
-func HasLess(x uint64, limit byte) bool { return (x-uint64(limit)*eachByte)&^x&highBits != 0 }
-
 func bit(b bool) uint8 {
 	if b {
 		return 1

@@ -101,15 +101,24 @@ func TestOneByteIsFoundAtEveryPlaceOfEveryLength(t *testing.T) {
 	}
 }
 
-func TestWordsTellOfTheirBytes(t *testing.T) {
+func TestALookTellsWhatEachByteTells(t *testing.T) {
 	t.Parallel()
-	for c := range 256 {
-		x := uint64(c)<<24 | 0x4040404000404040
-		if IsASCII(x) != (c < 0x80) {
-			t.Errorf("%#x", c)
+	r := rand.New(rand.NewPCG(17, 18))
+	for range 20_000 {
+		b := bytes.Repeat([]byte("o\n"), r.IntN(100))
+		for range r.IntN(3) {
+			if len(b) > 0 {
+				b[r.IntN(len(b))] = byte(r.Uint32() >> (r.Uint32() % 4)) // #nosec G115 -- any byte
+			}
 		}
-		if c < 0x80 && HasLess(x, ' ') != (c < ' ') {
-			t.Errorf("%#x below a space: %v", c, c < ' ')
+		odd, high := false, false
+		for _, c := range b {
+			odd, high = odd || isOdd(c), high || c >= 0x80
+		}
+		for _, vectors := range []bool{true, false} {
+			if gotOdd, ascii := look(b, vectors); gotOdd != odd || !odd && ascii == high {
+				t.Fatalf("%q: odd %v, ASCII %v", b, gotOdd, ascii)
+			}
 		}
 	}
 }
