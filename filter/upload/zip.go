@@ -2,7 +2,6 @@ package upload
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"strconv"
 	"strings"
 
@@ -263,7 +262,7 @@ func (z *zip) begin() *Refusal {
 
 // unpacked takes content.
 func (z *zip) unpacked(b []byte) *Refusal {
-	z.index.sum = crc32.Update(z.index.sum, crc32.IEEETable, b)
+	z.index.sum = blocks.CRC32(z.index.sum, b)
 	z.index.size += int64(len(b))
 	if z.entry.flags&zipDescribed == 0 && z.entry.method == 8 && z.index.size > z.entry.size {
 		return z.disagree("a member that is larger than it says, " + quote(z.entry.name))
