@@ -44,7 +44,7 @@ func bit(b bool) uint8 {
 
 // String is the text in b, without a copy: it is good as long as b is not written
 // to, and must not be kept. TinyGo copies string(b) even to compare it.
-func String(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func String(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } // #nosec G103 -- as said
 
 // hasByte tells whether c stands in a block.
 func hasByte(p *[size]byte, c byte) bool {
@@ -143,7 +143,7 @@ func hasOneOf(p *[quarter]byte, c0, c1, c2, c3 byte) bool {
 }
 
 // bytesOf must not be written to.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) } // #nosec G103 -- read only
 
 // Contains is strings.Contains of a text that is not empty.
 func Contains(s, text string) bool { return Index(bytesOf(s), text) >= 0 }

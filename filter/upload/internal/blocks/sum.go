@@ -41,7 +41,7 @@ func sumByTables(sum uint32, b []byte) uint32 {
 		b = b[16:]
 	}
 	for _, c := range b {
-		sum = t[0][byte(sum)^c] ^ sum>>8
+		sum = t[0][byte(sum&0xff)^c] ^ sum>>8
 	}
 	return ^sum
 }
