@@ -51,7 +51,7 @@ func (n *Needle) Index(b []byte) int {
 			continue
 		}
 		from := at - stride + 1
-		if i := Index(b[from:min(len(b), at+len(n.text))], String(n.text)); i >= 0 {
+		if i := bytes.Index(b[from:min(len(b), at+len(n.text))], n.text); i >= 0 {
 			return from + i
 		}
 	}
