@@ -14,7 +14,10 @@ func proxyABIVersion() {}
 func proxyOnMemoryAllocate(size uint32) *byte { return allocate(size) }
 
 //go:wasmexport proxy_on_vm_start
-func proxyOnVMStart(uint32, uint32) uint32 { return 1 }
+func proxyOnVMStart(uint32, uint32) uint32 {
+	makeRoom()
+	return 1
+}
 
 //go:wasmexport proxy_on_context_create
 func proxyOnContextCreate(id, parent uint32) { vm.create(id, parent) }

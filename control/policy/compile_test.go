@@ -47,6 +47,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			Fields:     []filterpolicy.UploadField{{Name: "avatar", Allow: []string{"image"}, MaxFileSize: 500_000}},
 			JSONFields: []filterpolicy.JSONField{{Path: "$.document.content", Allow: []string{"pdf"}, MaxFileSize: 500_000, Encoding: "base64url"}},
 			Names:      "rewrite",
+			Media:      "type",
 		},
 	}
 	wantAuthz := authzpolicy.Policy{

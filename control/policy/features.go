@@ -76,6 +76,7 @@ func (k *compiler) uploads(raw value[rawUploads], t trace) *filterpolicy.Uploads
 		Fields:          k.uploadFields(raw.v.fields, t),
 		JSONFields:      k.jsonFields(raw.v.jsonFields, t),
 		Names:           put(t, "uploads.names", raw.v.names),
+		Media:           put(t, "uploads.media", raw.v.media),
 	}
 	if pdf := raw.v.pdf; pdf.set {
 		u.PDF = &filterpolicy.UploadPDF{URI: put(t, "uploads.pdf.uri", pdf.v.uri), GoToRemote: put(t, "uploads.pdf.goto_remote", pdf.v.gotoRemote)}

@@ -108,6 +108,7 @@ type rawUploads struct {
 	fields              value[[]value[rawUploadField]]
 	jsonFields          value[[]value[rawJSONField]]
 	names               value[string]
+	media               value[string]
 }
 
 type rawJSONField struct {

@@ -213,6 +213,7 @@ func uploadsKind() kind[rawUploads] {
 		key("fields", "what some fields of a form may hold instead", list(uploadFieldKind()), func(u *rawUploads) *value[[]value[rawUploadField]] { return &u.fields }),
 		key("json_fields", "places in JSON bodies that hold files in base64", list(jsonFieldKind()), func(u *rawUploads) *value[[]value[rawJSONField]] { return &u.jsonFields }),
 		key("names", "file names that could do harm", word("refuse", "rewrite"), func(u *rawUploads) *value[string] { return &u.names }),
+		key("media", "type: of images, sounds and films look at the type alone", word("content", "type"), func(u *rawUploads) *value[string] { return &u.media }),
 	)
 }
 

@@ -40,11 +40,15 @@ func workloads(t pack.TB) []*workload {
 	const mb = 1_000_000
 	const decision, whole, small = 0.90, 0.70, 0.85
 	return []*workload{
-		{name: "JPEG, 10 MB", target: decision, body: jpegOf(10 * mb)},
-		{name: "JPEG, 100 MB", target: decision, body: jpegOf(100 * mb)},
-		{name: "PNG in a form, 10 MB", target: decision, body: pngOf(10 * mb).inForm("a.png")},
-		{name: "PNG in a form, 100 MB", target: decision, body: pngOf(100 * mb).inForm("a.png")},
-		{name: "JPEG in a form, 10 MB", target: decision, body: jpegOf(10 * mb).inForm("a.jpg")},
+		{name: "JPEG, type only, 10 MB", typed: true, target: decision, body: jpegOf(10 * mb)},
+		{name: "JPEG, type only, 100 MB", typed: true, target: decision, body: jpegOf(100 * mb)},
+		{name: "PNG in a form, type only, 10 MB", typed: true, target: decision, body: pngOf(10 * mb).inForm("a.png")},
+		{name: "PNG in a form, type only, 100 MB", typed: true, target: decision, body: pngOf(100 * mb).inForm("a.png")},
+		{name: "JPEG, 10 MB", target: whole, body: jpegOf(10 * mb)},
+		{name: "JPEG, 100 MB", target: whole, body: jpegOf(100 * mb)},
+		{name: "PNG in a form, 10 MB", target: whole, body: pngOf(10 * mb).inForm("a.png")},
+		{name: "PNG in a form, 100 MB", target: whole, body: pngOf(100 * mb).inForm("a.png")},
+		{name: "JPEG in a form, 10 MB", target: whole, body: jpegOf(10 * mb).inForm("a.jpg")},
 		{name: "MP4, 10 MB", target: decision, body: mp4Of(10 * mb)},
 		{name: "MP4 in a form, 100 MB", target: decision, body: mp4Of(100 * mb).inForm("a.mp4")},
 		{name: "PDF of pictures, 10 MB", target: whole, body: pdfOf(10*mb, false)},

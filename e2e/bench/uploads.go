@@ -17,6 +17,7 @@ import (
 type workload struct {
 	name   string
 	target float64 // the ratio that is promised; 0: none is
+	typed  bool    // the policy says media: type
 	body   body
 
 	plain, filtered []float64 // bytes/s, a figure for each round
@@ -31,16 +32,21 @@ func benchUploads(t pack.TB, rounds int, turn time.Duration, connections int, on
 	sink := startDrain(t)
 	_, port, _ := strings.Cut(sink, ":")
 	plain := start(t, setup{Name: "plain Envoy", UpstreamPort: port}, "")
-	filtered := start(t, setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: uploadsConfig(t), UpstreamPort: port}, "")
+	filtered := start(t, setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaContent), UpstreamPort: port}, "")
+	typed := start(t, setup{Name: "Gatehouse's filter, media: type", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaType), UpstreamPort: port}, "")
 	loads := workloads(t)
 	loads = slices.DeleteFunc(loads, func(w *workload) bool { return only != "" && !strings.Contains(w.name, only) })
 	for _, w := range loads {
-		for _, c := range []*contender{plain, filtered} {
+		tested := filtered
+		if w.typed {
+			tested = typed
+		}
+		for _, c := range []*contender{plain, tested} {
 			c.uploads(t, w.body, warmUpTime, connections)
 		}
 		for range rounds {
 			before := plain.uploads(t, w.body, turn, connections)
-			after := filtered.uploads(t, w.body, turn, connections)
+			after := tested.uploads(t, w.body, turn, connections)
 			w.plain, w.filtered = append(w.plain, before.perSecond), append(w.filtered, after.perSecond)
 			w.cpu = append(w.cpu, after.perCPU/before.perCPU)
 		}
@@ -69,13 +75,13 @@ func reportUploads(t pack.TB, loads []*workload) {
 	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time. One Envoy worker each.")
 }
 
-func uploadsConfig(t pack.TB) string {
+func uploadsConfig(t pack.TB, media string) string {
 	c := filterpolicy.Config{
 		Version: "bench", DefaultPolicy: "base", IgnoreMetadata: true, Verdicts: filterpolicy.VerdictsDecisions, HoldRequestHeaders: true,
 		Policies: map[string]filterpolicy.Policy{"base": {Uploads: &filterpolicy.Uploads{}}},
 	}
 	u := c.Policies["base"].Uploads
-	u.Allow, u.MaxFileSize, u.MaxRequestSize = upload.KnownGroups(), 1<<30, 1<<30
+	u.Allow, u.MaxFileSize, u.MaxRequestSize, u.Media = upload.KnownGroups(), 1<<30, 1<<30, media
 	return fmt.Sprintf("%q", marshal(t, c))
 }
 

@@ -180,6 +180,9 @@ type Uploads struct {
 	// Names is refuse (also when empty) or rewrite: what becomes of file names
 	// that could do harm.
 	Names string `json:"names,omitempty"`
+	// Media is content (also when empty) or type: what of images, sounds and films
+	// is looked at.
+	Media string `json:"media,omitempty"`
 }
 
 // JSONField is a place in JSON bodies that holds a file in base64, plain or as a
@@ -252,7 +255,7 @@ func (u *Uploads) Config() upload.Config {
 	c := upload.Config{
 		Allow: u.Allow, MaxFileSize: u.MaxFileSize, MaxRequestSize: u.MaxRequestSize, MaxFiles: u.MaxFiles,
 		MaxUnpacked: u.MaxUnpackedSize, MaxPixels: u.MaxPixels, OnUncertain: u.OnUncertain,
-		Names: u.Names,
+		Names: u.Names, Media: u.Media,
 	}
 	if u.PDF != nil {
 		c.PDF = upload.PDF(*u.PDF)

@@ -269,7 +269,7 @@ func (r *reader) uploads(where string, v gjson.Result) *Uploads {
 		"fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.Fields = append(u.Fields, r.uploadField(at, e)) })
 		},
-		"names": r.str(&u.Names),
+		"names": r.str(&u.Names), "media": r.str(&u.Media),
 		"json_fields": func(at string, e gjson.Result) {
 			r.array(at, e, func(at string, e gjson.Result) { u.JSONFields = append(u.JSONFields, r.jsonField(at, e)) })
 		},

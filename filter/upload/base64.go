@@ -1,6 +1,10 @@
 package upload
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
+)
 
 // fileValue is a string of JSON that holds a file, in base64 or as a data: URL
 // of base64. It takes only what all decoders read alike: no letters of another
@@ -44,7 +48,7 @@ func (v *fileValue) write(b []byte) *Refusal {
 // begin tells a data: URL from base64, which has no colon.
 func (v *fileValue) begin() *Refusal {
 	n := min(len(v.head), len(dataScheme))
-	if string(v.head[:n]) != dataScheme[:n] {
+	if blocks.String(v.head[:n]) != dataScheme[:n] {
 		return v.plain()
 	}
 	if v.head[len(v.head)-1] == ',' {
@@ -209,7 +213,7 @@ func sextet(c byte, urlSafe bool) byte {
 // end judges the last group and then the file.
 func (v *fileValue) end() *Refusal {
 	if !v.coded && len(v.head) > 0 {
-		if strings.Contains(string(v.head), ":") {
+		if strings.Contains(blocks.String(v.head), ":") {
 			return notBase64("a data: URL without content")
 		}
 		if r := v.plain(); r != nil { // "data" is base64 too

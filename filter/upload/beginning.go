@@ -35,6 +35,15 @@ func (s *beginning) write(b []byte) {
 	s.n += copy(s.buf[s.n:], b)
 }
 
+// head is as much of it as a type is decided on.
+func (s *beginning) head() []byte {
+	n := min(s.n, headSize)
+	if n == 0 {
+		return nil
+	}
+	return s.buf[:n:n]
+}
+
 // release gives the memory back: the file was let through.
 func (s *beginning) release() {
 	if s.buf != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"gatehouse/filter/upload/internal/blocks"
 	"gatehouse/filter/verdict"
 )
 
@@ -49,6 +50,7 @@ func (t *tail) write(b []byte) {
 // text and wherever chunks are cut.
 type finder struct {
 	needles []string
+	mark    *blocks.Pair // how the one needle begins, if it is looked for by that
 	keep    int
 	carry   []byte
 }
@@ -61,10 +63,20 @@ func newFinder(needles ...string) finder {
 	return finder{needles: needles, keep: longest}
 }
 
+// phpMark is what code of PHP begins with, and phpPair how that begins.
+const phpMark = "<?php"
+
+var phpPair = blocks.NewPair(phpMark[0], func(c byte) bool { return c == phpMark[1] })
+
+// newPHPFinder looks for code of PHP.
+func newPHPFinder() finder {
+	return finder{needles: []string{phpMark}, keep: len(phpMark), mark: phpPair}
+}
+
 // find returns the first needle that accept agrees to, or "". accept sees what
 // follows the needle; it may be nil.
 func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) string {
-	if accept == nil && len(f.needles) == 1 && len(b) > 0 && !isASCIILetter(f.needles[0][0]) {
+	if f.mark != nil && accept == nil && len(b) > 0 {
 		return f.findMarked(b)
 	}
 	for len(b) > 0 {
@@ -88,12 +100,12 @@ func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) s
 	return ""
 }
 
-// findMarked is find for one needle whose first byte is no letter: only where that
-// stands one has to look, and the text is not copied.
+// findMarked is find for one needle whose first two bytes are no letters: only where
+// those stand one has to look, and the text is not copied.
 func (f *finder) findMarked(b []byte) string {
 	needle := f.needles[0]
 	f.carry = append(f.carry, b[:min(len(b), len(needle)-1)]...)
-	if hasMarked(f.carry, needle) || hasMarked(b, needle) {
+	if f.hasMarked(f.carry, needle) || f.hasMarked(b, needle) {
 		return needle
 	}
 	if keep := len(needle) - 1; len(b) >= keep {
@@ -104,9 +116,9 @@ func (f *finder) findMarked(b []byte) string {
 	return ""
 }
 
-func hasMarked(b []byte, needle string) bool {
+func (f *finder) hasMarked(b []byte, needle string) bool {
 	for {
-		i := indexByte(b, needle[0])
+		i := f.mark.Index(b)
 		if i < 0 || len(b)-i < len(needle) {
 			return false
 		}
@@ -193,7 +205,7 @@ func (r *riff) end(size int64) *Refusal {
 // text refuses the bytes that its kind cannot have, and code for a server.
 type text struct{ php finder }
 
-func newText(env) checker { return &text{newFinder("<?php")} }
+func newText(env) checker { return &text{newPHPFinder()} }
 
 func (t *text) write(b []byte) *Refusal {
 	if t.php.find(b, nil) != "" {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // codeFinder looks for code in what should be media: PHP runs it wherever an
@@ -14,6 +17,7 @@ type codeFinder struct {
 	// tags says that elements of HTML count too, as they do in pictures; lyrics
 	// and fonts have some.
 	tags bool
+	room [2 * codeLook]byte // of carry and what is joined to it
 }
 
 // codeLook is how much is seen of what follows a "<". Marks of two or three bytes
@@ -24,6 +28,9 @@ const (
 )
 
 func (c *codeFinder) write(b []byte) *Refusal {
+	if c.carry == nil {
+		c.carry = c.room[:0]
+	}
 	seam := append(c.carry, b[:min(len(b), codeLook)]...)
 	r := c.in(seam)
 	if r == nil && len(b) > codeLook {
@@ -39,13 +46,15 @@ func (c *codeFinder) write(b []byte) *Refusal {
 
 // end looks at what was too close to the end to be looked at before.
 func (c *codeFinder) end() *Refusal {
-	return c.in(append(c.carry, bytes.Repeat([]byte{' '}, codeLook)...))
+	return c.in(append(c.carry, codeSpaces...))
 }
+
+const codeSpaces = "                        " // codeLook of them
 
 // in looks at each "<" of b that has codeLook bytes behind it.
 func (c *codeFinder) in(b []byte) *Refusal {
 	for {
-		i := indexPair(b, '<', &codeNext)
+		i := codePair.Index(b)
 		if i < 0 || len(b)-i <= codeLook {
 			return nil
 		}
@@ -56,10 +65,8 @@ func (c *codeFinder) in(b []byte) *Refusal {
 	}
 }
 
-// codeNext has what codeMark begins to read at.
-var codeNext = [256]bool{
-	'?': true, '%': true, 's': true, 'S': true, 'h': true, 'H': true, 'b': true, 'B': true, 'i': true, 'I': true, 'o': true, 'O': true, 'e': true, 'E': true,
-}
+// codePair is what codeMark begins to read at.
+var codePair = blocks.NewPair('<', func(c byte) bool { return strings.IndexByte("?%sShHbBiIoOeE", c) >= 0 })
 
 // codeTags are elements that make a browser run or load something, or that make it
 // take a file for a page.
@@ -72,11 +79,11 @@ func codeMark(b []byte, tags bool) string {
 		return "?php"
 	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "?="
-	case b[0] == '%' && bytes.IndexByte([]byte("@=! \r\n\t"), b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
+	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "%"
 	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
 		return "script"
-	case tags && bytes.IndexByte([]byte("hbisoe"), c) >= 0:
+	case tags && strings.IndexByte("hbisoe", c) >= 0:
 		for _, tag := range codeTags {
 			if hasFold(b, tag) && (isCodeSpace(b[len(tag)]) || b[len(tag)] == '>' || b[len(tag)] == '/') && isPrintable(b[len(tag):len(tag)+codeCertain]) {
 				return tag
@@ -107,7 +114,7 @@ func isStatement(b []byte) bool {
 		n++
 	}
 	rest := bytes.TrimLeft(b[n:], " ")
-	return n >= 3 && len(rest) > 0 && (bytes.IndexByte([]byte("(.=\""), rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
+	return n >= 3 && len(rest) > 0 && (strings.IndexByte("(.=\"", rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
@@ -166,21 +173,21 @@ var foreignMarks = [...]struct{ mark, is string }{
 	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
 }
 
-var foreignSieve = func() *sieve {
+var foreignSieve = func() *blocks.Sieve {
 	texts := make([]string, len(foreignMarks))
 	for i, m := range foreignMarks {
 		texts[i] = m.mark
 	}
-	return newSieve(texts...)
+	return blocks.NewSieve(texts...)
 }()
 
 func foreignIn(b []byte) string {
-	for from := 0; ; from += foreignSieve.stride {
-		place, found := foreignSieve.next(b, from)
+	for from := 0; ; from += foreignSieve.Stride {
+		place, found := foreignSieve.Next(b, from)
 		if !found {
 			return foreignAt(b, place, len(b))
 		}
-		if is := foreignAt(b, place, place+foreignSieve.stride); is != "" {
+		if is := foreignAt(b, place, place+foreignSieve.Stride); is != "" {
 			return is
 		}
 		from = place

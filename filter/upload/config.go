@@ -39,6 +39,10 @@ type Config struct {
 	// default), or NamesRewrite, which makes them harmless in the stream where
 	// that is possible without changing its length.
 	Names string
+	// Media says what of images, sounds and films is looked at: MediaContent (the
+	// default), or MediaType, which looks at what tells their type alone: a file's
+	// first 256 KiB, and whether it ends as an archive.
+	Media string
 }
 
 // Field is what one field of a form may hold: its own types, if it names any,
@@ -60,6 +64,12 @@ const (
 const (
 	NamesRefuse  = "refuse"
 	NamesRewrite = "rewrite"
+)
+
+// What of images, sounds and films is looked at.
+const (
+	MediaContent = "content"
+	MediaType    = "type"
 )
 
 // The defaults of a Config.
@@ -86,6 +96,7 @@ type Policy struct {
 	pdf             PDF
 	jsonFields      []jsonField
 	rewriteNames    bool
+	mediaType       bool
 	scan            *scan.Settings
 	beginnings      *sync.Pool
 }
@@ -102,7 +113,7 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 func Compile(c Config) (*Policy, error) {
 	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
 		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
-		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite, beginnings: newBeginnings()}
+		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite, mediaType: c.Media == MediaType, beginnings: newBeginnings()}
 	var errs []error
 	fail := func(key, value, reason string) { errs = append(errs, &ConfigError{key, value, reason}) }
 	if len(c.Allow) == 0 {
@@ -131,6 +142,9 @@ func Compile(c Config) (*Policy, error) {
 	}
 	if c.Names != "" && c.Names != NamesRefuse && c.Names != NamesRewrite {
 		fail("names", c.Names, "is neither refuse nor rewrite")
+	}
+	if c.Media != "" && c.Media != MediaContent && c.Media != MediaType {
+		fail("media", c.Media, "is neither content nor type")
 	}
 	p.defaults()
 	if p.maxRequest < p.maxFile {

@@ -3,6 +3,8 @@ package upload
 import (
 	"bytes"
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // csv looks at how cells begin. A formula is a matter of the program that opens
@@ -23,7 +25,7 @@ type csv struct {
 // maxCell is what is kept of a formula.
 const maxCell = 256
 
-func newCSV(env) checker { return &csv{text: text{newFinder("<?php")}} }
+func newCSV(env) checker { return &csv{text: text{newPHPFinder()}} }
 
 func (c *csv) write(b []byte) *Refusal {
 	if r := c.text.write(b); r != nil {
@@ -79,7 +81,7 @@ func (c *csv) char(ch byte) *Refusal {
 	}
 	if !c.inside {
 		c.inside = true
-		c.formula = bytes.IndexByte([]byte("=+-@"), ch) >= 0
+		c.formula = strings.IndexByte("=+-@", ch) >= 0
 	}
 	if c.formula && len(c.cell) < maxCell {
 		c.cell = append(c.cell, ch)
@@ -110,7 +112,7 @@ func (c *csv) endCell() *Refusal {
 
 // isFormula leaves out signed numbers, telephone numbers and names with an @.
 func isFormula(cell []byte) bool {
-	rest := strings.TrimLeft(string(cell), "=+-@ ")
+	rest := strings.TrimLeft(blocks.String(cell), "=+-@ ")
 	if cell[0] == '=' {
 		return rest != ""
 	}

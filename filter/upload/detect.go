@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // headSize is what a type is decided on.
@@ -27,11 +29,11 @@ type magic struct {
 }
 
 func prefix(s string) func([]byte) bool {
-	return func(b []byte) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+	return func(b []byte) bool { return len(b) >= len(s) && blocks.String(b[:len(s)]) == s }
 }
 
 func at(b []byte, offset int, s string) bool {
-	return len(b) >= offset+len(s) && string(b[offset:offset+len(s)]) == s
+	return len(b) >= offset+len(s) && blocks.String(b[offset:offset+len(s)]) == s
 }
 
 func brand(names ...string) func([]byte) bool {
@@ -45,7 +47,7 @@ func brand(names ...string) func([]byte) bool {
 				continue
 			}
 			for _, name := range names {
-				if string(b[i:i+4]) == name {
+				if blocks.String(b[i:i+4]) == name {
 					return true
 				}
 			}
@@ -118,10 +120,10 @@ var magics = []magic{
 	{"chm", prefix("ITSF\x03\x00\x00\x00")},
 	{"ogg", prefix("OggS\x00")},
 	{"webm", func(b []byte) bool {
-		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("webm"))
+		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "webm")
 	}},
 	{"mkv", func(b []byte) bool {
-		return at(b, 0, "\x1aE\xdf\xa3") && bytes.Contains(b[:min(64, len(b))], []byte("matroska"))
+		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "matroska")
 	}},
 	{"aac", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
 	{"mp3", func(b []byte) bool {
@@ -185,28 +187,52 @@ func detectText(head []byte) string {
 	if k := proseKind(b); k != "" {
 		return k
 	}
-	lower := strings.ToLower(string(b))
+	b = lowered(b)
 	switch {
-	case strings.Contains(lower, "<?php"):
+	case containsFold(b, phpMark):
 		return "php"
-	case strings.HasPrefix(lower, "<?="):
+	case hasFold(b, "<?="):
 		return "php"
-	case strings.HasPrefix(lower, "<%"), isScriptlet(lower):
+	case hasFold(b, "<%"), isScriptlet(b):
 		return "script"
-	case isSYLK(lower):
+	case isSYLK(b):
 		return "sylk"
-	case strings.HasPrefix(lower, "#!/bin/"), strings.HasPrefix(lower, "#! /"), isInterpreter(lower):
+	case hasFold(b, "#!/bin/"), hasFold(b, "#! /"), isInterpreter(b):
 		return "script"
-	case strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<!--"), strings.HasPrefix(lower, "<!doctype svg"), strings.HasPrefix(lower, "<svg"):
-		return markup(lower)
-	case startsLikeHTML(lower):
+	case hasFold(b, "<?xml"), hasFold(b, "<!--"), hasFold(b, "<!doctype svg"), hasFold(b, "<svg"):
+		return markup(b)
+	case startsLikeHTML(b):
 		return "html"
-	case strings.HasPrefix(lower, "<"):
+	case hasFold(b, "<"):
 		return "xml"
-	case strings.HasPrefix(lower, "{"), strings.HasPrefix(lower, "["):
+	case hasFold(b, "{"), hasFold(b, "["):
 		return "json"
 	default:
 		return "txt"
+	}
+}
+
+// lowered is the text in lower case, where that is more than a matter of letters that
+// hasFold knows.
+func lowered(b []byte) []byte {
+	if _, ascii := blocks.Look(b); ascii {
+		return b
+	}
+	return []byte(strings.ToLower(string(b)))
+}
+
+// containsFold wants what it looks for in lower case, with a first byte that is no
+// letter.
+func containsFold(b []byte, lower string) bool {
+	for {
+		i := blocks.IndexByte(b, lower[0])
+		if i < 0 {
+			return false
+		}
+		if b = b[i:]; hasFold(b, lower) {
+			return true
+		}
+		b = b[1:]
 	}
 }
 
@@ -214,7 +240,7 @@ func detectText(head []byte) string {
 // are, without a copy of them in lower case; "" if one has to look.
 func proseKind(b []byte) string {
 	switch {
-	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || indexByte(b, '<') >= 0:
+	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || blocks.IndexByte(b, '<') >= 0:
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"
@@ -223,9 +249,12 @@ func proseKind(b []byte) string {
 }
 
 // isScriptlet tells the XML that Windows runs.
-func isScriptlet(lower string) bool {
+func isScriptlet(b []byte) bool {
+	if !containsTag(b, "<script") {
+		return false
+	}
 	for _, root := range [...]string{"<job", "<package", "<scriptlet", "<component", "<registration"} {
-		if containsTag(lower, root) && containsTag(lower, "<script") {
+		if containsTag(b, root) {
 			return true
 		}
 	}
@@ -234,45 +263,60 @@ func isScriptlet(lower string) bool {
 
 // isSYLK tells sheets that may hold Excel 4 macros, and that Excel knows whatever
 // their name is; columns of a CSV may be ID and Price.
-func isSYLK(lower string) bool {
-	rest, found := strings.CutPrefix(lower, "id;p")
-	return found && (rest == "" || strings.HasPrefix(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || strings.HasPrefix(rest, ";n") || strings.HasPrefix(rest, ";e"))
+func isSYLK(b []byte) bool {
+	const mark = "id;p"
+	if !hasFold(b, mark) {
+		return false
+	}
+	rest := b[len(mark):]
+	return len(rest) == 0 || hasFold(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || hasFold(rest, ";n") || hasFold(rest, ";e")
 }
 
 // isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",
 // from a sentence about one.
-func isInterpreter(lower string) bool {
-	line, _, _ := strings.Cut(lower, "\n")
-	return strings.HasPrefix(line, "#!/") && len(strings.Fields(line)) <= 3
+func isInterpreter(b []byte) bool {
+	if !hasFold(b, "#!/") {
+		return false
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return len(bytes.Fields(line)) <= 3
 }
 
-func markup(lower string) string {
+func markup(b []byte) string {
 	switch {
-	case containsTag(lower, "<html"), strings.Contains(lower, "<!doctype html"):
+	case containsTag(b, "<html"), containsFold(b, "<!doctype html"):
 		return "html"
-	case containsTag(lower, "<svg"), strings.Contains(lower, "<!doctype svg"):
+	case containsTag(b, "<svg"), containsFold(b, "<!doctype svg"):
 		return "svg"
 	default:
 		return "xml"
 	}
 }
 
-func startsLikeHTML(lower string) bool {
+func startsLikeHTML(b []byte) bool {
+	if len(b) == 0 || b[0] != '<' {
+		return false
+	}
 	for _, tag := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<img", "<a", "<div", "<p", "<table", "<title", "<style", "<meta", "<form", "<h1", "<br"} {
-		if strings.HasPrefix(lower, tag) && (len(lower) == len(tag) || strings.IndexByte(" \t\r\n>/", lower[len(tag)]) >= 0) {
+		if hasFold(b, tag) && (len(b) == len(tag) || strings.IndexByte(" \t\r\n>/", b[len(tag)]) >= 0) {
 			return true
 		}
 	}
 	return false
 }
 
-func containsTag(s, tag string) bool {
+// containsTag wants a tag in lower case, and behind it what ends a name.
+func containsTag(b []byte, tag string) bool {
 	for {
-		i := strings.Index(s, tag)
+		i := blocks.IndexByte(b, tag[0])
 		if i < 0 {
 			return false
 		}
-		if s = s[i+len(tag):]; s == "" || strings.IndexByte(" \t\r\n>/:", s[0]) >= 0 {
+		if b = b[i:]; !hasFold(b, tag) {
+			b = b[1:]
+			continue
+		}
+		if b = b[len(tag):]; len(b) == 0 || strings.IndexByte(" \t\r\n>/:", b[0]) >= 0 {
 			return true
 		}
 	}
@@ -284,30 +328,8 @@ func looksLikeText(b []byte) bool {
 	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
-	rest, seen := b, uint64(0)
-	for ; len(rest) >= 8; rest = rest[8:] {
-		x := binary.LittleEndian.Uint64(rest)
-		seen |= x
-		if (x-' '*eachByte)&^x&highBits != 0 && hasOddControl(rest[:8]) {
-			return false
-		}
-	}
-	if hasOddControl(rest) {
-		return false
-	}
-	for _, c := range rest {
-		seen |= uint64(c)
-	}
-	return seen&highBits == 0 || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b)
-}
-
-func hasOddControl(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
-			return true
-		}
-	}
-	return false
+	odd, ascii := blocks.Look(b)
+	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b))
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.

@@ -8,26 +8,6 @@ import (
 	"testing"
 )
 
-func TestASieveFindsATextWhereverItStands(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(9, 10))
-	for _, text := range []string{pdfEnd, pdfKeyword, "%PDF-1.", "abcab"} {
-		s := newSieve(text)
-		for range 4000 {
-			b := make([]byte, r.IntN(60))
-			for i := range b {
-				b[i] = text[r.IntN(len(text))] // nearly the text, everywhere
-			}
-			if len(b) > len(text) && r.IntN(2) == 0 {
-				copy(b[r.IntN(len(b)-len(text)+1):], text)
-			}
-			if got, want := s.index(b, text), bytes.Index(b, []byte(text)); got != want {
-				t.Fatalf("%q in %q: %d, not %d", text, b, got, want)
-			}
-		}
-	}
-}
-
 func TestNoForeignFileIsMissedWhereverItBeginsAndIsCut(t *testing.T) {
 	t.Parallel()
 	for _, m := range foreignMarks {
@@ -151,34 +131,13 @@ func TestTextIsToldEightBytesAtATimeAsByteByByte(t *testing.T) {
 	}
 }
 
-func TestAPairIsFoundWhereverItStands(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(19, 20))
-	next := [256]bool{'<': true, 'x': true}
-	for range 5000 {
-		b := make([]byte, r.IntN(120))
-		for i := range b {
-			b[i] = "<x;=yyyyyyyyyyyy"[r.IntN(16)]
-		}
-		want := -1
-		for i := 0; i+1 < len(b) && want < 0; i++ {
-			if b[i] == '<' && next[b[i+1]] {
-				want = i
-			}
-		}
-		if got := indexPair(b, '<', &next); got != want {
-			t.Fatalf("%q: %d, not %d", b, got, want)
-		}
-	}
-}
-
 func TestEveryBeginningOfCodeIsLookedAt(t *testing.T) {
 	t.Parallel()
 	for c := range 256 {
 		for _, rest := range append([]string{"?php ", "?=$a", "%=$a ", "script>"}, codeTags...) {
 			b := []byte(rest + " " + strings.Repeat(" ", codeLook))
 			b[0] = byte(c) // #nosec G115 -- below 256
-			if codeMark(b[:codeLook], true) != "" && !codeNext[c] {
+			if codeMark(b[:codeLook], true) != "" && codePair.Index([]byte{'<', byte(c)}) < 0 {
 				t.Errorf("%q is passed over", b)
 			}
 		}

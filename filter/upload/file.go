@@ -2,9 +2,11 @@ package upload
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
 
+	"gatehouse/filter/upload/internal/blocks"
 	"gatehouse/filter/verdict"
 )
 
@@ -16,7 +18,7 @@ type file struct {
 	named    bool   // whether a name is to be expected
 	declared string // media type, "" if undeclared
 
-	head    []byte
+	head    []byte // of the beginning that is kept, until the type is decided
 	size    int64
 	decided bool
 	kind    *kind
@@ -28,6 +30,7 @@ type file struct {
 	budget  *budget
 	kept    beginning
 	at      int64 // where what was written last begins
+	ending  [fileTail]byte
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -67,19 +70,20 @@ func (f *file) write(b []byte) *Refusal {
 	if r := f.grow(int64(len(b))); r != nil {
 		return r
 	}
+	if f.tail.buf == nil {
+		f.tail.buf = f.ending[:0]
+	}
 	f.tail.write(b)
 	if f.decided {
 		f.scanned(b)
 		return f.rest(f.looked(b))
 	}
-	n := min(headSize-len(f.head), len(b))
-	if n == headSize { // all of it stands there
-		f.head = b[:n:n]
-	} else if f.head = append(f.head, b[:n]...); len(f.head) < headSize {
+	had := len(f.head)
+	if f.head = f.kept.head(); len(f.head) < headSize {
 		return nil
 	}
+	n := headSize - had
 	if r := f.decide(); r != nil {
-		f.head = bytes.Clone(f.head) // the chunk belongs to the caller
 		return r
 	}
 	f.scanned(b[n:])
@@ -95,7 +99,7 @@ func (f *file) grow(n int64) *Refusal {
 }
 
 // unseen tells whether of all that follows only the end is looked at.
-func (f *file) unseen() bool { return f.tap == nil && f.size >= mediaLook && f.headOnly() }
+func (f *file) unseen() bool { return f.tap == nil && f.size >= f.reach() }
 
 // pass is write for n bytes that nobody looks at.
 func (f *file) pass(n int64) *Refusal {
@@ -108,12 +112,33 @@ func (f *file) pass(n int64) *Refusal {
 // tags stand there; what follows is the recording, whatever its size.
 const mediaLook = 1 << 20
 
+// typeLook is how far one looks into media of which the policy wants the type alone:
+// a picture's size stands behind its comments and its colour profile.
+const typeLook = 256 << 10
+
+// reach is how far into the file one looks.
+func (f *file) reach() int64 {
+	switch {
+	case f.typeOnly():
+		return typeLook
+	case f.headOnly():
+		return mediaLook
+	}
+	return math.MaxInt64
+}
+
+// typeOnly tells whether of the file no more than its type is wanted. A drawing is
+// no medium, but a text.
+func (f *file) typeOnly() bool {
+	if !f.policy.mediaType || f.kind == nil || f.kind.id == "svg" {
+		return false
+	}
+	return f.kind.group == groupImage || f.kind.group == groupAudio || f.kind.group == groupVideo
+}
+
 // looked cuts off what nobody looks at of the last bytes written.
 func (f *file) looked(b []byte) []byte {
-	if !f.headOnly() {
-		return b
-	}
-	return b[:min(int64(len(b)), max(0, mediaLook-(f.size-int64(len(b)))))]
+	return b[:min(int64(len(b)), max(0, f.reach()-(f.size-int64(len(b)))))]
 }
 
 // headOnly tells whether a look at the beginning and the size are all that this
@@ -157,7 +182,7 @@ func (f *file) ended() *Refusal {
 	if f.partial {
 		return nil
 	}
-	if f.check != nil {
+	if f.check != nil && (f.size <= typeLook || !f.typeOnly() || f.headOnly()) {
 		if r := f.check.end(f.size); r != nil {
 			return r
 		}
@@ -258,14 +283,14 @@ func alsoOther(k *kind, head []byte) bool {
 	default:
 		return false
 	}
-	return k.id != "svg" && bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) ||
+	return k.id != "svg" && blocks.Contains(blocks.String(head[:min(len(head), 1024)]), "%PDF-") ||
 		k.id == "gif" && at(head, 6, "/*") || k.id == "jpeg" && at(head, 4, "/*") && !at(head, 6, "JFIF")
 }
 
 // beginsJSON tells the values that are no object and no array, and UTF-16.
 func beginsJSON(head []byte) bool {
 	b := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n\x1e")
-	return len(b) > 0 && bytes.IndexByte([]byte("{[\"-0123456789tfn\xff\xfe"), b[0]) >= 0
+	return len(b) > 0 && strings.IndexByte("{[\"-0123456789tfn\xff\xfe", b[0]) >= 0
 }
 
 // latePDF finds the header of a PDF behind other bytes, where readers accept it
@@ -278,9 +303,9 @@ func latePDF(head []byte) bool {
 
 // runsInBrowsers tells pages from XML whose elements have names of HTML.
 func runsInBrowsers(head []byte) bool {
-	lower := strings.ToLower(string(head))
+	lower := lowered(head)
 	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
-		if strings.Contains(lower, tag) {
+		if containsFold(lower, tag) {
 			return true
 		}
 	}

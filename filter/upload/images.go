@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // DefaultMaxPixels is what an image may have unless the policy says otherwise:
@@ -125,7 +127,7 @@ func (j *jpegCheck) step(b []byte) (int, *Refusal) {
 // a stuffed one, or a restart (ITU-T T.81, B.1.1.5 and B.2.1). The last byte may
 // be either.
 func scanEnd(b []byte) int {
-	if i := indexPair(b, 0xff, &endsScan); i >= 0 {
+	if i := endsScan.Index(b); i >= 0 {
 		return i
 	}
 	if n := len(b); n > 0 && b[n-1] == 0xff {
@@ -135,12 +137,7 @@ func scanEnd(b []byte) int {
 }
 
 // endsScan has the bytes that make a marker of a 0xff in the scan.
-var endsScan = func() (is [256]bool) {
-	for c := range is {
-		is[c] = c != 0 && (c < 0xd0 || c > 0xd7)
-	}
-	return is
-}()
+var endsScan = blocks.NewPair(0xff, func(c byte) bool { return c != 0 && (c < 0xd0 || c > 0xd7) })
 
 func (j *jpegCheck) found(marker byte) {
 	j.marker, j.head, j.need = marker, j.head[:0], 2

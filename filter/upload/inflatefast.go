@@ -11,6 +11,8 @@ const (
 	longestMatch = 258
 	// rushInput is how much input a round may read ahead.
 	rushInput = 8
+	// wordRoom is what may be touched behind the longest match, or written before it.
+	wordRoom = 8
 )
 
 // rush decodes symbols of a block while that is simple. Of what is read ahead at
@@ -94,7 +96,7 @@ func put(window []byte, at int, entry uint16) {
 // rushRoom is how much may be decoded before something has to be looked at: the
 // window's end, or the limit.
 func (z *inflater) rushRoom() int {
-	room := windowSize - longestMatch - 2
+	room := windowSize - longestMatch - wordRoom
 	if z.window != nil {
 		room -= z.wpos
 	}
@@ -127,7 +129,7 @@ func rushMatch(code int, bits uint64, dst *huffman) (length, distance int, all u
 	return length, distance, extra + used + more
 }
 
-// repeat copies a match to at, which it does not pass the window's end from.
+// repeat copies a match to at, from where the window does not end within wordRoom behind it.
 func repeat(window []byte, at, length, distance int) {
 	source := at - distance
 	if source < 0 || distance < 8 { // it begins before the window does, or overlaps itself
@@ -136,17 +138,20 @@ func repeat(window []byte, at, length, distance int) {
 		}
 		return
 	}
-	from, to := window[source:source+length], window[at:at+length]
 	if length > 64 && distance >= length {
-		copy(to, from)
+		copy(window[at:at+length], window[source:source+length])
 		return
 	}
-	i := 0
-	for ; length-i >= 8; i += 8 {
-		binary.LittleEndian.PutUint64(to[i:], binary.LittleEndian.Uint64(from[i:]))
+	// Words, of the last one as much as there is to be: behind it is what was written a
+	// window ago, and can be referred to.
+	le := binary.LittleEndian
+	for ; length >= 8; length -= 8 {
+		le.PutUint64(window[at:], le.Uint64(window[source:]))
+		at, source = at+8, source+8
 	}
-	for ; i < length; i++ {
-		to[i] = from[i]
+	keep := ^uint64(0) << (uint(length) * 8 & 63) // #nosec G115 -- below 8
+	if length > 0 {
+		le.PutUint64(window[at:], le.Uint64(window[at:])&keep|le.Uint64(window[source:])&^keep)
 	}
 }
 

@@ -1,8 +1,8 @@
 package upload
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -111,7 +111,7 @@ func (s *jsonString) escaped(sink func([]byte) *Refusal) *Refusal {
 	e := s.escape
 	s.escape = s.escape[:0]
 	if e[1] != 'u' {
-		i := bytes.IndexByte([]byte(`"\/bfnrt`), e[1])
+		i := strings.IndexByte(`"\/bfnrt`, e[1])
 		if i < 0 {
 			return badJSON("an escape that is none")
 		}

@@ -15,7 +15,7 @@ type jsonText struct {
 const maxJSONDepth = 1000
 
 func newJSON(env) checker {
-	return &jsonText{php: text{newFinder("<?php")}}
+	return &jsonText{php: text{newPHPFinder()}}
 }
 
 func (j *jsonText) write(b []byte) *Refusal {

@@ -1,9 +1,6 @@
 package upload
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // memberHead is what the type of a member is decided on.
 const memberHead = 1024
@@ -120,5 +117,5 @@ func (m *member) nested(found string, inner env) checker {
 }
 
 func isEICAR(head []byte) bool {
-	return bytes.HasPrefix(head, []byte(`X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`))
+	return at(head, 0, `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`)
 }

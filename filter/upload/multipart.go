@@ -2,6 +2,8 @@ package upload
 
 import (
 	"bytes"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // Bounds of a part's head. Browsers send two or three header lines.
@@ -50,8 +52,8 @@ const (
 // It refuses whatever common servers read in different ways, and keeps no more
 // than a part's head.
 type multipartReader struct {
-	delimiter []byte  // CRLF "--" boundary
-	dashed    *needle // "--" boundary
+	delimiter []byte         // CRLF "--" boundary
+	dashed    *blocks.Needle // "--" boundary
 	state     multipartState
 	carry     []byte
 	skip      int // bytes of data that are no content
@@ -63,7 +65,7 @@ type multipartReader struct {
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
-	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: newNeedle([]byte("--" + boundary)), sink: sink}
+	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: blocks.NewNeedle([]byte("--" + boundary)), sink: sink}
 }
 
 func malformed(reason string) *Refusal {
@@ -159,12 +161,12 @@ func (m *multipartReader) delimited(data []byte) ([]byte, bool, *Refusal) {
 }
 
 func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
-	if bytes.HasPrefix(data, []byte("\r\n")) {
+	if at(data, 0, "\r\n") {
 		return nil, false, malformed("a part has no headers")
 	}
 	// What was searched before is not searched again: heads may come byte by byte.
 	from := max(0, m.searched-3)
-	end := bytes.Index(data[from:], []byte("\r\n\r\n"))
+	end := blocks.Index(data[from:], "\r\n\r\n")
 	if end < 0 {
 		m.searched = len(data)
 		if len(data) > maxPartHead {
@@ -199,7 +201,7 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 // body passes on what cannot be a part of the delimiter. The boundary anywhere
 // but in a delimiter is refused: some servers split at a bare line feed.
 func (m *multipartReader) body(data []byte) ([]byte, bool, *Refusal) {
-	at := m.dashed.index(data)
+	at := m.dashed.Index(data)
 	if at < 0 {
 		keep := min(len(m.delimiter)-1, len(data))
 		return data[len(data)-keep:], false, m.pass(data[:len(data)-keep])

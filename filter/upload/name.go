@@ -66,6 +66,8 @@ func isNameSpace(r rune) bool { return unicode.IsSpace(r) || r == 0x2800 }
 
 func runeMistake(r rune) string {
 	switch {
+	case r >= 0x20 && r < 0x7f:
+		return ""
 	case r < 0x20 || r >= 0x7f && r < 0xa0:
 		return "the name has a control character"
 	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
@@ -97,8 +99,15 @@ func isDevice(base string) bool {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
 		return true
 	}
-	base = strings.NewReplacer("¹", "1", "²", "2", "³", "3").Replace(base)
-	return len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9'
+	if !strings.HasPrefix(base, "COM") && !strings.HasPrefix(base, "LPT") {
+		return false
+	}
+	switch port := base[len("COM"):]; port {
+	case "¹", "²", "³":
+		return true
+	default:
+		return len(port) == 1 && port[0] >= '0' && port[0] <= '9'
+	}
 }
 
 // extension is what follows the last dot, in lower case, or "".

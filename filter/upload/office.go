@@ -2,6 +2,8 @@ package upload
 
 import (
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // open finds the judge of a member, by what its name makes of it in an office
@@ -51,7 +53,7 @@ type embedded struct{ *member }
 func (m *embedded) write(b []byte) *Refusal {
 	if !m.decided && len(m.head) < len(oleMagic) {
 		head := append(m.head[:len(m.head):len(m.head)], b[:min(len(b), len(oleMagic)-len(m.head))]...)
-		if string(head) == oleMagic {
+		if blocks.String(head) == oleMagic {
 			return refuse("GH-OFF-004", "an embedded OLE object, "+quote(m.name))
 		}
 	}

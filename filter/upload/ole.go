@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 const oleMagic = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -132,7 +134,7 @@ func (o *ole) entry(b []byte) *Refusal {
 		}
 		name = append(name, b[i])
 	}
-	switch lower := strings.ToLower(string(name)); lower {
+	switch lower := strings.ToLower(blocks.String(name)); lower {
 	case "vba", "_vba_project", "_vba_project_cur", "macros":
 		return refuse("GH-OFF-001", "a document with macros")
 	case "\x01ole10native", "package", "equation native":

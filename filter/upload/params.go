@@ -37,6 +37,9 @@ func parseParams(s string) (value string, params []param, reason string) {
 			}
 		}
 		p.at, p.end = len(s)+p.at, len(s)+p.at+len(p.value)
+		if params == nil {
+			params = make([]param, 0, 3)
+		}
 		params = append(params, p)
 	}
 	return value, params, ""

@@ -1,11 +1,14 @@
 package upload
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // parsePartHead reads a part's header lines.
 func parsePartHead(head string) (p part, r *Refusal) {
-	seen := map[string]bool{}
-	at := 0
+	var room [4]string // of those that browsers send, and one more
+	seen, at := room[:0], 0
 	for line := range strings.SplitSeq(head, "\r\n") {
 		if hasControl(line) {
 			return p, malformed("a part's header has a control character, which some readers take for the end of a line")
@@ -15,10 +18,10 @@ func parsePartHead(head string) (p part, r *Refusal) {
 			return p, malformed("a part's header is folded or has no name")
 		}
 		name = strings.ToLower(name)
-		if seen[name] {
+		if slices.Contains(seen, name) {
 			return p, malformed("a part's header " + name + " stands twice")
 		}
-		if seen[name] = true; len(seen) > maxPartLines {
+		if seen = append(seen, name); len(seen) > maxPartLines {
 			return p, malformed("a part has more than 16 headers")
 		}
 		if name == "content-disposition" && strings.TrimRight(value, " \t") != value {
@@ -30,7 +33,7 @@ func parsePartHead(head string) (p part, r *Refusal) {
 		}
 		at += len(line) + len("\r\n")
 	}
-	if !seen["content-disposition"] {
+	if !slices.Contains(seen, "content-disposition") {
 		return p, malformed("a part has no Content-Disposition")
 	}
 	// RFC 7578 section 4.4: a part without a file name is text by default.

@@ -1,6 +1,6 @@
 package upload
 
-import "bytes"
+import "gatehouse/filter/upload/internal/blocks"
 
 // pdfSlack is what transports leave behind a PDF's end; readers look for the end
 // mark further up if they must.
@@ -31,6 +31,9 @@ type pdf struct {
 	inflaters int
 	lzws      int
 
+	idle []*pdfStream // those that are over, for the next ones
+
+	seam    []byte
 	size    int64
 	code    codeFinder
 	others  foreign
@@ -50,7 +53,7 @@ const (
 	maxPDFStreams = 2
 )
 
-var pdfEndSieve, pdfKeywordSieve = newSieve(pdfEnd), newSieve(pdfKeyword)
+var pdfEndText, pdfKeywordText = blocks.NewText(pdfEnd), blocks.NewText(pdfKeyword)
 
 func newPDF(e env) checker {
 	rules := &pdfRules{policy: e.policy.pdf}
@@ -74,7 +77,7 @@ func (p *pdf) write(b []byte) *Refusal {
 			return r
 		}
 		b = b[n:]
-		if found && string(p.before.buf) != "endstream" {
+		if found && blocks.String(p.before.buf) != "endstream" {
 			p.begins, p.cr = true, false
 		}
 	}
@@ -95,6 +98,7 @@ func (p *pdf) pass(b []byte) *Refusal {
 		if s.over {
 			p.opaque = p.opaque || s.opaque
 			p.streams = append(p.streams[:i], p.streams[i+1:]...)
+			p.idle = append(p.idle, s)
 			i--
 		}
 	}
@@ -119,11 +123,11 @@ func (p *pdf) keyword(b []byte) (n int, found bool) {
 	if p.matched > 0 {
 		return len(b), false
 	}
-	if i := pdfKeywordSieve.index(b, pdfKeyword); i >= 0 {
+	if i := pdfKeywordText.Index(b); i >= 0 {
 		return i + len(pdfKeyword), true
 	}
 	for k := min(len(pdfKeyword)-1, len(b)); k > 0; k-- {
-		if string(b[len(b)-k:]) == pdfKeyword[:k] {
+		if blocks.String(b[len(b)-k:]) == pdfKeyword[:k] {
 			p.matched = k
 			break
 		}
@@ -162,6 +166,7 @@ func (p *pdf) begin() *Refusal {
 			if r := last.end(); r != nil {
 				return r
 			}
+			p.idle = append(p.idle, last)
 		} else {
 			p.streams = append(p.streams, last) // it may hold objects, and the keyword
 		}
@@ -206,13 +211,14 @@ func (p *pdf) outside(b []byte) *Refusal {
 }
 
 func (p *pdf) findEnd(b []byte) {
-	seam := append(p.tail.buf[:len(p.tail.buf):len(p.tail.buf)], b[:min(len(b), pdfTail)]...)
+	seam := append(append(p.seam[:0], p.tail.buf...), b[:min(len(b), pdfTail)]...)
+	p.seam = seam
 	p.since += int64(len(b))
-	if bytes.Contains(seam, []byte(pdfEnd)) {
+	if blocks.Contains(blocks.String(seam), pdfEnd) {
 		p.ended, p.since = true, int64(len(b))
 	}
 	for rest := b; ; {
-		i := pdfEndSieve.index(rest, pdfEnd)
+		i := pdfEndText.Index(rest)
 		if i < 0 {
 			break
 		}
@@ -225,7 +231,7 @@ func (p *pdf) findEnd(b []byte) {
 
 // endless tells a file that ends before the mark, but behind what matters.
 func (p *pdf) endless() bool {
-	return !bytes.Contains(p.ending.buf, []byte("startxref")) && !bytes.Contains(p.ending.buf, []byte("trailer"))
+	return !blocks.Contains(blocks.String(p.ending.buf), "startxref") && !blocks.Contains(blocks.String(p.ending.buf), "trailer")
 }
 
 func (p *pdf) end(int64) *Refusal {

@@ -1,6 +1,10 @@
 package upload
 
-import "bytes"
+import (
+	"bytes"
+
+	"gatehouse/filter/upload/internal/blocks"
+)
 
 // objectsLook tells by its beginning whether a decoded stream is one of objects
 // (ISO 32000-2, 7.5.7): pairs of numbers, then an object. The contents of a page
@@ -64,7 +68,7 @@ const (
 
 // filterNamed reads the names of filters, also the short ones (7.4, table 92).
 func filterNamed(name []byte) pdfFilter {
-	switch string(name) {
+	switch blocks.String(name) {
 	case "FlateDecode", "Fl":
 		return filterFlate
 	case "LZWDecode", "LZW":
@@ -98,10 +102,11 @@ func guessFilter(head []byte, said pdfFilter) pdfFilter {
 	case said != filterNone || len(head) < pdfGuess:
 		return filterNone
 	}
-	if promises(&asciiHex{}, head) {
+	switch {
+	case hasPDFSpace(head): // numbers as they stand
+	case promises(&asciiHex{}, head):
 		return filterHex
-	}
-	if promises(&ascii85{}, head) {
+	case promises(&ascii85{}, head):
 		return filter85
 	}
 	if n := int(head[0]); n < 128 && n > 2 && !areNumbers(head[:1]) && areNumbers(head[1:min(len(head), n+2)]) {
@@ -110,13 +115,9 @@ func guessFilter(head []byte, said pdfFilter) pdfFilter {
 	return filterNone
 }
 
-// promises wants what a stream of objects begins with, or another filter does.
+// promises wants what a stream of objects begins with, or another filter does, of a
+// head without spaces.
 func promises(d pdfDecoder, head []byte) bool {
-	for _, c := range head {
-		if isPDFSpace(c) {
-			return false // numbers as they stand
-		}
-	}
 	var decoded []byte
 	_, _, err := d.write(head, func(b []byte) *Refusal {
 		decoded = append(decoded, b...)
@@ -129,6 +130,15 @@ func promises(d pdfDecoder, head []byte) bool {
 // at: how the row was made, then numbers.
 func looksPredicted(head []byte) bool {
 	return len(head) >= pdfGuess && head[0] <= 4 && areNumbers(head[1:]) && bytes.IndexByte(head[1:], 0) < 0 && bytes.IndexByte(head, ' ') > 0
+}
+
+func hasPDFSpace(b []byte) bool {
+	for _, c := range b {
+		if isPDFSpace(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func areNumbers(b []byte) bool {

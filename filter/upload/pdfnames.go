@@ -1,6 +1,11 @@
 package upload
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
+)
 
 // pdfNames reads the names (ISO 32000-2, 7.3.5) in a text of PDF objects, and what
 // follows some of them.
@@ -38,12 +43,86 @@ func newPDFNames(rules *pdfRules) pdfNames {
 	return pdfNames{rules: rules, recent: tail{max: pdfContext}}
 }
 
+// again is that of another text, in the same memory.
+func (p *pdfNames) again(rules *pdfRules) pdfNames {
+	return pdfNames{rules: rules, name: p.name[:0], esc: p.esc[:0], recent: tail{buf: p.recent.buf[:0], max: pdfContext}}
+}
+
+// next is the first place from one on where a name begins that may mean something,
+// or len(b). It passes over others, of which there is one in 256 bytes of a picture;
+// any name parts an S from what follows it.
+func (p *pdfNames) next(b []byte, from int) int {
+	if p.action {
+		return blocks.IndexByteFrom(b, from, '/')
+	}
+	for from < len(b) {
+		i := pdfNamePair.Index(b[from:])
+		if i < 0 {
+			if b[len(b)-1] == '/' {
+				return len(b) - 1
+			}
+			break
+		}
+		if from += i; len(b)-from <= 2 || pdfNamesBegin(b[from+1], b[from+2]) {
+			return from
+		}
+		from++
+	}
+	return len(b)
+}
+
+// pdfWatched are the names that mean something, alone.
+var pdfWatched = [...]string{
+	"JavaScript", "OnInstantiate", "Launch", "EmbeddedFile", "EmbeddedFiles", "XFA", "RichMedia", "RichMediaExecute", "SubmitForm", "ImportData",
+	"JS", "EF", "S", "OpenAction", "AA", "URI", "GoToR", "GoToE",
+	"ObjStm", "First", "N", "Encrypt", "Predictor", "Columns", "Colors", "BitsPerComponent", "EarlyChange",
+	"FlateDecode", "Fl", "LZWDecode", "LZW", "ASCIIHexDecode", "AHx", "ASCII85Decode", "A85", "RunLengthDecode", "RL",
+	"DCTDecode", "DCT", "JPXDecode", "CCITTFaxDecode", "CCF", "JBIG2Decode",
+}
+
+// pdfSecond has, by a name's first byte as it is written, those that may follow it:
+// any if one of the two begins an escape, and what ends a name of one byte.
+var pdfSecond = func() (is [256][256 / 64]uint64) {
+	set := func(first, second byte) { is[first][second/64] |= 1 << (second % 64) }
+	for _, name := range pdfWatched {
+		set(name[0], '#')
+		if len(name) > 1 {
+			set(name[0], name[1])
+			continue
+		}
+		for c := range pdfRegular {
+			if pdfRegular[c] == 0 {
+				set(name[0], byte(c)) // #nosec G115 -- below 256
+			}
+		}
+	}
+	for c := range 256 {
+		set('#', byte(c)) // #nosec G115 -- below 256
+	}
+	return is
+}()
+
+func pdfNamesBegin(first, second byte) bool { return pdfSecond[first][second/64]>>(second%64)&1 != 0 }
+
+var pdfNamePair = blocks.NewPair('/', func(c byte) bool { return pdfSecond[c] != [256 / 64]uint64{} })
+
+// isWatched tells whether a name is in the list, so that what the list lacks means
+// nothing anywhere.
+func isWatched(name []byte) bool {
+	for _, w := range &pdfWatched {
+		if len(w) == len(name) && w == blocks.String(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // activeName tells the keys and action types that make a PDF do something by
 // itself (ISO 32000-2, 12.6, 7.11.4, 12.7.8, 13.6, 13.7), by the rule against them.
 // JS and EF are not among them: so few characters stand in any large picture, so
 // what follows counts too.
 func activeName(name []byte) string {
-	switch string(name) {
+	switch blocks.String(name) {
 	case "JavaScript", "OnInstantiate":
 		return "GH-PDF-002"
 	case "Launch":
@@ -85,7 +164,7 @@ func (p *pdfNames) write(b []byte) *Refusal {
 			continue
 		}
 		if p.value.kind == valueNone && p.auto.depth == 0 {
-			i = indexByteFrom(b, i+1, '/') - 1
+			i = p.next(b, i+1) - 1
 		}
 	}
 	p.recent.write(b)
@@ -124,13 +203,13 @@ func (p *pdfNames) whole(text []byte) *Refusal {
 func (p *pdfNames) ended(name, text []byte) *Refusal {
 	ofAction := p.action
 	p.action = false
-	if len(name) > longestPDFName {
+	if len(name) > longestPDFName || len(name) == 0 || len(name) > 1 && !pdfNamesBegin(name[0], name[1]) || !isWatched(name) {
 		return nil
 	}
-	if id := activeName(name); id != "" && !(string(name) == "JavaScript" && inAddress(p.context(text))) {
+	if id := activeName(name); id != "" && !(blocks.String(name) == "JavaScript" && inAddress(p.context(text))) {
 		return activePDF(id, string(name))
 	}
-	switch string(name) {
+	switch blocks.String(name) {
 	case "JS":
 		p.value = pdfValue{kind: valueJS}
 	case "EF":
@@ -153,7 +232,7 @@ func (p *pdfNames) ended(name, text []byte) *Refusal {
 func (p *pdfNames) stream(name []byte) {
 	number := func(target *int) { p.value = pdfValue{kind: valueNumber, target: target} }
 	params := &p.seen.params
-	switch string(name) {
+	switch blocks.String(name) {
 	case "ObjStm":
 		p.seen.objectStream = true
 	case "First":
@@ -195,7 +274,7 @@ func (p *pdfNames) context(text []byte) []byte {
 // stream's table point there, then the script itself has its own name, JS.)
 func inAddress(context []byte) bool {
 	address := context[bytes.LastIndexByte(context, '(')+1:]
-	if len(address) == len(context) || !bytes.HasPrefix(address, []byte("http://")) && !bytes.HasPrefix(address, []byte("https://")) {
+	if len(address) == len(context) || !at(address, 0, "http://") && !at(address, 0, "https://") {
 		return false
 	}
 	return !bytes.ContainsFunc(address, func(r rune) bool {
@@ -261,7 +340,7 @@ func isPDFSpace(c byte) bool {
 var pdfRegular = func() (is [256]byte) {
 	for c := range is {
 		switch b := byte(c); { // #nosec G115 -- below 256
-		case isPDFSpace(b), bytes.IndexByte([]byte("()<>[]{}/%"), b) >= 0:
+		case isPDFSpace(b), strings.IndexByte("()<>[]{}/%", b) >= 0:
 		case b == '#':
 			is[c] = 2
 		default:

@@ -38,11 +38,22 @@ type pdfLayer struct {
 	z      *pdfInflate
 	next   *pdfLayer
 	look   objectsLook
+	out    func([]byte) *Refusal // decoded, made once
+	inner  error                 // of the layers below, in the write that is under way
 }
 
 func (p *pdf) newStream(declared bool, params pdfParams) *pdfStream {
-	s := &pdfStream{pdf: p, declared: declared, params: params, names: newPDFNames(p.rules)}
-	s.layer = &pdfLayer{stream: s}
+	n := len(p.idle)
+	if n == 0 {
+		s := &pdfStream{pdf: p, declared: declared, params: params, names: newPDFNames(p.rules)}
+		s.layer = &pdfLayer{stream: s}
+		return s
+	}
+	s, idle := p.idle[n-1], p.idle[:n-1]
+	p.idle = idle
+	layer := s.layer
+	*s = pdfStream{pdf: p, declared: declared, params: params, names: s.names.again(p.rules), layer: layer}
+	*layer = pdfLayer{stream: s, head: layer.head[:0]}
 	return s
 }
 
@@ -175,19 +186,24 @@ func (l *pdfLayer) pass(b []byte) (bool, *Refusal, error) {
 	if l.dec == nil {
 		return false, l.leaf(b), nil
 	}
-	var inner error
-	done, r, err := l.dec.write(b, func(out []byte) *Refusal {
-		if l.next == nil || inner != nil || l.stream.found == lookOther {
-			return nil
-		}
-		var r *Refusal
-		_, r, inner = l.next.write(out)
-		return r
-	})
-	if l.z == nil && inner != nil {
-		return done, r, inner // what is inflated goes on being counted
+	if l.out == nil {
+		l.out = l.decoded
+	}
+	l.inner = nil
+	done, r, err := l.dec.write(b, l.out)
+	if l.z == nil && l.inner != nil {
+		return done, r, l.inner // what is inflated goes on being counted
 	}
 	return done, r, err
+}
+
+// decoded hands on what the filter of the layer gives.
+func (l *pdfLayer) decoded(out []byte) (r *Refusal) {
+	if l.next == nil || l.inner != nil || l.stream.found == lookOther {
+		return nil
+	}
+	_, r, l.inner = l.next.write(out)
+	return r
 }
 
 // leaf looks at what no filter is left of.

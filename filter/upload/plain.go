@@ -41,7 +41,7 @@ func (p *plain) write(b []byte) *Refusal {
 		return nil
 	}
 	p.begun = true
-	if bytes.IndexByte([]byte(`{["-0123456789tfn`), b[0]) < 0 {
+	if strings.IndexByte(`{["-0123456789tfn`, b[0]) < 0 {
 		return p.mismatch("a beginning that is not JSON")
 	}
 	return nil

@@ -152,12 +152,26 @@ func (p *pngCheck) rows() int64 {
 		return 0
 	}
 	width, height := int64(binary.BigEndian.Uint32(p.header)), int64(binary.BigEndian.Uint32(p.header[4:]))
-	channels := map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[p.header[9]]
-	row := (width*channels*int64(p.header[8])+7)/8 + 1
+	row := (width*pngChannels(p.header[9])*int64(p.header[8])+7)/8 + 1
 	if p.header[12] != 0 {
 		row *= 2
 	}
 	return row * height
+}
+
+// pngChannels are those of a colour type (PNG 3, section 11.2.1).
+func pngChannels(colour byte) int64 {
+	switch colour {
+	case 0, 3:
+		return 1
+	case 2:
+		return 3
+	case 4:
+		return 2
+	case 6:
+		return 4
+	}
+	return 0
 }
 
 func (p *pngCheck) end(int64) *Refusal {

@@ -1,6 +1,10 @@
 package upload
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
+)
 
 // rtf looks at the control words of a Rich Text Format document (RTF 1.9.1) for
 // objects, fields and templates that do something. What the words stand for in a
@@ -110,7 +114,7 @@ func (f *rtf) inWord(c byte) (bool, *Refusal) {
 		return true, nil
 	}
 	f.state = rtfText
-	return c == ' ', f.control(string(f.word))
+	return c == ' ', f.control(blocks.String(f.word))
 }
 
 func (f *rtf) plain(c byte) *Refusal {

@@ -2,6 +2,8 @@ package upload
 
 import (
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // svg refuses what makes a drawing run code or load something (SVG 2, section
@@ -91,9 +93,9 @@ func (s *svg) watched(name string) bool {
 // reference may stand for all of it.
 func (s *svg) suspicious(value []byte) bool {
 	if s.plain {
-		return hasAnyOf(value, [4]byte{'/', '&', '/', '&'})
+		return blocks.HasAnyOf(value, [4]byte{'/', '&', '/', '&'})
 	}
-	return hasAnyOf(value, [4]byte{':', '(', '\\', '&'})
+	return blocks.HasAnyOf(value, [4]byte{':', '(', '\\', '&'})
 }
 
 func (s *svg) read(element string) bool { return !s.plain && element == "style" }
@@ -178,7 +180,7 @@ func styled(f *finder, b []byte) *Refusal {
 		if needle != "url(" {
 			return true
 		}
-		target := strings.TrimLeft(string(after[:min(len(after), 24)]), " \t\r\n\"'")
+		target := strings.TrimLeft(blocks.String(after[:min(len(after), 24)]), " \t\r\n\"'")
 		return target != "" && !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:image/") &&
 			!strings.HasPrefix(target, "data:font/") && !strings.HasPrefix(target, "data:application/") &&
 			(strings.Contains(target, ":") || strings.HasPrefix(target, "//"))

@@ -3,6 +3,8 @@ package upload
 import (
 	"strconv"
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // xmlHandler is told what an XML text holds. Names are local and in lower case.
@@ -104,7 +106,7 @@ func (x *xmlScanner) step(b []byte) (int, *Refusal) {
 }
 
 func (x *xmlScanner) stepText(b []byte) (int, *Refusal) {
-	i := indexByte(b, '<')
+	i := blocks.IndexByte(b, '<')
 	n := i + 1
 	if i < 0 {
 		i, n = len(b), len(b)
@@ -123,7 +125,7 @@ func (x *xmlScanner) until(b []byte, end string) (int, *Refusal) {
 		c := b[i]
 		switch {
 		case x.match == 0 && c != end[0]:
-			if i = indexByteFrom(b, i, end[0]); i == len(b) {
+			if i = blocks.IndexByteFrom(b, i, end[0]); i == len(b) {
 				return i, nil
 			}
 			x.match = 1
@@ -152,7 +154,7 @@ func (x *xmlScanner) stepCDATA(b []byte) (int, *Refusal) {
 }
 
 func (x *xmlScanner) stepValue(b []byte) (int, *Refusal) {
-	i := indexByte(b, x.quote)
+	i := blocks.IndexByte(b, x.quote)
 	if i < 0 {
 		x.keep(b)
 		return len(b), nil
@@ -299,7 +301,7 @@ func (x *xmlScanner) closeTag() *Refusal {
 // bang tells comments, CDATA sections and declarations apart.
 func (x *xmlScanner) bang(c byte) {
 	x.keep([]byte{c})
-	switch s := string(x.token); {
+	switch s := blocks.String(x.token); {
 	case s == "--":
 		x.state, x.match = xmlComment, 0
 	case s == "[CDATA[":

@@ -1,5 +1,7 @@
 package upload
 
+import "gatehouse/filter/upload/internal/blocks"
+
 // The fast half of the XML scanner: tags as programs write them, of which all that
 // is needed stands in one chunk. Whatever is cut, long or odd is left to the slow
 // half, byte by byte; both leave the scanner in the same state.
@@ -23,7 +25,7 @@ func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 		return newXMLKnown(b, h)
 	}
 	slot := &x[(uint(b[0])*3+uint(b[n-1])*7+uint(b[n/2])*5+uint(n))%64]
-	if *slot == nil || (*slot).written != string(b) {
+	if *slot == nil || (*slot).written != blocks.String(b) {
 		*slot = newXMLKnown(b, h)
 	}
 	return *slot
@@ -108,23 +110,16 @@ func (x *xmlScanner) rushName(b []byte) (int, *Refusal) {
 	return n, x.named(b[from:n])
 }
 
-// shortValue is how long a value may be that is searched byte by byte.
-const shortValue = 16
-
 // rushAttribute reads an attribute, with its value in quotes; 0 leaves it.
 func (x *xmlScanner) rushAttribute(b []byte) (int, *Refusal) {
 	n := nameRun(b)
 	if n == 0 || n > maxXMLName || len(b)-n < 3 || b[n] != '=' || b[n+1] != '"' && b[n+1] != '\'' {
 		return 0, nil
 	}
-	value, quote, end := b[n+2:], b[n+1], 0
-	for end < len(value) && end < shortValue && value[end] != quote {
-		end++
-	}
-	if end == len(value) || end == shortValue {
-		if end = indexByte(value, quote); end < 0 || end > maxXMLToken {
-			return 0, nil
-		}
+	value, quote := b[n+2:], b[n+1]
+	end := blocks.IndexByte(value, quote)
+	if end < 0 || end > maxXMLToken {
+		return 0, nil
 	}
 	x.slash, x.attr = false, x.names.of(b[:n], x.handler)
 	return n + 2 + end + 1, x.valued(value[:end])

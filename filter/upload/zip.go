@@ -2,9 +2,10 @@ package upload
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"strconv"
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // zip reads an archive (PKWARE APPNOTE 6.3) from its first member to the end of
@@ -261,7 +262,7 @@ func (z *zip) begin() *Refusal {
 
 // unpacked takes content.
 func (z *zip) unpacked(b []byte) *Refusal {
-	z.index.sum = crc32.Update(z.index.sum, crc32.IEEETable, b)
+	z.index.sum = blocks.CRC32(z.index.sum, b)
 	z.index.size += int64(len(b))
 	if z.entry.flags&zipDescribed == 0 && z.entry.method == 8 && z.index.size > z.entry.size {
 		return z.disagree("a member that is larger than it says, " + quote(z.entry.name))
@@ -319,7 +320,7 @@ func (z *zip) data(b []byte) ([]byte, *Refusal) {
 func (z *zip) storedUntilDescribed(b []byte) ([]byte, *Refusal) {
 	for len(b) > 0 {
 		if len(z.buf) == 0 { // no descriptor begins before the next of its first bytes
-			i := indexByteFrom(b, 0, 'P')
+			i := blocks.IndexByteFrom(b, 0, 'P')
 			if i > 0 {
 				if r := z.unpacked(b[:i]); r != nil {
 					return nil, r
@@ -341,7 +342,7 @@ func (z *zip) storedUntilDescribed(b []byte) ([]byte, *Refusal) {
 
 // described reads what may be a descriptor, once it is whole.
 func (z *zip) described() (bool, *Refusal) {
-	if !strings.HasPrefix("PK\x07\x08", string(z.buf[:min(4, len(z.buf))])) {
+	if !strings.HasPrefix("PK\x07\x08", blocks.String(z.buf[:min(4, len(z.buf))])) {
 		return false, z.notDescriptor()
 	}
 	if len(z.buf) < 16 {
@@ -362,7 +363,7 @@ func (z *zip) described() (bool, *Refusal) {
 // could begin.
 func (z *zip) notDescriptor() *Refusal {
 	n := 1
-	if i := strings.IndexByte(string(z.buf[1:]), 'P'); i >= 0 {
+	if i := strings.IndexByte(blocks.String(z.buf[1:]), 'P'); i >= 0 {
 		n += i
 	} else {
 		n = len(z.buf)

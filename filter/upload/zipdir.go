@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // zipIndex compares members and directory without keeping either: it sums up
@@ -123,7 +125,11 @@ func (z *zip) end(int64) *Refusal {
 
 // endsAsZIP tells whether a reader that begins at the end finds an archive.
 func endsAsZIP(tail []byte) bool {
-	i := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	const mark = "PK\x05\x06"
+	if !blocks.Contains(blocks.String(tail), mark) {
+		return false
+	}
+	i := bytes.LastIndex(tail, []byte(mark))
 	return i >= 0 && len(tail)-i >= 22 && len(tail)-i-22 == int(binary.LittleEndian.Uint16(tail[i+20:]))
 }
 

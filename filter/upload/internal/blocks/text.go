@@ -1,0 +1,64 @@
+package blocks
+
+// Text is one to be found, of three bytes or more, which are looked for at their
+// places together: each of them is common, all three are not.
+type Text struct {
+	text      string
+	mid, last int
+	sieve     *Sieve // where there are no vectors
+}
+
+// NewText makes the search for a text of at least three bytes.
+func NewText(text string) *Text {
+	return &Text{text: text, mid: len(text) / 2, last: len(text) - 1, sieve: NewSieve(text)}
+}
+
+// Index is strings.Index of what b holds.
+func (t *Text) Index(b []byte) int {
+	if vectors {
+		return t.inBlocks(b)
+	}
+	return t.sieve.index(b, t.text)
+}
+
+func (t *Text) inBlocks(b []byte) int {
+	at := 0
+	for ; len(b)-at >= size+t.last; at += size {
+		if !t.mayBegin((*[size]byte)(b[at:]), (*[size]byte)(b[at+t.mid:]), (*[size]byte)(b[at+t.last:])) {
+			continue
+		}
+		if i := t.from(b[at:], size); i >= 0 {
+			return at + i
+		}
+	}
+	if i := t.from(b[at:], len(b)-at); i >= 0 {
+		return at + i
+	}
+	return -1
+}
+
+func (t *Text) mayBegin(first, mid, last *[size]byte) bool {
+	a, b, c := t.text[0], t.text[t.mid], t.text[t.last]
+	var hit uint8
+	for i := range first {
+		hit |= bit(first[i] == a) & bit(mid[i] == b) & bit(last[i] == c)
+	}
+	return hit != 0
+}
+
+// from looks for a text that begins at one of the first n places.
+func (t *Text) from(b []byte, n int) int {
+	for at := 0; at < n; at++ {
+		i := IndexByte(b[at:n], t.text[0])
+		if i < 0 {
+			return -1
+		}
+		if at += i; len(b)-at < len(t.text) {
+			return -1
+		}
+		if String(b[at:at+len(t.text)]) == t.text {
+			return at
+		}
+	}
+	return -1
+}

@@ -1,0 +1,5 @@
+//go:build !tinygo
+
+package blocks
+
+const vectors = false
