@@ -41,7 +41,7 @@ type crowd struct {
 	mu          sync.Mutex
 	kept        map[string]string // token -> user, of what was acknowledged
 	ended       []string          // tokens whose revocation was acknowledged
-	calm        int // sessions created since the last refusal
+	calm        int               // sessions created since the last refusal
 	unavailable int
 	wrong       []error
 }
@@ -136,7 +136,9 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 func survive(t *testing.T, url string, kill func()) {
 	client := open(t, url)
 	m := session.NewWith(client, time.Now, rand.Reader, session.Settings{
-		CacheSize: 1000, Rules: func() session.Rules { return session.Rules{Durability: session.Durability{Replicas: 1, Within: time.Second}} },
+		CacheSize: 1000, Rules: func() session.Rules {
+			return session.Rules{Durability: session.Durability{Replicas: 1, Within: time.Second}}
+		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	running := make(chan struct{})
