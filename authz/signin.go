@@ -143,7 +143,7 @@ func (s *server) sessionRules() session.Rules {
 		return session.Rules{}
 	}
 	life := set.SignIn()
-	return session.Rules{Durability: life.Durability, Cap: life.Cap, Bind: life.Bind}
+	return session.Rules{Durability: life.Durability, Cap: life.Cap, Bind: life.Bind, Note: life.Note}
 }
 
 // lifetimes follow the policy; before there is one, its defaults count.

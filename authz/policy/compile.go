@@ -132,6 +132,12 @@ func (c *compiler) signIn(config SignIn) Lifetimes {
 		c.found.add("sign_in.absolute_seconds", "is shorter than idle_seconds", "make it at least as long")
 	}
 	c.howToSignIn(config)
+	life.Note = time.Minute
+	for _, p := range c.set.policies {
+		if p.Session.MaxIdle > 0 {
+			life.Note = max(time.Second, min(life.Note, p.Session.MaxIdle/20))
+		}
+	}
 	return life
 }
 

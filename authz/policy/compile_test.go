@@ -47,12 +47,25 @@ func mustParse(t testing.TB, text string) *Set {
 	return set
 }
 
+func TestUsesAreNotedOftenEnoughForTheShortestIdleTime(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		seconds int
+		want    time.Duration
+	}{{0, time.Minute}, {3600, time.Minute}, {600, 30 * time.Second}, {5, time.Second}} {
+		set := mustParse(t, fmt.Sprintf(`{"version":"v1","policies":{"p":{"session":{"require":"required","max_idle_seconds":%d}}},"sign_in":{}}`, tt.seconds))
+		if got := set.SignIn().Note; got != tt.want {
+			t.Errorf("a max_idle of %d s: uses are noted after %s, want %s", tt.seconds, got, tt.want)
+		}
+	}
+}
+
 func TestAPolicyIsCompiledToWhatCheckNeeds(t *testing.T) {
 	set := mustParse(t, valid)
 	if set.Version() != "v1" || set.Len() != 3 {
 		t.Errorf("version %q with %d policies", set.Version(), set.Len())
 	}
-	if got, want := set.SignIn(), (Lifetimes{Idle: time.Minute, Absolute: 12 * time.Hour}); got != want {
+	if got, want := set.SignIn(), (Lifetimes{Idle: time.Minute, Absolute: 12 * time.Hour, Note: time.Minute}); got != want {
 		t.Errorf("sign-in grants %+v, want %+v", got, want)
 	}
 	base, _ := set.Lookup("base")

@@ -27,6 +27,8 @@ type Lifetimes struct {
 	Cap            session.Cap
 	Bind           session.Binding
 	Durability     session.Durability
+	// Note is as of session.Rules: a minute, or less if a policy has a short MaxIdle.
+	Note time.Duration
 }
 
 // Compiled is one policy, ready to be enforced.

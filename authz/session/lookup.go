@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (m *Manager) Ask(ctx context.Context, token string, demand Demand) (q Quest
 		Args: []any{
 			now, known.epoch, at.id, demand.MaxIdle.Milliseconds(), demand.MaxAge.Milliseconds(), memory.Milliseconds(),
 			string(bind(BindCertificate, demand.Client)), string(bind(BindFingerprint, demand.Client)),
-			demand.Cap.Sessions, demand.Cap.overflow(),
+			demand.Cap.Sessions, demand.Cap.overflow(), cmp.Or(m.rules().Note, time.Second).Milliseconds(),
 		},
 	}, Session{}, false, nil
 }

@@ -1,7 +1,8 @@
 -- Looks a session up, judges it, and notes that it was used.
 -- ARGV [1] now, [2] floor, [3] id, [4] greatest idle time and [5] greatest age that the policy allows (0: any),
 -- [6] ms to remember the ended, [7] and [8] what the client is: certificate, fingerprint (13 bytes, or empty),
--- [9] how many sessions the policy admits (0: any), [10] "oldest": the newest are admitted, or "refuse": the first
+-- [9] how many sessions the policy admits (0: any), [10] "oldest": the newest are admitted, or "refuse": the first,
+-- [11] ms in which a further use is not noted, at most a twentieth of the idle limit
 -- Returns {verdict, id, record, user, name, tenant, device}; the record as it was before this use.
 local id = ARGV[3]
 local got = redis.call('HMGET', KEYS[1], id, 'g', 'u', 'n', 't', device(id))
@@ -33,7 +34,7 @@ if cap > 0 and not has(s, REPLACED) then
   if before >= cap then return answer('demand_cap') end
 end
 local out = answer('live')
-if not has(s, REPLACED) and now - s.seen >= math.min(1000, s.idle / 20) then
+if not has(s, REPLACED) and now - s.seen >= math.min(tonumber(ARGV[11]), s.idle / 20) then
   s.seen = now
   redis.call('HSET', KEYS[1], id, close(s, tail(r)))
   prolong(math.min(s.absolute - now, s.idle) + memory)

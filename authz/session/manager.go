@@ -62,6 +62,10 @@ type Rules struct {
 	Cap Cap
 	// Bind is for grants that say nothing.
 	Bind Binding
+	// Note is for how long further uses of a session go unwritten, at most a
+	// twentieth of its idle time: so much earlier it may end as idle. 0 means a
+	// second. It must be far less than any Demand's MaxIdle.
+	Note time.Duration
 }
 
 // Settings are what New may be told beyond what it needs; the zero value keeps

@@ -155,6 +155,25 @@ func TestARefusedUseIsNoUse(t *testing.T) {
 	h.expect(token, Demand{}, ErrExpiredIdle)
 }
 
+func TestUsesWithinAMinuteWriteOnceWhereTheRulesSaySo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.Manager = NewWith(h.client, h.clock, rand.Reader, Settings{Rules: func() Rules { return Rules{Note: time.Minute} }})
+	token, s := h.signIn(alice, Grant{Idle: time.Hour, Absolute: 2 * time.Hour})
+	at, err := refOf(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{0, time.Minute} {
+		h.advance([]time.Duration{59 * time.Second, time.Second}[i])
+		h.expect(token, Demand{}, nil)
+		r, err := decode(h.client.HGet(context.Background(), at.key(), at.id).Val())
+		if err != nil || r.seen != s.Created.Add(want).UnixMilli() {
+			t.Errorf("after use %d it was last seen %d: %v", i+1, r.seen, err)
+		}
+	}
+}
+
 func TestUsesWithinASecondWriteOnce(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
