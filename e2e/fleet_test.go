@@ -135,62 +135,16 @@ func startFleet(t *testing.T, replicas int, app *pack.Upstream) *pack.Fleet {
 // concurrency limit from the answer of ShouldRateLimit to its access log.
 func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 	t.Parallel()
-	var under, most atomic.Int64
-	end := make(chan struct{})
-	app := pack.StartUpstream(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		n := under.Add(1)
-		defer under.Add(-1)
-		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
-		}
-		select {
-		case <-end:
-		case <-r.Context().Done():
-		}
-	}))
-	f := startFleet(t, 2, app)
+	app := newPlaces()
+	f := startFleet(t, 2, pack.StartUpstream(t, app))
 	c := pack.HTTP1()
 	defer c.CloseIdleConnections()
 	get := func() int { return pack.Do(t, c, pack.Request(t, http.MethodGet, f.URL("/open"), nil)).Status }
-	ended := make(chan int, 3)
-	for range 3 {
-		go func() { ended <- get() }()
-	}
-	pack.Eventually(t, 10*time.Second, "three are under way", func(context.Context) error {
-		if n := under.Load(); n != 3 {
-			return fmt.Errorf("%d", n)
-		}
-		return nil
-	})
-	for range 5 {
-		if got := get(); got != http.StatusTooManyRequests {
-			t.Fatalf("a fourth got %d", got)
-		}
-	}
-	// One ends: one place, and no more, is free again.
-	end <- struct{}{}
-	if got := <-ended; got != http.StatusOK {
-		t.Fatalf("%d", got)
-	}
-	go func() { ended <- get() }()
-	pack.Eventually(t, 10*time.Second, "another takes the place", func(context.Context) error {
-		if under.Load() == 3 {
-			return nil
-		}
-		select {
-		case status := <-ended:
-			go func() { ended <- get() }()
-			return fmt.Errorf("%d", status)
-		default:
-			return fmt.Errorf("%d under way", under.Load())
+	app.hold(t, 3, get, func() {
+		for range 5 {
+			if got := get(); got != http.StatusTooManyRequests {
+				t.Fatalf("a fourth got %d", got)
+			}
 		}
 	})
-	close(end)
-	for range 3 {
-		if got := <-ended; got != http.StatusOK {
-			t.Errorf("%d", got)
-		}
-	}
-	if most.Load() > 3 {
-		t.Errorf("%d at once", most.Load())
-	}
 }

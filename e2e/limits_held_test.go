@@ -1,13 +1,9 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"gatehouse/e2e/pack"
 )
@@ -16,8 +12,7 @@ import (
 // Check to its access log, which frees them.
 func TestAConcurrencyLimitAndAQuotaOfThePolicyFileHold(t *testing.T) {
 	t.Parallel()
-	var under, most atomic.Int64
-	end := make(chan struct{})
+	app := newPlaces()
 	p := pack.Start(t, pack.Options{
 		Config: preamble + `
 policies:
@@ -31,17 +26,9 @@ routes:
   - {path: /stream, upstream: app, policy: streams}
   - {path: /quota, upstream: app, policy: monthly}
 `,
-		Answer: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/stream" {
-				return
-			}
-			n := under.Add(1)
-			defer under.Add(-1)
-			for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
-			}
-			select {
-			case <-end:
-			case <-r.Context().Done():
+		Answer: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stream" {
+				app.ServeHTTP(w, r)
 			}
 		}),
 	})
@@ -57,45 +44,11 @@ routes:
 		}
 	}
 
-	ended := make(chan int, 3)
-	open := func() { go func() { ended <- get("/stream").Status }() }
-	open()
-	open()
-	pack.Eventually(t, 10*time.Second, "two are under way", func(context.Context) error {
-		if n := under.Load(); n != 2 {
-			return fmt.Errorf("%d", n)
-		}
-		return nil
-	})
-	for range 3 {
-		if r := get("/stream"); r.Status != http.StatusTooManyRequests || r.Header.Get("RateLimit-Policy") != `"streams";q=2;qu="concurrent-requests"` {
-			t.Fatalf("a third: %d %v", r.Status, r.Header)
-		}
-	}
-	end <- struct{}{}
-	if got := <-ended; got != http.StatusOK {
-		t.Fatalf("%d", got)
-	}
-	open()
-	pack.Eventually(t, 10*time.Second, "another takes the place", func(context.Context) error {
-		if under.Load() == 2 {
-			return nil
-		}
-		select {
-		case status := <-ended:
-			open()
-			return fmt.Errorf("%d", status)
-		default:
-			return fmt.Errorf("%d under way", under.Load())
+	app.hold(t, 2, func() int { return get("/stream").Status }, func() {
+		for range 3 {
+			if r := get("/stream"); r.Status != http.StatusTooManyRequests || r.Header.Get("RateLimit-Policy") != `"streams";q=2;qu="concurrent-requests"` {
+				t.Fatalf("a third: %d %v", r.Status, r.Header)
+			}
 		}
 	})
-	close(end)
-	for range 2 {
-		if got := <-ended; got != http.StatusOK {
-			t.Errorf("%d", got)
-		}
-	}
-	if most.Load() > 2 {
-		t.Errorf("%d at once", most.Load())
-	}
 }
