@@ -262,8 +262,8 @@ $(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 .PHONY: bench-upload-envoy
-bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, as ratios (ONLY=WORD for some)
-	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)")
+bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1 and TLS, as ratios (ONLY=WORD for some, FRONT=plain or tls for one)
+	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
 
 .PHONY: bench-upload-soak
 bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)

@@ -58,7 +58,7 @@ func TestDriveKeepsOneConnectionUntilTheDeadline(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	latencies, err := drive(server.Listener.Addr().String(), func() []byte { return request("") }, time.Now().Add(100*time.Millisecond))
+	latencies, err := drive(front{addr: server.Listener.Addr().String()}, func() []byte { return request("") }, time.Now().Add(100*time.Millisecond))
 	if err != nil || len(latencies) < 2 || connections.Load() != 1 {
 		t.Errorf("%d requests over %d connections, error %v", len(latencies), connections.Load(), err)
 	}
@@ -73,6 +73,7 @@ func TestEveryContenderIsRendered(t *testing.T) {
 		"plain":  {setup{}, "direct_response"},
 		"own":    {setup{Own: true, Headers: headers}, "envoy.filters.http.cors"},
 		"filter": {setup{Filter: true, FilterConfig: filterConfig(t)}, "extensions.filters.http.wasm"},
+		"tls":    {setup{TLS: true, CertFile: "/a/cert.pem", KeyFile: "/a/key.pem"}, "certificate_chain: {filename: /a/cert.pem}"},
 		"check":  {setup{Check: true, AuthzPort: "9001"}, "port_value: 9001"},
 	} {
 		if got := render(t, test.s); !strings.Contains(got, test.holds) {

@@ -11,8 +11,8 @@ import (
 
 // contender is one Envoy and what was measured of it.
 type contender struct {
+	front
 	name  string
-	addr  string
 	admin string
 	envoy *pack.Process
 	// requests are sent in turn by all connections together.
@@ -59,7 +59,7 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 	)
 	for range connections {
 		wg.Go(func() {
-			latencies, err := drive(c.addr, c.upcoming, deadline)
+			latencies, err := drive(c.front, c.upcoming, deadline)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, latencies...)

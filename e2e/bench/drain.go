@@ -69,20 +69,17 @@ func drain(conn net.Conn) {
 }
 
 // sendUploads sends the same upload over one connection until the deadline.
-func sendUploads(addr string, b body, deadline time.Time) (sent int64, err error) {
-	conn, err := net.DialTimeout("tcp4", addr, 5*time.Second)
+func sendUploads(to front, b body, deadline time.Time) (sent int64, err error) {
+	conn, err := to.dial(deadline, 60*time.Second, overHTTP1)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(deadline.Add(60 * time.Second)); err != nil {
-		return 0, err
-	}
 	reader := bufio.NewReaderSize(conn, 16<<10)
+	write := writerOf(conn)
 	head := fmt.Appendf(nil, "POST /upload%s HTTP/1.1\r\nHost: shop.example\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", b.path, b.contentType, b.size())
 	for time.Now().Before(deadline) {
-		buffers := append(net.Buffers{head}, b.pieces...)
-		if _, err := buffers.WriteTo(conn); err != nil {
+		if err := write(head, b.pieces); err != nil {
 			return sent, err
 		}
 		if err := readOK(reader); err != nil {
@@ -92,3 +89,27 @@ func sendUploads(addr string, b body, deadline time.Time) (sent int64, err error
 	}
 	return sent, nil
 }
+
+// writerOf writes pieces as a browser does: small ones together, in one call to the
+// kernel or one record of TLS.
+func writerOf(conn net.Conn) func(head []byte, pieces [][]byte) error {
+	if _, plain := conn.(*net.TCPConn); plain {
+		return func(head []byte, pieces [][]byte) error {
+			buffers := append(net.Buffers{head}, pieces...)
+			_, err := buffers.WriteTo(conn)
+			return err
+		}
+	}
+	buffered := bufio.NewWriterSize(conn, recordSize)
+	return func(head []byte, pieces [][]byte) error {
+		for _, piece := range append([][]byte{head}, pieces...) {
+			if _, err := buffered.Write(piece); err != nil {
+				return err
+			}
+		}
+		return buffered.Flush()
+	}
+}
+
+// recordSize is the most that a record of TLS holds (RFC 8446 section 5.1).
+const recordSize = 16 << 10

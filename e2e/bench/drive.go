@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 )
@@ -13,15 +12,12 @@ import (
 // drive sends requests over one connection until the deadline. It reads
 // no more of HTTP than the status and the length, because a client that costs
 // more than Envoy would measure itself.
-func drive(addr string, request func() []byte, deadline time.Time) ([]time.Duration, error) {
-	conn, err := net.DialTimeout("tcp4", addr, 5*time.Second)
+func drive(to front, request func() []byte, deadline time.Time) ([]time.Duration, error) {
+	conn, err := to.dial(deadline, 10*time.Second, overHTTP1)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(deadline.Add(10 * time.Second)); err != nil {
-		return nil, err
-	}
 	reader := bufio.NewReaderSize(conn, 16<<10)
 	var latencies []time.Duration
 	for {

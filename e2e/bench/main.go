@@ -31,6 +31,7 @@ func main() {
 	connections := flag.Int("connections", 8, "parallel connections")
 	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; cost: processor time of a request with the modules named; uploads: bodies through the filter; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
+	asked := flag.String("front", waysBoth, "uploads: how they come to Envoy: plain, tls or both")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
@@ -56,7 +57,7 @@ func main() {
 			bench(r, contenders, *rounds, *turn, *connections)
 			reportCosts(r, contenders)
 		case "uploads":
-			benchUploads(r, *rounds, *turn, *connections, *only)
+			benchUploads(r, *rounds, *turn, *connections, *only, *asked)
 		case "upload-soak":
 			soakUploads(r, *count)
 		case "cost":

@@ -34,6 +34,9 @@ type setup struct {
 	// UpstreamPort is where requests go; without one Envoy answers itself.
 	UpstreamPort  string
 	UpstreamHTTP2 bool
+	// TLS asks for a listener with TLS; start fills in the files.
+	TLS               bool
+	CertFile, KeyFile string
 }
 
 // headers are the same for Envoy's own way and for this filter's.
@@ -75,11 +78,16 @@ func start(t pack.TB, s setup, token string) *contender {
 	if s.FilterConfig == "" {
 		s.FilterConfig = filterConfig(t)
 	}
+	to := front{addr: addr}
+	if s.TLS {
+		s.CertFile, s.KeyFile = pack.Certificate(t)
+		to.tls = trusting(t, s.CertFile)
+	}
 	file := filepath.Join(dir, "envoy.yaml")
 	if err := os.WriteFile(file, []byte(render(t, s)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &contender{name: s.Name, addr: addr, admin: admin, envoy: pack.EnvoyWith(t, dir, file, admin, addr, max(1, s.Workers)), requests: [][]byte{request(token)}}
+	c := &contender{name: s.Name, front: to, admin: admin, envoy: pack.EnvoyWith(t, dir, file, admin, addr, max(1, s.Workers)), requests: [][]byte{request(token)}}
 	c.envoy.Start(t)
 	return c
 }

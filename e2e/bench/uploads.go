@@ -20,59 +20,124 @@ type workload struct {
 	typed  bool    // the policy says media: type
 	body   body
 
-	plain, filtered []float64 // bytes/s, a figure for each round
+	over map[string]*measured // by the name of a way in
+}
+
+// measured is what came of a workload on one way in, a figure for each round.
+type measured struct {
+	plain, filtered []float64 // bytes/s
 	cpu             []float64 // of Envoy, a byte, against plain Envoy in the same round
 }
 
+// wayIn is how uploads come to Envoy, with the three that take them.
+type wayIn struct {
+	name                   string
+	plain, filtered, typed *contender
+}
+
+// The ways in; waysBoth stands for the two.
+const (
+	wayPlain = "plain"
+	wayTLS   = "tls"
+	waysBoth = "both"
+)
+
+// startWays starts the contenders of the ways in that are asked for.
+func startWays(t pack.TB, asked, upstreamPort string) (ways []wayIn) {
+	for _, name := range []string{wayPlain, wayTLS} {
+		if asked != waysBoth && asked != name {
+			continue
+		}
+		with := func(s setup) *contender {
+			s.UpstreamPort, s.TLS = upstreamPort, name == wayTLS
+			return start(t, s, "")
+		}
+		ways = append(ways, wayIn{
+			name:     name,
+			plain:    with(setup{Name: "plain Envoy"}),
+			filtered: with(setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaContent)}),
+			typed:    with(setup{Name: "Gatehouse's filter, media: type", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaType)}),
+		})
+	}
+	if len(ways) == 0 {
+		t.Fatalf("-front %q is not %s, %s or %s", asked, wayPlain, wayTLS, waysBoth)
+	}
+	return ways
+}
+
 // benchUploads sends each kind of upload through an Envoy without and one with the
-// filter, to an upstream that reads and forgets. It prints the ratios of bytes a
-// second, and of Envoy's own CPU time, which does not depend on who else wants the
-// machine.
-func benchUploads(t pack.TB, rounds int, turn time.Duration, connections int, only string) {
-	sink := startDrain(t)
-	_, port, _ := strings.Cut(sink, ":")
-	plain := start(t, setup{Name: "plain Envoy", UpstreamPort: port}, "")
-	filtered := start(t, setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaContent), UpstreamPort: port}, "")
-	typed := start(t, setup{Name: "Gatehouse's filter, media: type", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaType), UpstreamPort: port}, "")
+// filter, to an upstream that reads and forgets, over HTTP/1.1 and over the same in
+// TLS. It prints the ratios of bytes a second, and of Envoy's own CPU time, which
+// does not depend on who else wants the machine.
+func benchUploads(t pack.TB, rounds int, turn time.Duration, connections int, only, asked string) {
+	_, port, _ := strings.Cut(startDrain(t), ":")
+	ways := startWays(t, asked, port)
 	loads := workloads(t)
 	loads = slices.DeleteFunc(loads, func(w *workload) bool { return only != "" && !strings.Contains(w.name, only) })
 	for _, w := range loads {
-		tested := filtered
-		if w.typed {
-			tested = typed
-		}
-		for _, c := range []*contender{plain, tested} {
-			c.uploads(t, w.body, warmUpTime, connections)
+		w.over = map[string]*measured{}
+		for _, way := range ways {
+			w.over[way.name] = &measured{}
+			for _, c := range []*contender{way.plain, way.tested(w)} {
+				c.uploads(t, w.body, warmUpTime, connections)
+			}
 		}
 		for range rounds {
-			before := plain.uploads(t, w.body, turn, connections)
-			after := tested.uploads(t, w.body, turn, connections)
-			w.plain, w.filtered = append(w.plain, before.perSecond), append(w.filtered, after.perSecond)
-			w.cpu = append(w.cpu, after.perCPU/before.perCPU)
+			for _, way := range ways {
+				before := way.plain.uploads(t, w.body, turn, connections)
+				w.over[way.name].add(before, way.tested(w).uploads(t, w.body, turn, connections))
+			}
 		}
 		fmt.Fprintf(os.Stderr, "%s\n", w.name)
 	}
-	reportUploads(t, loads)
+	reportUploads(t, ways, loads)
 }
 
-func reportUploads(t pack.TB, loads []*workload) {
+func (i wayIn) tested(w *workload) *contender {
+	if w.typed {
+		return i.typed
+	}
+	return i.filtered
+}
+
+func (m *measured) add(plain, filtered speed) {
+	m.plain, m.filtered = append(m.plain, plain.perSecond), append(m.filtered, filtered.perSecond)
+	m.cpu = append(m.cpu, filtered.perCPU/plain.perCPU)
+}
+
+func (m *measured) ratio() float64 {
+	ratios := make([]float64, len(m.plain))
+	for i := range ratios {
+		ratios[i] = m.filtered[i] / m.plain[i]
+	}
+	return median(ratios)
+}
+
+func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "upload\tplain (MB/s)\tfilter (MB/s)\tratio\tby CPU\tpromised\t")
+	fmt.Fprint(w, "upload\t")
+	for _, way := range ways {
+		over := map[string]string{wayPlain: "", wayTLS: "TLS: "}[way.name]
+		fmt.Fprintf(w, "%[1]splain (MB/s)\t%[1]sfilter (MB/s)\t%[1]sratio\t%[1]sby CPU\t", over)
+	}
+	fmt.Fprintln(w, "promised\t")
 	for _, l := range loads {
-		ratios := make([]float64, len(l.plain))
-		for i := range ratios {
-			ratios[i] = l.filtered[i] / l.plain[i]
+		fmt.Fprintf(w, "%s\t", l.name)
+		for _, way := range ways {
+			m := l.over[way.name]
+			fmt.Fprintf(w, "%.0f\t%.0f\t%.2f\t%.2f\t", median(m.plain)/1e6, median(m.filtered)/1e6, m.ratio(), median(m.cpu))
 		}
 		promised := ""
 		if l.target > 0 {
 			promised = fmt.Sprintf("%.2f", l.target)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%s\t\n", l.name, median(l.plain)/1e6, median(l.filtered)/1e6, median(ratios), median(l.cpu), promised)
+		fmt.Fprintf(w, "%s\t\n", promised)
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time. One Envoy worker each.")
+	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time. " +
+		"HTTP/1.1, and the same in TLS 1.3; one Envoy worker each.")
 }
 
 func uploadsConfig(t pack.TB, media string) string {
@@ -99,7 +164,7 @@ func (c *contender) uploads(t pack.TB, b body, length time.Duration, connections
 	results := make(chan result, connections)
 	for range connections {
 		go func() {
-			n, err := sendUploads(c.addr, b, deadline)
+			n, err := sendUploads(c.front, b, deadline)
 			results <- result{n, err}
 		}()
 	}
