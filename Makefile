@@ -218,12 +218,12 @@ $(RUST_FILTER): .ci/rust-filter $(wildcard e2e/bench/rust/Cargo.* e2e/bench/rust
 	@.ci/rust-filter $@
 
 .PHONY: bench-filter
-bench-filter: build tools $(RUST_FILTER) ## filters alone, the whole strict preset and CORS: Envoy's own, ours, a plain one in Rust
-	@go run ./e2e/bench -what filter
+bench-filter: build tools $(RUST_FILTER) ## filters, the whole strict preset and CORS, alone and as deployed: Envoy's own, ours, a plain one in Rust
+	@go run ./e2e/bench -what filter -rounds 15 -turn 400ms
 
 .PHONY: bench-filter-cost
-bench-filter-cost: build tools $(RUST_FILTER) ## the processor time of a request in Envoy with each of MODULES
-	@go run ./e2e/bench -what cost -rounds 25 -turn 200ms $(or $(MODULES),bin/gatehouse.wasm $(wildcard $(RUST_FILTER)))
+bench-filter-cost: build tools $(RUST_FILTER) ## the processor time of a request in Envoy with each of MODULES (SCENE=deployed: as browsers come)
+	@go run ./e2e/bench -what cost $(if $(SCENE),-scene $(SCENE)) -rounds 25 -turn 200ms $(or $(MODULES),bin/gatehouse.wasm $(wildcard $(RUST_FILTER)))
 
 .PHONY: bench-filter-memory
 bench-filter-memory: build tools ## what the filter holds after two million requests, 200 updates, and by worker

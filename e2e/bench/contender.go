@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http2/hpack"
+
 	"gatehouse/e2e/pack"
 )
 
@@ -18,6 +20,8 @@ type contender struct {
 	// requests are sent in turn by all connections together.
 	requests [][]byte
 	next     atomic.Int64
+	// browser is sent over HTTP/2 instead, if there is one.
+	browser []hpack.HeaderField
 	// parts are the processes whose time is measured, and spent what a request took of
 	// each, round by round, in microseconds.
 	parts []part
@@ -59,7 +63,7 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 	)
 	for range connections {
 		wg.Go(func() {
-			latencies, err := drive(c.front, c.upcoming, deadline)
+			latencies, err := c.drive(deadline)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, latencies...)
@@ -74,6 +78,16 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 	}
 	return all
 }
+
+func (c *contender) drive(deadline time.Time) ([]time.Duration, error) {
+	if c.browser != nil {
+		return driveHTTP2(c.front, c.browser, streamsOfBrowser, deadline)
+	}
+	return drive(c.front, c.upcoming, deadline)
+}
+
+// streamsOfBrowser are in flight on one connection.
+const streamsOfBrowser = 2
 
 // used is the processor time of the parts so far.
 func (c *contender) used(t pack.TB) []time.Duration {

@@ -12,10 +12,13 @@ import (
 	"gatehouse/e2e/pack"
 )
 
-// startDrain serves HTTP/1.1 as cheaply as can be: it reads a request with its
-// Content-Length and says that all is well. A real server would be measured
+// startDrain is an upstream for uploads, which says that all is well.
+func startDrain(t pack.TB) (addr string) { return startUpstream(t, drained) }
+
+// startUpstream serves HTTP/1.1 as cheaply as can be: it reads a request with its
+// Content-Length and gives the same answer to each. A real server would be measured
 // together with Envoy.
-func startDrain(t pack.TB) (addr string) {
+func startUpstream(t pack.TB, answer string) (addr string) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +30,7 @@ func startDrain(t pack.TB) (addr string) {
 			if err != nil {
 				return // closed
 			}
-			go drain(conn)
+			go drain(conn, answer)
 		}
 	}()
 	return listener.Addr().String()
@@ -35,7 +38,7 @@ func startDrain(t pack.TB) (addr string) {
 
 const drained = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-func drain(conn net.Conn) {
+func drain(conn net.Conn, answer string) {
 	defer conn.Close()
 	reader := bufio.NewReaderSize(conn, 64<<10)
 	forget := make([]byte, 256<<10)
@@ -62,7 +65,7 @@ func drain(conn net.Conn) {
 			}
 			length -= int64(n)
 		}
-		if _, err := io.WriteString(conn, drained); err != nil {
+		if _, err := io.WriteString(conn, answer); err != nil {
 			return
 		}
 	}

@@ -2,9 +2,14 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
 
 	"gatehouse/e2e/pack"
 	filterheaders "gatehouse/filter/headers"
@@ -15,34 +20,111 @@ import (
 // Rust compiler for WebAssembly on the machine.
 const rustFilter = ".tools/rust-filter.wasm"
 
-// startFilters starts those that do the same job without Check: the whole strict
-// preset, as it is over plain HTTP, and CORS for one origin with credentials.
-func startFilters(t pack.TB) []*contender {
-	set, remove := strict(t)
-	contenders := []*contender{
-		start(t, setup{Name: "plain Envoy"}, ""),
-		start(t, setup{Name: "Envoy's own cors and headers", Own: true, Headers: set, Remove: remove}, ""),
-		start(t, setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: strictConfig(t, true)}, ""),
-		start(t, setup{Name: "the same, policy by metadata, all verdicts", Filter: true, FilterConfig: strictConfig(t, false)}, ""),
+// scene is a way for a request to go through the filters, with those that take it.
+type scene struct {
+	name string
+	// base is what all contenders have in common, and browser what they are sent
+	// instead of the bare request.
+	base    setup
+	browser []hpack.HeaderField
+	// vary is what CORS makes of the upstream's Vary, for those that cannot merge.
+	vary       string
+	contenders []*contender
+	// own, ours and rust are those between which ratios are promised; rust is nil
+	// where there is no compiler for it.
+	own, ours, rust *contender
+}
+
+// benchFilters measures filters that do the same job without Check, the whole strict
+// preset and CORS for one origin with credentials, in both scenes of one run.
+func benchFilters(t pack.TB, rounds int, turn time.Duration, connections int) {
+	scenes := []*scene{bareScene(t), deployedScene(t)}
+	var all []*contender
+	for _, s := range scenes {
+		s.filters(t)
+		s.assertSame(t)
+		all = append(all, s.contenders...)
 	}
+	interleave(t, all, rounds, turn, connections)
+	for _, s := range scenes {
+		s.report(t)
+	}
+	fmt.Println("\nratio: median over the rounds of requests/s against plain Envoy in the same round; one Envoy worker each. CPU: processor time of the\n" +
+		"Envoy process for a request, the lower quartile over the rounds; load: that of the clients and, as deployed, of the upstream.")
+}
+
+// bareScene is nothing but the filter: Envoy answers itself, over plain HTTP/1.1, a
+// request of four lines.
+func bareScene(pack.TB) *scene {
+	return &scene{
+		name: "The filter's cost alone, nothing else done (plain HTTP/1.1, a request of four lines, answered by Envoy itself)",
+		vary: "Origin",
+	}
+}
+
+// deployedScene is what a browser meets: TLS 1.3, HTTP/2, a browser's own lines, a
+// listener as control renders it, and an upstream with an answer of its own.
+func deployedScene(t pack.TB) *scene {
+	_, port, _ := strings.Cut(startUpstream(t, applicationAnswer), ":")
+	return &scene{
+		name:    "As deployed (TLS 1.3 and HTTP/2, Chromium's lines of a fetch with credentials, an upstream's answer)",
+		base:    setup{TLS: true, Edge: true, UpstreamPort: port},
+		browser: browserRequest(),
+		vary:    upstreamVary + ", Origin",
+	}
+}
+
+// with starts one more Envoy, which differs from the others in its filters alone.
+func (s *scene) with(t pack.TB, name string, change func(*setup)) *contender {
+	one := s.base
+	one.Name = name
+	change(&one)
+	c := start(t, one, "")
+	c.browser = s.browser
+	c.parts = []part{{partEnvoy, c.envoy.Pid()}, {partLoad, os.Getpid()}}
+	s.contenders = append(s.contenders, c)
+	return c
+}
+
+// without starts plain Envoy and the one with its own filters.
+func (s *scene) without(t pack.TB) {
+	s.with(t, "plain Envoy", func(*setup) {})
+	s.own = s.with(t, "Envoy's own cors and headers", func(e *setup) {
+		e.Own = true
+		e.Headers, e.Remove = strict(t, e.TLS)
+		e.Headers["vary"] = "Origin" // Envoy adds it to the upstream's
+		if e.UpstreamPort == "" {
+			// Envoy's cors filter leaves direct responses alone: what it would say of the
+			// one origin is added like the rest.
+			e.Headers["access-control-allow-origin"], e.Headers["access-control-allow-credentials"] = origin, "true"
+		}
+	})
+}
+
+// filters starts those that are compared.
+func (s *scene) filters(t pack.TB) {
+	s.without(t)
+	s.ours = s.with(t, "Gatehouse's filter", func(e *setup) { e.Filter, e.FilterConfig = true, strictConfig(t, true, true) })
+	s.with(t, "the same, policy by the route's metadata", func(e *setup) {
+		e.Filter, e.FilterConfig, e.RoutePolicy = true, strictConfig(t, false, true), "base"
+	})
 	module := filepath.Join(pack.Root(t), rustFilter)
 	if _, err := os.Stat(module); err != nil {
 		fmt.Fprintln(os.Stderr, "no plain Rust filter: make bench-filter builds it where there is a Rust compiler for WebAssembly")
-		return contenders
+		return
 	}
-	return append(contenders, start(t, setup{Name: "a plain Rust filter", Filter: true, Wasm: module, FilterConfig: lines(set)}, ""))
+	s.rust = s.with(t, "a plain Rust filter", func(e *setup) { e.Filter, e.Wasm, e.FilterConfig = true, module, s.lines(t) })
 }
 
-// strict is what the preset sets and removes where there is no TLS; Vary is part
-// of CORS.
-func strict(t pack.TB) (set map[string]string, remove []string) {
+// strict is what the preset sets and removes, with and without TLS.
+func strict(t pack.TB, tls bool) (set map[string]string, remove []string) {
 	p, err := filterheaders.Compile(filterheaders.Config{Preset: "strict"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	set = map[string]string{"vary": "Origin"}
+	set = map[string]string{}
 	for _, h := range p.Headers() {
-		if !h.TLSOnly {
+		if tls || !h.TLSOnly {
 			set[h.Name] = h.Value
 		}
 	}
@@ -50,20 +132,23 @@ func strict(t pack.TB) (set map[string]string, remove []string) {
 }
 
 // lines is the configuration of the Rust filter: a header in each line.
-func lines(set map[string]string) string {
+func (s *scene) lines(t pack.TB) string {
 	var b strings.Builder
-	for name, value := range set {
-		b.WriteString(name + ": " + value + "\n")
+	set, _ := strict(t, s.base.TLS)
+	set["vary"] = s.vary
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		b.WriteString(name + ": " + set[name] + "\n")
 	}
 	return fmt.Sprintf("%q", b.String())
 }
 
-// strictConfig is this filter's. lean says that no metadata names a policy and
-// that the log wants to hear of decisions only.
-func strictConfig(t pack.TB, lean bool) string {
+// strictConfig is this filter's. onePolicy says that no metadata names a policy, and
+// decisions that the log wants to hear of those only, as control renders it.
+func strictConfig(t pack.TB, onePolicy, decisions bool) string {
 	c := strictPolicy("bench")
-	if lean {
-		c.IgnoreMetadata, c.Verdicts = true, filterpolicy.VerdictsDecisions
+	c.IgnoreMetadata = onePolicy
+	if decisions {
+		c.Verdicts = filterpolicy.VerdictsDecisions
 	}
 	return fmt.Sprintf("%q", marshal(t, c))
 }

@@ -2,7 +2,7 @@
 // plain Envoy, Envoy's own cors filter and response headers, this filter alone,
 // and this filter with Check (session and limits on Redis). With -what filter it
 // is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
-// same headers. With -what check it is ext_authz alone, as control renders it, to a
+// same headers, with nothing around them and as deployed. With -what check it is ext_authz alone, as control renders it, to a
 // server that always says OK and to authz, whose policies ask Redis more or less; and
 // what a request takes of each process. With -what memory it is what the filter holds after many requests
 // and many updates. With -what uploads it is what an upload of each kind costs,
@@ -11,8 +11,9 @@
 // Each contender is an Envoy process of its own with one worker; all are up at
 // the same time and take turns in short rounds, so that whatever else the
 // machine does hits all of them. It prints ratios to plain Envoy, because
-// absolute figures tell about the machine. Every contender answers from Envoy
-// (direct_response): a real upstream would hide the cost that is to be shown.
+// absolute figures tell about the machine. Contenders answer from Envoy
+// (direct_response), because a real upstream would hide the cost that is to be shown,
+// but where that cost is to be put beside all the rest of a request.
 package main
 
 import (
@@ -33,6 +34,7 @@ func main() {
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
 	asked := flag.String("front", waysBoth, "uploads: how they come to Envoy: plain, tls or both")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
+	where := flag.String("scene", sceneBare, "cost: bare or deployed")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
 	listen := flag.String("listen", "", "internal: where to serve-ok")
@@ -51,7 +53,7 @@ func main() {
 		case "pack":
 			bench(r, startAll(r), *rounds, *turn, *connections)
 		case "filter":
-			bench(r, startFilters(r), *rounds, *turn, *connections)
+			benchFilters(r, *rounds, *turn, *connections)
 		case "check":
 			contenders := startChecks(r)
 			bench(r, contenders, *rounds, *turn, *connections)
@@ -61,7 +63,7 @@ func main() {
 		case "upload-soak":
 			soakUploads(r, *count)
 		case "cost":
-			cost(r, flag.Args(), *rounds, *turn, *connections)
+			cost(r, *where, flag.Args(), *rounds, *turn, *connections)
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
@@ -72,6 +74,12 @@ func main() {
 }
 
 func bench(t pack.TB, contenders []*contender, rounds int, turn time.Duration, connections int) {
+	interleave(t, contenders, rounds, turn, connections)
+	report(t, contenders)
+}
+
+// interleave gives each contender its turn in each round.
+func interleave(t pack.TB, contenders []*contender, rounds int, turn time.Duration, connections int) {
 	for _, c := range contenders {
 		c.warmUp(t, connections)
 	}
@@ -81,7 +89,6 @@ func bench(t pack.TB, contenders []*contender, rounds int, turn time.Duration, c
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
-	report(t, contenders)
 }
 
 func report(t pack.TB, contenders []*contender) {

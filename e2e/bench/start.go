@@ -37,6 +37,10 @@ type setup struct {
 	// TLS asks for a listener with TLS; start fills in the files.
 	TLS               bool
 	CertFile, KeyFile string
+	// Edge is a connection manager as control renders it.
+	Edge bool
+	// RoutePolicy is in the route's metadata.
+	RoutePolicy string
 }
 
 // headers are the same for Envoy's own way and for this filter's.
