@@ -47,7 +47,8 @@ func (r *told) text(element string, b []byte) *Refusal {
 
 func (r *told) declared(text string) *Refusal { r.log = append(r.log, "!"+text); return nil }
 func (r *told) watched(string) bool           { return true }
-func (r *told) suspicious([]byte) bool        { return true }
+func (r *told) heeded(string) bool            { return true }
+func (r *told) suspicious() ([4]byte, bool)   { return [4]byte{}, false }
 func (r *told) read(string) bool              { return true }
 
 func TestTagsReadAtOnceTellWhatTagsReadByBytesTell(t *testing.T) {

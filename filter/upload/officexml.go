@@ -67,11 +67,11 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		o.related = true
 		switch name {
 		case "type":
-			o.kind = strings.ToLower(value[strings.LastIndexByte(value, '/')+1:])
+			o.kind = strings.Clone(strings.ToLower(value[strings.LastIndexByte(value, '/')+1:]))
 		case "target":
-			o.target = value
+			o.target = strings.Clone(value)
 		case "targetmode":
-			o.mode = strings.ToLower(value)
+			o.mode = strings.Clone(strings.ToLower(value))
 		}
 		return nil
 	case "override", "default":
@@ -107,7 +107,16 @@ func (o *officeXML) watched(name string) bool {
 	return false
 }
 
-func (o *officeXML) suspicious([]byte) bool { return false }
+// heeded has the names that element asks for, and those behind which it ends something.
+func (o *officeXML) heeded(name string) bool {
+	switch name {
+	case "ddelink", "dde-source", "dde-connection-decl", "dde-link", "olelink", "applet", "macrosheet", "ocx", "encryption-data", "relationship":
+		return true
+	}
+	return o.read(name)
+}
+
+func (o *officeXML) suspicious() (set [4]byte, any bool) { return set, false }
 
 // read has the elements that text asks for.
 func (o *officeXML) read(element string) bool {

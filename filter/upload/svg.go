@@ -16,19 +16,15 @@ type svg struct {
 	facts xmlFacts
 }
 
-func newSVG(env) checker { return newDrawing() }
+func newSVG(env) checker { return newDrawing(false) }
 
-func newDrawing() *svg {
-	s := &svg{style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
+func newDrawing(plain bool) *svg {
+	s := &svg{plain: plain, style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
 	s.scan = newXMLScanner(s)
 	return s
 }
 
-func newXML(env) checker {
-	s := newDrawing()
-	s.plain = true
-	return s
-}
+func newXML(env) checker { return newDrawing(true) }
 
 func (s *svg) write(b []byte) *Refusal { return s.scan.write(b) }
 
@@ -78,6 +74,17 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 	return nil
 }
 
+// heeded has the names that element asks for.
+func (s *svg) heeded(name string) bool {
+	switch name {
+	case "script", "iframe":
+		return true
+	case "handler", "listener", "foreignobject", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
+		return !s.plain
+	}
+	return false
+}
+
 // watched has the names that attribute asks for.
 func (s *svg) watched(name string) bool {
 	switch name {
@@ -91,11 +98,11 @@ func (s *svg) watched(name string) bool {
 
 // suspicious has what attribute looks for in any value, as it may be written: a
 // reference may stand for all of it.
-func (s *svg) suspicious(value []byte) bool {
+func (s *svg) suspicious() (set [4]byte, any bool) {
 	if s.plain {
-		return blocks.HasAnyOf(value, [4]byte{'/', '&', '/', '&'})
+		return [4]byte{'/', '&', '/', '&'}, true
 	}
-	return blocks.HasAnyOf(value, [4]byte{':', '(', '\\', '&'})
+	return [4]byte{':', '(', '\\', '&'}, true
 }
 
 func (s *svg) read(element string) bool { return !s.plain && element == "style" }
@@ -208,6 +215,7 @@ func (s *svg) declared(text string) *Refusal {
 		if !s.plain {
 			return refuse("GH-SVG-006", "an SVG with a style sheet")
 		}
+		return s.facts.judge()
 	case strings.HasPrefix(lower, "doctype") && !s.plain && outsideDTD(lower):
 		return refuse("GH-SVG-006", "an SVG whose document type is loaded from outside")
 	case strings.HasPrefix(lower, "attlist") && (strings.Contains(lower, "javascript:") || declaresHandler(lower)):

@@ -12,11 +12,14 @@ type xmlHandler interface {
 	element(name string) *Refusal
 	attribute(element, name, value string) *Refusal
 	text(element string, b []byte) *Refusal
+	// heeded says that such an element must be told, and the one that follows it.
 	// watched says that every attribute of such an element, or of such a name, must
-	// be told; of any other only those whose value, as it stands, is suspicious. read
-	// says that the element's text must be told. Both are asked once for many.
+	// be told; of any other only those whose value, as it stands, has one of the
+	// suspicious bytes, if there are any. read says that the element's text must be
+	// told. All are asked once for many. A value is good only as long as it is told.
+	heeded(element string) bool
 	watched(name string) bool
-	suspicious(value []byte) bool
+	suspicious() (set [4]byte, any bool)
 	read(element string) bool
 	// declared gets a declaration or processing instruction without its brackets.
 	declared(text string) *Refusal
@@ -37,12 +40,18 @@ type xmlScanner struct {
 	closing bool // the tag being read closes an element
 	slash   bool
 	match   int // how much of the closing sequence has been seen
+	heeded  bool
 	wide    utf16Text
+
+	suspicious [4]byte
+	suspects   bool // of any
 }
 
 func newXMLScanner(h xmlHandler) xmlScanner {
 	none := &xmlKnown{}
-	return xmlScanner{handler: h, element: none, attr: none}
+	x := xmlScanner{handler: h, element: none, attr: none}
+	x.suspicious, x.suspects = h.suspicious()
+	return x
 }
 
 type xmlState uint8
@@ -96,7 +105,7 @@ func (x *xmlScanner) step(b []byte) (int, *Refusal) {
 	case xmlValue:
 		return x.stepValue(b)
 	case xmlName, xmlAttr:
-		if n := nameRun(b); n > 0 {
+		if n := blocks.NameRun(b); n > 0 {
 			x.slash = x.slash && x.state == xmlName
 			x.keep(b[:n])
 			return n, nil
@@ -176,10 +185,10 @@ func (x *xmlScanner) value() *Refusal {
 
 // valued tells the handler of an attribute, if it is one that matters.
 func (x *xmlScanner) valued(b []byte) *Refusal {
-	if !x.element.watched && !x.attr.watched && !x.handler.suspicious(b) {
+	if !x.element.watched && !x.attr.watched && !(x.suspects && blocks.HasAnyOf(b, x.suspicious)) {
 		return nil
 	}
-	return x.handler.attribute(x.element.name, x.attr.name, unescapeXML(string(b)))
+	return x.handler.attribute(x.element.name, x.attr.name, unescapeXML(blocks.String(b)))
 }
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
@@ -237,6 +246,10 @@ func (x *xmlScanner) named(name []byte) *Refusal {
 		return nil
 	}
 	x.element, x.rooted = x.names.of(name, x.handler), true
+	if !x.element.heeded && !x.heeded {
+		return nil
+	}
+	x.heeded = x.element.heeded
 	return x.handler.element(x.element.name)
 }
 

@@ -27,6 +27,7 @@ type zip struct {
 	index  zipIndex
 	facts  zipFacts
 	gap    bool
+	summer blocks.Summer
 }
 
 type zipState uint8
@@ -262,7 +263,7 @@ func (z *zip) begin() *Refusal {
 
 // unpacked takes content.
 func (z *zip) unpacked(b []byte) *Refusal {
-	z.index.sum = blocks.CRC32(z.index.sum, b)
+	z.index.sum = z.summer.CRC32(z.index.sum, b)
 	z.index.size += int64(len(b))
 	if z.entry.flags&zipDescribed == 0 && z.entry.method == 8 && z.index.size > z.entry.size {
 		return z.disagree("a member that is larger than it says, " + quote(z.entry.name))

@@ -61,6 +61,9 @@ func IndexByte(b []byte, c byte) int {
 }
 
 func indexByte(b []byte, c byte, vectors bool) int {
+	if vectors && len(b) >= size {
+		return indexInBlocks(b, c)
+	}
 	want, at := uint64(c)*eachByte, 0
 	for ; len(b)-at >= 8; at += 8 {
 		if x := hasZero(binary.LittleEndian.Uint64(b[at:]) ^ want); x != 0 {
@@ -69,9 +72,6 @@ func indexByte(b []byte, c byte, vectors bool) int {
 		if at >= 2*8 { // it is not near
 			break
 		}
-	}
-	for vectors && len(b)-at >= size && !hasByte((*[size]byte)(b[at:]), c) {
-		at += size
 	}
 	for ; len(b)-at >= half; at += half {
 		s := (*[half]byte)(b[at:])
@@ -89,6 +89,24 @@ func indexByte(b []byte, c byte, vectors bool) int {
 		if b[at] == c {
 			return at
 		}
+	}
+	return -1
+}
+
+// indexInBlocks is of 64 bytes or more. What is not near is looked for without asking
+// where it is; the last block overlaps the one before it.
+func indexInBlocks(b []byte, c byte) int {
+	m := marks((*[size]byte)(b), c)
+	if m != 0 {
+		return first(m)
+	}
+	at := size
+	for len(b)-at >= size && !hasByte((*[size]byte)(b[at:]), c) {
+		at += size
+	}
+	at = min(at, len(b)-size)
+	if m = marks((*[size]byte)(b[at:]), c); m != 0 {
+		return at + first(m)
 	}
 	return -1
 }

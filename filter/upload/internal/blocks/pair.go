@@ -1,7 +1,6 @@
 package blocks
 
 import (
-	"encoding/binary"
 	"math/bits"
 )
 
@@ -43,16 +42,10 @@ func (p *Pair) mayHold(b, behind *[size]byte) bool {
 func (p *Pair) Index(b []byte) int { return p.index(b, vectors) }
 
 func (p *Pair) index(b []byte, vectors bool) int {
-	at := 0
-	if vectors {
-		for ; len(b)-at > size; at += size {
-			if p.mayHold((*[size]byte)(b[at:]), (*[size]byte)(b[at+1:])) {
-				if i := p.among((*[size + 1]byte)(b[at:])); i >= 0 {
-					return at + i
-				}
-			}
-		}
+	if vectors && len(b) > size {
+		return p.inBlocks(b)
 	}
+	at := 0
 	want := uint64(p.first) * eachByte
 	for ; len(b)-at > half; at += half {
 		s := (*[half + 1]byte)(b[at:])
@@ -84,11 +77,29 @@ func (p *Pair) inWord(b []byte, word int, x uint64) int {
 	return -1
 }
 
+// inBlocks is of more than 64 bytes; the last block overlaps the one before it.
+func (p *Pair) inBlocks(b []byte) int {
+	at := 0
+	for len(b)-at > size {
+		if p.mayHold((*[size]byte)(b[at:]), (*[size]byte)(b[at+1:])) {
+			if i := p.among((*[size + 1]byte)(b[at:])); i >= 0 {
+				return at + i
+			}
+		}
+		at += size
+	}
+	at = len(b) - size - 1
+	if i := p.among((*[size + 1]byte)(b[at:])); i >= 0 {
+		return at + i
+	}
+	return -1
+}
+
 // among finds the pair in a block and the byte behind it.
 func (p *Pair) among(b *[size + 1]byte) int {
-	want := uint64(p.first) * eachByte
-	for word := 0; word < size; word += 8 {
-		if i := p.inWord(b[:], word, binary.LittleEndian.Uint64(b[word:])^want); i >= 0 {
+	m := marks((*[size]byte)(b[:]), p.first) & marksIn((*[size]byte)(b[1:]), p.low, p.span)
+	for ; m != 0; m &= m - 1 {
+		if i := first(m); p.next[b[i+1]] {
 			return i
 		}
 	}

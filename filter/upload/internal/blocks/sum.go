@@ -5,15 +5,6 @@ import (
 	"hash/crc32"
 )
 
-// CRC32 is crc32.Update with the IEEE polynomial. Go's own is best where it has the
-// processor's instructions; elsewhere twice as many tables save a quarter.
-func CRC32(sum uint32, b []byte) uint32 {
-	if !vectors {
-		return crc32.Update(sum, crc32.IEEETable, b)
-	}
-	return sumByTables(sum, b)
-}
-
 // sumTables has, for each place in sixteen bytes, what a byte there makes of the sum.
 // They are made at the start and never written to.
 var sumTables = func() (t [16][256]uint32) {

@@ -27,12 +27,23 @@ func (t *Text) inBlocks(b []byte) int {
 		if !t.mayBegin((*[size]byte)(b[at:]), (*[size]byte)(b[at+t.mid:]), (*[size]byte)(b[at+t.last:])) {
 			continue
 		}
-		if i := t.from(b[at:], size); i >= 0 {
+		if i := t.among(b[at:]); i >= 0 {
 			return at + i
 		}
 	}
 	if i := t.from(b[at:], len(b)-at); i >= 0 {
 		return at + i
+	}
+	return -1
+}
+
+// among looks for a text that begins in the first block.
+func (t *Text) among(b []byte) int {
+	m := marks((*[size]byte)(b), t.text[0]) & marks((*[size]byte)(b[t.mid:]), t.text[t.mid]) & marks((*[size]byte)(b[t.last:]), t.text[t.last])
+	for ; m != 0; m &= m - 1 {
+		if i := first(m); String(b[i:i+len(t.text)]) == t.text {
+			return i
+		}
 	}
 	return -1
 }
