@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,7 +16,8 @@ type ledger struct {
 	now   func() time.Time
 	users map[string]User // by NameKey
 	kept  []Credential
-	gone  error // what every call fails with
+	asked map[string]AddressChange // by user id
+	gone  error                    // what every call fails with
 }
 
 func (l *ledger) lock() func() { l.mu.Lock(); return l.mu.Unlock }
@@ -105,11 +107,12 @@ func (l *ledger) Credentials(_ context.Context, userID string) (list []Credentia
 func (l *ledger) Ending(_ context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) (list []Credential, err error) {
 	defer l.lock()()
 	for _, c := range l.kept {
-		if c.Kind == kind && c.Active && c.Expires.After(after) && !c.Expires.After(until) && c.ID > afterID {
+		further := c.Expires.After(after) || afterID != "" && c.Expires.Equal(after) && c.ID > afterID
+		if c.Kind == kind && c.Active && further && !c.Expires.After(until) {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b Credential) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b Credential) int { return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.ID, b.ID)) })
 	return list[:min(len(list), limit)], l.gone
 }
 
@@ -179,4 +182,65 @@ func (l *ledger) RemoveCredentials(_ context.Context, userID string, kind Creden
 	}
 	l.kept = kept
 	return n, l.gone
+}
+
+func (l *ledger) BeginAddress(_ context.Context, c AddressChange) error {
+	defer l.lock()()
+	if l.asked == nil {
+		l.asked = map[string]AddressChange{}
+	}
+	l.asked[c.UserID] = c
+	return l.gone
+}
+
+func (l *ledger) PendingAddress(_ context.Context, userID string, now time.Time) (AddressChange, error) {
+	defer l.lock()()
+	if c, ok := l.asked[userID]; ok && now.Before(c.Expires) && l.gone == nil {
+		return c, nil
+	}
+	return AddressChange{}, orElse(l.gone, ErrNoChange)
+}
+
+func (l *ledger) taken(userID, address string) bool {
+	for _, u := range l.users {
+		if u.ID != userID && strings.EqualFold(u.Email, address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *ledger) AddressTaken(_ context.Context, userID, address string) (bool, error) {
+	defer l.lock()()
+	return l.taken(userID, address), l.gone
+}
+
+func (l *ledger) ConfirmAddress(ctx context.Context, userID, lookup string, now time.Time) (AddressChange, error) {
+	c, err := l.PendingAddress(ctx, userID, now)
+	if err != nil {
+		return c, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, u := range l.users {
+		if u.ID != userID || u.Email != c.Former || c.Lookup != lookup || l.taken(userID, c.Address) || l.asked[userID] != c {
+			continue
+		}
+		u.Email = c.Address
+		l.users[key] = u
+		delete(l.asked, userID)
+		l.kept = slices.DeleteFunc(l.kept, func(k Credential) bool { return k.UserID == userID && k.Kind == KindReset })
+		return c, nil
+	}
+	return c, ErrNoChange
+}
+
+func (l *ledger) DropAddress(_ context.Context, userID, lookup string) (bool, error) {
+	defer l.lock()()
+	c, ok := l.asked[userID]
+	if !ok || lookup != "" && c.Lookup != lookup {
+		return false, l.gone
+	}
+	delete(l.asked, userID)
+	return true, l.gone
 }

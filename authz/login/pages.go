@@ -39,6 +39,9 @@ func (h *handler) fullRoutes(mux *http.ServeMux) {
 		"POST /auth/account/keys/add":    h.keyAdd,
 		"POST /auth/account/keys/remove": h.removing(KindAPIKey, "api_key_removed"),
 
+		"POST /auth/account/email": h.mailed(h.addressAsked), "POST /auth/account/email/cancel": h.addressDropped,
+		"GET " + AddressPath: h.addressLink, "POST " + AddressPath: h.addressConfirmed,
+
 		"GET /auth/reset": h.mailed(h.resetPage), "POST /auth/reset": h.mailed(h.resetAsked),
 		"GET " + ResetPath: h.resetSetPage, "POST " + ResetPath: h.resetSet,
 		"GET /auth/sign-up": h.signUpPage, "POST /auth/sign-up": h.signUp,

@@ -60,9 +60,18 @@ func (s *Store) Credentials(ctx context.Context, userID string) ([]login.Credent
 
 // Ending implements login.Accounts.
 func (s *Store) Ending(ctx context.Context, kind login.CredentialKind, after, until time.Time, afterID string, limit int) ([]login.Credential, error) {
-	return s.credentials(ctx, "list the credentials that end",
-		`SELECT `+credentialColumns+` FROM credentials WHERE kind = ? AND active AND expires_ms > ? AND expires_ms <= ? AND id > ? ORDER BY id LIMIT ?`,
-		string(kind), after.UnixMilli(), until.UnixMilli(), afterID, limit)
+	query, args := endingQuery(kind, after, until, afterID, limit)
+	return s.credentials(ctx, "list the credentials that end", query, args...)
+}
+
+// endingQuery reads the index credentials_ending from one place on to another.
+func endingQuery(kind login.CredentialKind, after, until time.Time, afterID string, limit int) (query string, args []any) {
+	from, args := `expires_ms > ?`, []any{string(kind), until.UnixMilli(), after.UnixMilli()}
+	if afterID != "" {
+		from, args = `(expires_ms, id) > (?, ?)`, append(args, afterID)
+	}
+	return `SELECT ` + credentialColumns + ` FROM credentials WHERE kind = ? AND active AND expires_ms <= ? AND ` + from +
+		` ORDER BY expires_ms, id LIMIT ?`, append(args, limit)
 }
 
 func (s *Store) credentials(ctx context.Context, what, query string, args ...any) (list []login.Credential, err error) {

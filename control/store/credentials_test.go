@@ -203,20 +203,20 @@ func TestCredentialsThatEndAreListedPageByPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ids []string
-		last := ""
+		last, lastID := now, ""
 		for {
-			page, err := s.Ending(ctx, login.KindAPIKey, now, now.Add(2*day), last, 2)
+			page, err := s.Ending(ctx, login.KindAPIKey, last, now.Add(2*day), lastID, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range page {
-				ids, last = append(ids, c.ID), c.ID
+				ids, last, lastID = append(ids, c.ID), c.Expires, c.ID
 			}
 			if len(page) < 2 {
 				break
 			}
 		}
-		if !slices.Equal(ids, []string{"a", "b", "c"}) {
+		if !slices.Equal(ids, []string{"b", "a", "c"}) {
 			t.Errorf("found %q", ids)
 		}
 	})
