@@ -90,6 +90,9 @@ type Accounts interface {
 	Ending(ctx context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) ([]Credential, error)
 	// AddCredentials adds all or none. Created is set by it.
 	AddCredentials(ctx context.Context, added ...Credential) error
+	// ReplaceCredentials adds all, of one kind, in place of those of the kind that
+	// the user has, or changes nothing: of two at once one user has one's alone.
+	ReplaceCredentials(ctx context.Context, userID string, kind CredentialKind, added ...Credential) error
 	// Credential finds one by its Lookup. ErrNoCredential.
 	Credential(ctx context.Context, kind CredentialKind, lookup string) (Credential, error)
 	// UseCredential notes a use, activates it, and sets Counter, and Data unless

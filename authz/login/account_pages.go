@@ -164,8 +164,12 @@ func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
 	if !ok || values.Get("id") != a.session.ID && !h.latelySignedIn(w, r, a) {
 		return
 	}
-	if err := h.endThose(r, a, func(s session.Session) bool { return s.ID == values.Get("id") }); err != nil {
-		h.unavailable(w, r, credentials{form: true}, err)
+	ended, err := h.Sessions.RevokeID(r.Context(), a.user.ID, values.Get("id"))
+	switch {
+	case err == nil:
+		h.reportRevoked(r, ended, "ended from the account page")
+	case !errors.Is(err, session.ErrInvalid): // else it has ended already
+		h.unavailable(w, r, credentials{form: true}, fmt.Errorf("end a session: %w", err))
 		return
 	}
 	seeOther(w, "/auth/account")
@@ -214,22 +218,19 @@ func (h *handler) latelySignedIn(w http.ResponseWriter, r *http.Request, a accou
 	return false
 }
 
-func (h *handler) endThose(r *http.Request, a account, which func(session.Session) bool) error {
-	all, err := h.Sessions.List(r.Context(), a.user.ID)
-	if err != nil {
-		return fmt.Errorf("list the sessions of a user: %w", err)
+// endRest ends all sessions of a person but this one, by one write: one that is
+// begun, or takes another token, in between is among them. If this one has ended
+// meanwhile all do.
+func (h *handler) endRest(r *http.Request, a account) error {
+	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
+	if errors.Is(err, session.ErrInvalid) {
+		ended, err = h.Sessions.RevokeAll(r.Context(), a.user.ID)
 	}
-	for _, s := range all {
-		if !which(s) {
-			continue
-		}
-		ended, err := h.Sessions.RevokeID(r.Context(), a.user.ID, s.ID)
-		if err != nil && !errors.Is(err, session.ErrInvalid) {
-			return fmt.Errorf("end a session: %w", err)
-		}
-		if err == nil {
-			h.reportRevoked(r, ended, "ended from the account page")
-		}
+	if err != nil {
+		return fmt.Errorf("end a user's other sessions: %w", err)
+	}
+	for _, s := range ended {
+		h.reportRevoked(r, s, "ended with a change of credentials")
 	}
 	return nil
 }

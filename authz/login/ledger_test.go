@@ -18,6 +18,8 @@ type ledger struct {
 	kept  []Credential
 	asked map[string]AddressChange // by user id
 	gone  error                    // what every call fails with
+	// then runs once, after somebody was found by name: what happens meanwhile.
+	then func()
 }
 
 func (l *ledger) lock() func() { l.mu.Lock(); return l.mu.Unlock }
@@ -32,11 +34,22 @@ func (l *ledger) complete(u User) User {
 }
 
 func (l *ledger) UserByName(_ context.Context, name string) (User, error) {
+	defer l.meanwhile()
 	defer l.lock()()
 	if u, ok := l.users[NameKey(name)]; ok && l.gone == nil {
 		return l.complete(u), nil
 	}
 	return User{}, orElse(l.gone, ErrNoUser)
+}
+
+func (l *ledger) meanwhile() {
+	l.mu.Lock()
+	then := l.then
+	l.then = nil
+	l.mu.Unlock()
+	if then != nil {
+		then()
+	}
 }
 
 func orElse(err, other error) error {
@@ -123,6 +136,19 @@ func (l *ledger) AddCredentials(_ context.Context, added ...Credential) error {
 		l.kept = append(l.kept, c)
 	}
 	return l.gone
+}
+
+func (l *ledger) ReplaceCredentials(_ context.Context, userID string, kind CredentialKind, added ...Credential) error {
+	defer l.lock()()
+	if l.gone != nil {
+		return l.gone
+	}
+	l.kept = slices.DeleteFunc(l.kept, func(c Credential) bool { return c.UserID == userID && c.Kind == kind })
+	for _, c := range added {
+		c.Created = l.now()
+		l.kept = append(l.kept, c)
+	}
+	return nil
 }
 
 func (l *ledger) Credential(_ context.Context, kind CredentialKind, lookup string) (Credential, error) {

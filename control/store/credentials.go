@@ -123,6 +123,25 @@ func (s *Store) AddCredentials(ctx context.Context, added ...login.Credential) e
 	})
 }
 
+// ReplaceCredentials implements login.Accounts.
+func (s *Store) ReplaceCredentials(ctx context.Context, userID string, kind login.CredentialKind, added ...login.Credential) error {
+	return s.tx(ctx, func(c conn) error {
+		if err := c.alone(ctx, "credentials:"+string(kind)+":"+userID); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `DELETE FROM credentials WHERE user_id = ? AND kind = ?`, userID, string(kind)); err != nil {
+			return fmt.Errorf("remove the credentials of before: %w", err)
+		}
+		now := s.now().UnixMilli()
+		for _, one := range added {
+			if err := addCredential(ctx, c, one, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func addCredential(ctx context.Context, c conn, one login.Credential, now int64) error {
 	var n int
 	if err := c.queryRow(ctx, `SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = ?`, one.UserID, string(one.Kind)).Scan(&n); err != nil {
