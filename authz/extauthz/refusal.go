@@ -71,11 +71,11 @@ func grpcStatus(r *request, j *judgement, code codes.Code) *authv3.DeniedHttpRes
 	if r.requestID != "" {
 		message += " (request " + fieldSafe(r.requestID) + ")"
 	}
-	return &authv3.DeniedHttpResponse{
-		Status:  httpStatus(j.outcome.problem.Status()),
-		Headers: append(refusalFields(j), overwrite("grpc-status", strconv.Itoa(int(code)))),
-		Body:    message,
+	headers := append(refusalFields(j), overwrite("grpc-status", strconv.Itoa(int(code))))
+	if challenge := j.challenge(); challenge != "" {
+		headers = append(headers, overwrite("www-authenticate", challenge)) // what is missing; grpc-web reads it
 	}
+	return &authv3.DeniedHttpResponse{Status: httpStatus(j.outcome.problem.Status()), Headers: headers, Body: message}
 }
 
 // redirect sends a person to sign-in and from there back. Where they were going

@@ -86,6 +86,9 @@ func TestAGRPCClientReadsTheRefusalAsAStatus(t *testing.T) {
 			if status != c.status {
 				t.Errorf("grpc-status %q, want %q", status, c.status)
 			}
+			if challenge, _ := find(denied.GetHeaders(), "www-authenticate"); c.policy == "members" && challenge != `Bearer realm="gatehouse"` {
+				t.Errorf("challenge %q", challenge)
+			}
 			if _, ok := find(denied.GetHeaders(), "content-type"); ok == (c.status != "") {
 				t.Errorf("a content type is set: %t", ok)
 			}

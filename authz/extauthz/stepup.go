@@ -45,8 +45,8 @@ func stepUp(demand *policy.SessionDemand, s *session.Session, now time.Time) out
 			reason: fmt.Sprintf("the session was begun with %q, and a passkey (%s) is asked for", s.AMR, want.Passkey),
 			// The names of OpenID's Enhanced Authentication Profile, section 4.
 			lacks: shortfall{
-				missing: "passkey", challenge: `error="insufficient_user_authentication", acr_values="` + acrOf[want.Passkey] + `"`,
-				query: "step_up=passkey",
+				missing: passkeyOf[want.Passkey], challenge: `error="insufficient_user_authentication", acr_values="` + acrOf[want.Passkey] + `"`,
+				query: "step_up=" + passkeyOf[want.Passkey],
 			},
 		}
 	case want.SecondFactor && !twoFactors(s.AMR):
@@ -72,6 +72,10 @@ func stepUp(demand *policy.SessionDemand, s *session.Session, now time.Time) out
 	}
 	return outcome{}
 }
+
+// passkeyOf is what is missing: who has signed in with a passkey that is copied
+// between devices must not be told to do the same again.
+var passkeyOf = map[policy.Passkey]string{policy.PasskeyAny: "passkey", policy.PasskeyDeviceBound: "device_bound_passkey"}
 
 var acrOf = map[policy.Passkey]string{policy.PasskeyAny: "phr", policy.PasskeyDeviceBound: "phrh"}
 

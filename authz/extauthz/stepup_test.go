@@ -45,7 +45,7 @@ func TestARouteCanAskForMoreThanASession(t *testing.T) {
 		{"a provider that says so", "second", session.Session{AMR: []string{"mfa"}}, 0, 200, "", ""},
 		{"a password and a code, where phishing must not help", "key", session.Session{AMR: []string{"pwd", "otp", "mfa"}}, 0, 401, "passkey", `error="insufficient_user_authentication", acr_values="phr"`},
 		{"a passkey that is copied between devices", "key", session.Session{AMR: []string{"swk", "user", "mfa"}}, 0, 200, "", ""},
-		{"one that is, where it must not be", "bound", session.Session{AMR: []string{"swk", "user", "mfa"}}, 0, 401, "passkey", `acr_values="phrh"`},
+		{"one that is, where it must not be", "bound", session.Session{AMR: []string{"swk", "user", "mfa"}}, 0, 401, "device_bound_passkey", `acr_values="phrh"`},
 		{"one that cannot leave its device", "bound", session.Session{AMR: []string{"hwk", "user", "mfa"}}, 0, 200, "", ""},
 		{"a key alone, where two factors are asked for", "bound", session.Session{AMR: []string{"hwk"}}, 0, 401, "second_factor", ""},
 		{"one of the roles", "clerks", session.Session{Roles: []string{"guest", "admin"}}, 0, 200, "", ""},
@@ -82,6 +82,13 @@ func TestABrowserIsSentToSignInWithAPasskey(t *testing.T) {
 		"cookie": ours, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document",
 	}})
 	if to, _ := find(got.GetDeniedResponse().GetHeaders(), "location"); to != "/auth/sign-in?next=%2Fvault&step_up=passkey" {
+		t.Errorf("%d to %q", got.code, to)
+	}
+	h.sessions.answer.AMR = []string{"swk", "user", "mfa"}
+	got = h.check(t, ask{policy: "bound", path: "/safe", headers: map[string]string{
+		"cookie": ours, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document",
+	}})
+	if to, _ := find(got.GetDeniedResponse().GetHeaders(), "location"); to != "/auth/sign-in?next=%2Fsafe&step_up=device_bound_passkey" {
 		t.Errorf("%d to %q", got.code, to)
 	}
 }

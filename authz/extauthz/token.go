@@ -64,7 +64,7 @@ func (c *credentials) cookies(fields []string, found *[]string) []string {
 			}
 			pair = strings.Trim(pair, " \t")
 			name, value, _ := strings.Cut(pair, "=")
-			switch strings.TrimRight(name, " \t") {
+			switch name = strings.TrimRight(name, " \t"); name {
 			case "":
 				if pair != "" {
 					kept = append(kept, pair)
@@ -73,6 +73,10 @@ func (c *credentials) cookies(fields []string, found *[]string) []string {
 				c.rewritten = true
 				*found = append(*found, value)
 			default:
+				if login.OfSignIn(name) {
+					c.rewritten = true
+					continue
+				}
 				kept = append(kept, pair)
 			}
 		}

@@ -70,6 +70,7 @@ var ErrNameTaken = errors.New("there is a user of that name already")
 // named ones means that it cannot be known now.
 type Accounts interface {
 	UserStore
+	Addresses
 	// Account finds a user by id. ErrNoUser.
 	Account(ctx context.Context, userID string) (User, error)
 	// AddAccount adds a user who signed up. ErrNameTaken.
@@ -84,10 +85,14 @@ type Accounts interface {
 	// Credentials lists all of a user, oldest first, resets left out.
 	Credentials(ctx context.Context, userID string) ([]Credential, error)
 	// Ending lists active ones of a kind that end after one time and not after
-	// another, by their id, from the one after that of afterID on, at most limit.
+	// another, the first to end first, at most limit. For a further page, after and
+	// afterID are the end and the id of the last one; else afterID is empty.
 	Ending(ctx context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) ([]Credential, error)
 	// AddCredentials adds all or none. Created is set by it.
 	AddCredentials(ctx context.Context, added ...Credential) error
+	// ReplaceCredentials adds all, of one kind, in place of those of the kind that
+	// the user has, or changes nothing: of two at once one user has one's alone.
+	ReplaceCredentials(ctx context.Context, userID string, kind CredentialKind, added ...Credential) error
 	// Credential finds one by its Lookup. ErrNoCredential.
 	Credential(ctx context.Context, kind CredentialKind, lookup string) (Credential, error)
 	// UseCredential notes a use, activates it, and sets Counter, and Data unless

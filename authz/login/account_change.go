@@ -14,7 +14,6 @@ import (
 	"gatehouse/authz/login/code"
 	passwords "gatehouse/authz/login/password"
 	"gatehouse/authz/login/totp"
-	"gatehouse/authz/session"
 )
 
 // changing is a form that changes credentials: a recent sign-in, and the page's
@@ -65,7 +64,7 @@ func (h *handler) changePassword(w http.ResponseWriter, r *http.Request) {
 		err = h.setPassword(r, user, hash)
 	}
 	if err == nil {
-		err = h.endThose(r, a, func(s session.Session) bool { return s.ID != a.session.ID })
+		err = h.endRest(r, a)
 	}
 	if err != nil {
 		h.unavailable(w, r, credentials{form: true}, err)
@@ -228,7 +227,7 @@ func (h *handler) factorAdded(r *http.Request, a account, what string) (codes []
 		}
 	}
 	h.reportChange(r, a.user, what)
-	return codes, h.endThose(r, a, func(s session.Session) bool { return s.ID != a.session.ID })
+	return codes, h.endRest(r, a)
 }
 
 func (h *handler) secretsPage(w http.ResponseWriter, r *http.Request, a account, title, text string, secrets []string) {

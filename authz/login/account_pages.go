@@ -18,6 +18,8 @@ import (
 // 7.5.1): later, one signs in again.
 const recently = 10 * time.Minute
 
+const accountPath = "/auth/account"
+
 // account is somebody who is signed in.
 type account struct {
 	session session.Session
@@ -35,6 +37,11 @@ func (a account) proved() bool {
 // signedIn finds who the request's session belongs to, or answers. A cookie
 // only: pages are for browsers.
 func (h *handler) signedIn(w http.ResponseWriter, r *http.Request) (account, bool) {
+	return h.signedInFor(w, r, accountPath)
+}
+
+// signedInFor has who is not signed in come back to next, a path of ours.
+func (h *handler) signedInFor(w http.ResponseWriter, r *http.Request, next string) (account, bool) {
 	s, err := h.Sessions.Lookup(r.Context(), tokenOf(r), demandOf(r))
 	var user User
 	if err == nil {
@@ -44,7 +51,7 @@ func (h *handler) signedIn(w http.ResponseWriter, r *http.Request) (account, boo
 	case err == nil && !user.Disabled:
 		return account{s, user}, true
 	case err == nil, errors.Is(err, session.ErrInvalid), errors.Is(err, ErrNoUser):
-		h.toSignIn(w, r)
+		h.stepUpFor(w, r, "", next)
 	default:
 		h.unavailable(w, r, credentials{form: true}, err)
 	}
@@ -72,11 +79,15 @@ func (h *handler) toSignIn(w http.ResponseWriter, r *http.Request) { h.stepUp(w,
 
 // stepUp sends somebody to sign in, and from there to their account.
 func (h *handler) stepUp(w http.ResponseWriter, r *http.Request, what string) {
+	h.stepUpFor(w, r, what, accountPath)
+}
+
+func (h *handler) stepUpFor(w http.ResponseWriter, r *http.Request, what, next string) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		writeProblem(w, r, verdict.AuthenticationFailed)
 		return
 	}
-	location := "/auth/sign-in?next=/auth/account"
+	location := SignInPath + "?next=" + strings.ReplaceAll(url.QueryEscape(next), "%2F", "/")
 	if what != "" {
 		location += "&step_up=" + what
 	}
@@ -97,8 +108,15 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		h.unavailable(w, r, credentials{form: true}, err)
 		return
 	}
+	waits, err := h.Accounts.PendingAddress(r.Context(), a.user.ID, h.Now())
+	if err != nil && !errors.Is(err, ErrNoChange) {
+		h.unavailable(w, r, credentials{form: true}, err)
+		return
+	}
 	body := struct {
-		Name                string
+		Name, Email         string
+		NewEmail            AddressChange // zero: none waits
+		Mail                bool          // mail can be sent
 		Sessions            []listed
 		Apps, Keys          []Credential
 		APIKeys             []keyRow
@@ -108,7 +126,7 @@ func (h *handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		HasFactor, Passkeys bool
 		HasPassword, Reset  bool
 	}{
-		Name: a.user.Name, MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0,
+		Name: a.user.Name, Email: a.user.Email, NewEmail: waits, Mail: h.canMail(), MinLength: h.minLength(), HasFactor: a.user.SecondFactor, Passkeys: len(h.Settings().Origins) > 0,
 		HasPassword: a.user.HasPassword(), Reset: h.canMail() && a.user.Email != "",
 	}
 	body.Links, body.Providers = h.linksOf(all)
@@ -146,8 +164,12 @@ func (h *handler) endOne(w http.ResponseWriter, r *http.Request) {
 	if !ok || values.Get("id") != a.session.ID && !h.latelySignedIn(w, r, a) {
 		return
 	}
-	if err := h.endThose(r, a, func(s session.Session) bool { return s.ID == values.Get("id") }); err != nil {
-		h.unavailable(w, r, credentials{form: true}, err)
+	ended, err := h.Sessions.RevokeID(r.Context(), a.user.ID, values.Get("id"))
+	switch {
+	case err == nil:
+		h.reportRevoked(r, ended, "ended from the account page")
+	case !errors.Is(err, session.ErrInvalid): // else it has ended already
+		h.unavailable(w, r, credentials{form: true}, fmt.Errorf("end a session: %w", err))
 		return
 	}
 	seeOther(w, "/auth/account")
@@ -196,22 +218,19 @@ func (h *handler) latelySignedIn(w http.ResponseWriter, r *http.Request, a accou
 	return false
 }
 
-func (h *handler) endThose(r *http.Request, a account, which func(session.Session) bool) error {
-	all, err := h.Sessions.List(r.Context(), a.user.ID)
-	if err != nil {
-		return fmt.Errorf("list the sessions of a user: %w", err)
+// endRest ends all sessions of a person but this one, by one write: one that is
+// begun, or takes another token, in between is among them. If this one has ended
+// meanwhile all do.
+func (h *handler) endRest(r *http.Request, a account) error {
+	ended, err := h.Sessions.RevokeOthers(r.Context(), tokenOf(r))
+	if errors.Is(err, session.ErrInvalid) {
+		ended, err = h.Sessions.RevokeAll(r.Context(), a.user.ID)
 	}
-	for _, s := range all {
-		if !which(s) {
-			continue
-		}
-		ended, err := h.Sessions.RevokeID(r.Context(), a.user.ID, s.ID)
-		if err != nil && !errors.Is(err, session.ErrInvalid) {
-			return fmt.Errorf("end a session: %w", err)
-		}
-		if err == nil {
-			h.reportRevoked(r, ended, "ended from the account page")
-		}
+	if err != nil {
+		return fmt.Errorf("end a user's other sessions: %w", err)
+	}
+	for _, s := range ended {
+		h.reportRevoked(r, s, "ended with a change of credentials")
 	}
 	return nil
 }

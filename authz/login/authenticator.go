@@ -93,9 +93,28 @@ func (a *Authenticator) Password(ctx context.Context, name, password string) (Us
 		return User{}, &Failure{Reason: ReasonDisabled, UserID: user.ID}
 	}
 	if check.Outdated {
-		a.rehash(ctx, user, password)
+		user.PasswordHash = a.rehash(ctx, user, password)
 	}
 	return user, nil
+}
+
+// Still says whether what a sign-in relied on is as it was when it was checked: a
+// change of the password, or an operator, may have ended all sessions in between,
+// and one that was begun with the old password must not come after that. The error
+// is as of Authenticate.
+func (a *Authenticator) Still(ctx context.Context, user User, byPassword bool) error {
+	now, err := a.again(ctx, user)
+	switch {
+	case errors.Is(err, ErrNoUser), err == nil && now.ID != user.ID:
+		return &Failure{Reason: ReasonUnknownUser, UserID: user.ID}
+	case err != nil:
+		return fmt.Errorf("%w: find the user again: %w", ErrUnavailable, err)
+	case now.Disabled:
+		return &Failure{Reason: ReasonDisabled, UserID: user.ID}
+	case byPassword && now.PasswordHash != user.PasswordHash:
+		return &Failure{Reason: ReasonWrongPassword, UserID: user.ID}
+	}
+	return nil
 }
 
 // rehasher is a store that can keep a new hash; see Accounts.
@@ -103,20 +122,54 @@ type rehasher interface {
 	ReplacePasswordHash(ctx context.Context, userID, old, hash string) (bool, error)
 }
 
-// rehash brings a hash to the costs of today. Nobody is kept out because it
-// fails: the next sign-in tries again.
-func (a *Authenticator) rehash(ctx context.Context, user User, password string) {
+// again finds a user as they are now: by id where that can be, since a name may
+// have been changed.
+func (a *Authenticator) again(ctx context.Context, user User) (User, error) {
+	if accounts, ok := a.users.(Accounts); ok {
+		return accounts.Account(ctx, user.ID)
+	}
+	return a.users.UserByName(ctx, user.Name)
+}
+
+// rehash brings a hash to the costs of today, and returns the one that the store
+// has then, as far as it is this password's. Nobody is kept out because it fails:
+// the next sign-in tries again.
+func (a *Authenticator) rehash(ctx context.Context, user User, password string) string {
 	keeper, ok := a.users.(rehasher)
 	if !ok {
-		return
+		return user.PasswordHash
 	}
 	hash, err := a.hasher.Hash(ctx, password)
+	replaced := false
 	if err == nil {
-		_, err = keeper.ReplacePasswordHash(ctx, user.ID, user.PasswordHash, hash)
+		replaced, err = keeper.ReplacePasswordHash(ctx, user.ID, user.PasswordHash, hash)
+	}
+	if err == nil && replaced {
+		return hash
+	}
+	if err == nil {
+		hash, err = a.others(ctx, user, password)
 	}
 	if err != nil {
 		slog.WarnContext(ctx, "a password hash could not be brought to the costs of today", "error", err)
+		return user.PasswordHash
 	}
+	return hash
+}
+
+// others is the hash that another sign-in has made of the same password
+// meanwhile; one of another password leaves the user with theirs, which is good
+// for nothing any more (see Still).
+func (a *Authenticator) others(ctx context.Context, user User, password string) (string, error) {
+	now, err := a.again(ctx, user)
+	if err != nil {
+		return "", fmt.Errorf("find the user again: %w", err)
+	}
+	check, err := a.hasher.Verify(ctx, password, now.PasswordHash)
+	if err != nil || !check.OK {
+		return user.PasswordHash, err
+	}
+	return now.PasswordHash, nil
 }
 
 func (a *Authenticator) unknown(ctx context.Context, password string) error {

@@ -28,10 +28,18 @@ type proof struct {
 // came with ends. It is where every way to sign in ends.
 func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials, user User, p proof) {
 	token, s, err := h.enter(r, user, p)
+	if err == nil {
+		err = h.stillHolds(r, user, p, s)
+	}
 	if err == nil && p.vouched != nil {
 		err = h.federation.follow(r, s, p)
 	}
+	var failure *Failure
 	switch {
+	case errors.As(err, &failure):
+		h.reportFailure(r, user.Name, p.rule, failure)
+		h.refuse(w, r, c, verdict.AuthenticationFailed)
+		return
 	case p.raises != "" && errors.Is(err, session.ErrInvalid):
 		h.beginAgain(w, r, c.form) // the session that it was to add to has ended meanwhile
 		return
@@ -54,6 +62,24 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 		http.SetCookie(w, hostCookie(formCookie, "", -1)) // forms of before are not forms of now
 	}
 	h.welcome(w, c, token, s)
+}
+
+// stillHolds ends a session that was begun after what it relies on had ended: who
+// resets a password has all sessions ended, and one whose sign-in was under way
+// comes after them. Its token was not given to anybody yet.
+func (h *handler) stillHolds(r *http.Request, user User, p proof, s session.Session) error {
+	err := h.Authenticator.Still(r.Context(), user, p.vouched == nil && slices.Contains(p.amr, "pwd"))
+	if err == nil && p.vouched != nil {
+		err = h.federation.stillLinked(r.Context(), user, p.vouched.Who)
+	}
+	if err == nil {
+		return nil
+	}
+	_, ended := h.Sessions.RevokeID(context.WithoutCancel(r.Context()), user.ID, s.ID)
+	if ended != nil && !errors.Is(ended, session.ErrInvalid) {
+		h.Log.WarnContext(r.Context(), "a session that nobody got a token of was not ended", "error", ended, "request_id", requestID(r))
+	}
+	return err
 }
 
 // unbindable tells somebody who has proved who they are what their device lacks.

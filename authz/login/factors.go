@@ -96,8 +96,5 @@ func (h *handler) newRecoveryCodes(ctx context.Context, userID string) ([]string
 			ID: code.NewID(), UserID: userID, Kind: KindRecovery, Lookup: code.HashRecovery(h.keys.recovery, userID, c), Active: true,
 		}
 	}
-	if _, err := h.Accounts.RemoveCredentials(ctx, userID, KindRecovery, ""); err != nil {
-		return nil, err
-	}
-	return codes, h.Accounts.AddCredentials(ctx, added...)
+	return codes, h.Accounts.ReplaceCredentials(ctx, userID, KindRecovery, added...)
 }

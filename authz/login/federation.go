@@ -296,6 +296,18 @@ func (f *federation) known(ctx context.Context, lookup string) (User, error) {
 	return user, nil
 }
 
+// stillLinked says whether the provider's subject is still this user.
+func (f *federation) stillLinked(ctx context.Context, user User, who openid.Identity) error {
+	c, err := f.h.Accounts.Credential(ctx, KindOpenID, ProviderLookup(who.Issuer, who.Subject))
+	switch {
+	case errors.Is(err, ErrNoCredential), err == nil && c.UserID != user.ID:
+		return &Failure{Reason: ReasonUnlinked, UserID: user.ID}
+	case err != nil:
+		return fmt.Errorf("%w: find a provider's user again: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
 // namesFor are names for a new user, the best first. None is a claim on the user
 // who has the name already.
 func namesFor(who openid.Identity, lookup string) []string {

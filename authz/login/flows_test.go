@@ -193,7 +193,7 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 	p := s.person().signIn()
 	token := p.token("/auth/account")
 	s.later(recently + time.Minute)
-	for _, path := range []string{"password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove", "providers/link", "providers/remove"} {
+	for _, path := range []string{"email", "password", "totp/begin", "totp/confirm", "totp/remove", "recovery", "passkeys/remove", "keys/add", "keys/remove", "providers/link", "providers/remove"} {
 		got := p.do(http.MethodPost, "/auth/account/"+path, asForm, url.Values{"csrf": {token}, "id": {"x"}}.Encode())
 		if got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/auth/sign-in") {
 			t.Errorf("%s: %d %s", path, got.status, got.location)
@@ -222,6 +222,10 @@ func TestASessionWithoutTheSecondFactorChangesNothing(t *testing.T) {
 	got := p.do(http.MethodPost, "/auth/account/totp/remove", asForm, url.Values{"csrf": {token}, "id": {s.ledger.kept[0].ID}}.Encode())
 	if !strings.HasPrefix(got.location, "/auth/sign-in") || len(s.ledger.kept) != 11 {
 		t.Errorf("%+v, %d credentials", got, len(s.ledger.kept))
+	}
+	got = p.do(http.MethodPost, "/auth/account/email", asForm, url.Values{"csrf": {token}, "email": {"other@example.com"}}.Encode())
+	if !strings.Contains(got.location, "step_up=second_factor") || len(s.ledger.asked) != 0 {
+		t.Errorf("%+v, %v", got, s.ledger.asked)
 	}
 }
 

@@ -69,7 +69,8 @@ type handler struct {
 	pendings pendings
 	pages    *page.Set
 	lists    *lists
-	posting  chan struct{} // one for each notice that is being sent
+	posting  chan struct{} // one for each notice of an attempt that is being sent
+	letters  chan struct{} // one for each other mail
 	// federation is nil without Accounts or Options.Federation.
 	federation *federation
 }
@@ -123,7 +124,7 @@ func New(o Options) (*Site, error) {
 	if o.Accounts == nil {
 		return &Site{Handler: Handler(o)}, nil
 	}
-	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}, posting: make(chan struct{}, maxPosting)}
+	h := &handler{Options: o, lists: &lists{}, pendings: pendings{o.Redis}, posting: make(chan struct{}, maxPosting), letters: make(chan struct{}, maxLetters)}
 	h.defaults()
 	var err error
 	if h.keys, err = deriveKeys(o.Key); err != nil {

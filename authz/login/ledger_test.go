@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,7 +16,10 @@ type ledger struct {
 	now   func() time.Time
 	users map[string]User // by NameKey
 	kept  []Credential
-	gone  error // what every call fails with
+	asked map[string]AddressChange // by user id
+	gone  error                    // what every call fails with
+	// then runs once, after somebody was found by name: what happens meanwhile.
+	then func()
 }
 
 func (l *ledger) lock() func() { l.mu.Lock(); return l.mu.Unlock }
@@ -30,11 +34,22 @@ func (l *ledger) complete(u User) User {
 }
 
 func (l *ledger) UserByName(_ context.Context, name string) (User, error) {
+	defer l.meanwhile()
 	defer l.lock()()
 	if u, ok := l.users[NameKey(name)]; ok && l.gone == nil {
 		return l.complete(u), nil
 	}
 	return User{}, orElse(l.gone, ErrNoUser)
+}
+
+func (l *ledger) meanwhile() {
+	l.mu.Lock()
+	then := l.then
+	l.then = nil
+	l.mu.Unlock()
+	if then != nil {
+		then()
+	}
 }
 
 func orElse(err, other error) error {
@@ -105,11 +120,12 @@ func (l *ledger) Credentials(_ context.Context, userID string) (list []Credentia
 func (l *ledger) Ending(_ context.Context, kind CredentialKind, after, until time.Time, afterID string, limit int) (list []Credential, err error) {
 	defer l.lock()()
 	for _, c := range l.kept {
-		if c.Kind == kind && c.Active && c.Expires.After(after) && !c.Expires.After(until) && c.ID > afterID {
+		further := c.Expires.After(after) || afterID != "" && c.Expires.Equal(after) && c.ID > afterID
+		if c.Kind == kind && c.Active && further && !c.Expires.After(until) {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b Credential) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b Credential) int { return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.ID, b.ID)) })
 	return list[:min(len(list), limit)], l.gone
 }
 
@@ -120,6 +136,19 @@ func (l *ledger) AddCredentials(_ context.Context, added ...Credential) error {
 		l.kept = append(l.kept, c)
 	}
 	return l.gone
+}
+
+func (l *ledger) ReplaceCredentials(_ context.Context, userID string, kind CredentialKind, added ...Credential) error {
+	defer l.lock()()
+	if l.gone != nil {
+		return l.gone
+	}
+	l.kept = slices.DeleteFunc(l.kept, func(c Credential) bool { return c.UserID == userID && c.Kind == kind })
+	for _, c := range added {
+		c.Created = l.now()
+		l.kept = append(l.kept, c)
+	}
+	return nil
 }
 
 func (l *ledger) Credential(_ context.Context, kind CredentialKind, lookup string) (Credential, error) {
@@ -179,4 +208,65 @@ func (l *ledger) RemoveCredentials(_ context.Context, userID string, kind Creden
 	}
 	l.kept = kept
 	return n, l.gone
+}
+
+func (l *ledger) BeginAddress(_ context.Context, c AddressChange) error {
+	defer l.lock()()
+	if l.asked == nil {
+		l.asked = map[string]AddressChange{}
+	}
+	l.asked[c.UserID] = c
+	return l.gone
+}
+
+func (l *ledger) PendingAddress(_ context.Context, userID string, now time.Time) (AddressChange, error) {
+	defer l.lock()()
+	if c, ok := l.asked[userID]; ok && now.Before(c.Expires) && l.gone == nil {
+		return c, nil
+	}
+	return AddressChange{}, orElse(l.gone, ErrNoChange)
+}
+
+func (l *ledger) taken(userID, address string) bool {
+	for _, u := range l.users {
+		if u.ID != userID && strings.EqualFold(u.Email, address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *ledger) AddressTaken(_ context.Context, userID, address string) (bool, error) {
+	defer l.lock()()
+	return l.taken(userID, address), l.gone
+}
+
+func (l *ledger) ConfirmAddress(ctx context.Context, userID, lookup string, now time.Time) (AddressChange, error) {
+	c, err := l.PendingAddress(ctx, userID, now)
+	if err != nil {
+		return c, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, u := range l.users {
+		if u.ID != userID || u.Email != c.Former || c.Lookup != lookup || l.taken(userID, c.Address) || l.asked[userID] != c {
+			continue
+		}
+		u.Email = c.Address
+		l.users[key] = u
+		delete(l.asked, userID)
+		l.kept = slices.DeleteFunc(l.kept, func(k Credential) bool { return k.UserID == userID && k.Kind == KindReset })
+		return c, nil
+	}
+	return c, ErrNoChange
+}
+
+func (l *ledger) DropAddress(_ context.Context, userID, lookup string) (bool, error) {
+	defer l.lock()()
+	c, ok := l.asked[userID]
+	if !ok || lookup != "" && c.Lookup != lookup {
+		return false, l.gone
+	}
+	delete(l.asked, userID)
+	return true, l.gone
 }

@@ -8,7 +8,6 @@ import (
 
 	"gatehouse/authz/event"
 	"gatehouse/authz/login/openid"
-	"gatehouse/authz/session"
 )
 
 // A person links a provider to their own account, and takes the link away again,
@@ -164,7 +163,7 @@ func (h *handler) linkRemove(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		h.reportProvider(r, a.user, "provider_removed", c.Label)
-		err = h.endThose(r, a, func(s session.Session) bool { return s.ID != a.session.ID })
+		err = h.endRest(r, a)
 	}
 	if err != nil {
 		h.unavailable(w, r, credentials{form: true}, err)

@@ -333,4 +333,9 @@ func TestWhoNeedsAPasskeyIsNotAskedForAPassword(t *testing.T) {
 			t.Errorf("the page lacks %s: %s", want, page)
 		}
 	}
+	// Who has one that is copied must learn that it is not enough.
+	page = a.person().signIn().get("/auth/sign-in?step_up=device_bound_passkey&next=/safe").text
+	if strings.Contains(page, `name="password"`) || !strings.Contains(page, "copied between your devices is not enough") || !strings.Contains(page, `data-next="/safe"`) {
+		t.Error(page)
+	}
 }

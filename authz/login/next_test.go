@@ -4,6 +4,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"gatehouse/authz/login/openid"
+	"gatehouse/authz/login/throttle"
 )
 
 func TestOnlyLocalPathsAreGoneTo(t *testing.T) {
@@ -52,6 +55,20 @@ func TestNamesAreTrimmedAndBounded(t *testing.T) {
 	} {
 		if got, ok := NormalizeName(name); got != want || ok != (want != "") {
 			t.Errorf("%q became %q, %v", name, got, ok)
+		}
+	}
+}
+
+func TestTheCookiesOfSignInAreKnownByTheirNames(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{formCookie, secondCookie, throttle.DeviceCookie, openid.CookiePrefix + "abcdefgh"} {
+		if !OfSignIn(name) {
+			t.Errorf("%s goes to applications", name)
+		}
+	}
+	for _, name := range []string{CookieName, CookieName + "-console", CookieName + "2", "x" + formCookie, "form", ""} {
+		if OfSignIn(name) {
+			t.Errorf("%s is taken for sign-in's", name)
 		}
 	}
 }

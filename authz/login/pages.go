@@ -39,6 +39,9 @@ func (h *handler) fullRoutes(mux *http.ServeMux) {
 		"POST /auth/account/keys/add":    h.keyAdd,
 		"POST /auth/account/keys/remove": h.removing(KindAPIKey, "api_key_removed"),
 
+		"POST /auth/account/email": h.mailed(h.addressAsked), "POST /auth/account/email/cancel": h.addressDropped,
+		"GET " + AddressPath: h.addressLink, "POST " + AddressPath: h.addressConfirmed,
+
 		"GET /auth/reset": h.mailed(h.resetPage), "POST /auth/reset": h.mailed(h.resetAsked),
 		"GET " + ResetPath: h.resetSetPage, "POST " + ResetPath: h.resetSet,
 		"GET /auth/sign-up": h.signUpPage, "POST /auth/sign-up": h.signUp,
@@ -82,6 +85,12 @@ func (h *handler) signInAsked(w http.ResponseWriter, r *http.Request) {
 		h.signInWith(w, r, http.StatusOK, asked{
 			next: next, stepUp: stepUp, notice: "This needs a passkey: sign in with one. If you have none yet, add one in your account.",
 		})
+	case openid.DeviceBoundPasskey:
+		h.signInWith(w, r, http.StatusOK, asked{
+			next: next, stepUp: stepUp,
+			notice: "This needs a passkey that stays on one device, such as a security key: sign in with one. One that is copied between your devices is not enough. " +
+				"If you have none yet, add one in your account.",
+		})
 	case openid.RecentSignIn:
 		h.signInWith(w, r, http.StatusOK, asked{next: next, stepUp: stepUp, notice: "Please sign in again to go on.", who: h.whose(r)})
 	default:
@@ -113,6 +122,10 @@ type asked struct {
 	next, stepUp, problem, notice string
 	// who is who is to sign in again, if that is known.
 	who *resident
+}
+
+func (a asked) byPasskey() bool {
+	return a.stepUp == openid.Passkey || a.stepUp == openid.DeviceBoundPasskey
 }
 
 // resident is a user with the ways in which they sign in.
@@ -157,9 +170,9 @@ func (h *handler) signInWith(w http.ResponseWriter, r *http.Request, status int,
 		Providers                                  []choice
 	}{
 		Password: true, Passkeys: len(h.Settings().Origins) > 0, Reset: h.canMail(), SignUp: h.Settings().SignUp,
-		Account: a.stepUp == openid.SecondFactor || a.stepUp == openid.Passkey,
+		Account: a.stepUp == openid.SecondFactor || a.byPasskey(),
 	}
-	if a.stepUp == openid.Passkey { // a password does not help
+	if a.byPasskey() { // a password does not help
 		body.Password, body.Reset, body.SignUp = false, false, false
 	}
 	var only []string

@@ -49,7 +49,7 @@ func (h *handler) relyingParty() (*passkey.RP, error) {
 		}
 		domain = u.Hostname()
 	}
-	return passkey.New(domain, s.Site, s.Origins)
+	return passkey.New(domain, h.site(), s.Origins) // nobody makes a passkey for a site without a name
 }
 
 // beginCeremony reads the input and finds the relying party, or answers. bound

@@ -54,15 +54,16 @@ func (h *handler) remind(ctx context.Context) error {
 	if !mine {
 		return nil
 	}
-	now, last := h.Now(), ""
+	last, lastID := h.Now(), ""
+	until := last.Add(EarlyReminder)
 	var errs []error
 	for {
-		page, err := h.Accounts.Ending(ctx, KindAPIKey, now, now.Add(EarlyReminder), last, remindPage)
+		page, err := h.Accounts.Ending(ctx, KindAPIKey, last, until, lastID, remindPage)
 		if err != nil {
 			return errors.Join(append(errs, fmt.Errorf("find the keys that end: %w", err))...)
 		}
 		for _, key := range page {
-			last = key.ID
+			last, lastID = key.Expires, key.ID
 			if err := h.remindOfKey(ctx, key); err != nil {
 				errs = append(errs, fmt.Errorf("key %s: %w", key.ID, err))
 			}

@@ -87,6 +87,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"password_changed":      "The password of your account was changed.",
 	"password_set":          "The password of your account was set by an operator.",
 	"email_changed":         "The address to which mail about your account goes was changed by an operator.",
+	"email_confirmed":       "The address to which mail about your account goes was changed, on the page of your account.",
 	"password_reset":        "The password of your account was set anew, by a link that was sent to this address or handed over by an operator.",
 	"totp_added":            "An authenticator app was set up for your account.",
 	"totp_removed":          "The authenticator app of your account was switched off.",
@@ -106,17 +107,11 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a constant table
 // rule of its event. It is false for what they need not hear.
 func Notice(what string) (subject, text string, ok bool) {
 	text, ok = notices[what]
-	return "A change to your account", text + "\n\nIf that was not you, reset your password and tell those who run the site.\n", ok
-}
-
-// notify sends mail if it can. A mail that is not sent changes nothing: the
-// event is the record.
-func (h *handler) notify(r *http.Request, user User, what string) {
-	subject, text, ok := Notice(what)
-	if !ok || h.Mailer == nil || user.Email == "" {
-		return
+	advice := "reset your password and tell those who run the site."
+	if what == "email_changed" || what == "email_confirmed" {
+		// This may be the former address, where no link of a reset comes any more.
+		advice = "tell those who run the site at once: links with which a password is reset go to the new address from now on. " +
+			"If you can still sign in, sign out everywhere and change your password, on the page of your account."
 	}
-	if err := h.Mailer.Mail(r.Context(), user.Email, subject, text); err != nil {
-		h.Log.WarnContext(r.Context(), "a notice was not sent", "notice", what, "error", err, "request_id", requestID(r))
-	}
+	return "A change to your account", text + "\n\nIf that was not you, " + advice + "\n", ok
 }

@@ -77,6 +77,15 @@ func (h *handler) sendReset(ctx context.Context, request, name, host string) {
 		if err != nil {
 			return fmt.Errorf("make the link: %w", err)
 		}
+		// Read anew: a change of the address that came in between has ended the link, or
+		// comes after it and will.
+		user, err = h.Accounts.Account(ctx, user.ID)
+		if errors.Is(err, ErrNoUser) || err == nil && user.Email == "" {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("find the user again: %w", err)
+		}
 		h.Events.Append(event.Event{
 			Type: event.UserChanged, Severity: event.Info, Outcome: event.Success, Feature: "sign_in", Rule: "reset_started",
 			RequestID: request, Subject: h.Pseudonyms.Subject(user.ID),

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,11 +31,19 @@ import (
 type letters struct {
 	sent   chan string
 	refuse atomic.Bool
+	// refuses are the addresses to which nothing can be sent, and hangs is a server
+	// that never answers.
+	refuses sync.Map
+	hangs   atomic.Bool
 }
 
 func (l *letters) Mail(ctx context.Context, to, subject, text string) error {
-	if l.refuse.Load() {
+	if _, refused := l.refuses.Load(to); refused || l.refuse.Load() {
 		return errors.New("the mail server is away")
+	}
+	if l.hangs.Load() {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	select {
 	case l.sent <- to + "\n" + subject + "\n" + text:

@@ -69,8 +69,7 @@ func (h *handler) suspect(r *http.Request, s suspicion, find func(context.Contex
 		h.Log.WarnContext(r.Context(), "a notice was not sent: too many are under way", "notice", s.what, "request_id", requestID(r))
 		return
 	}
-	text := suspicions[s.what] + "\n\nWhen: " + h.Now().UTC().Format("2006-01-02 15:04 UTC") +
-		"\nDevice: " + orUnknown(device(r.UserAgent())) + "\nNetwork: " + orUnknown(session.Network(h.ClientIP(r))) +
+	text := suspicions[s.what] + "\n\n" + h.circumstances(r) +
 		"\n\nIf that was not you, change your password and sign out everywhere, on the page of your account.\n"
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), mailWithin)
 	request := requestID(r)

@@ -23,19 +23,23 @@ func (s *site) quiet(text string) {
 	}
 }
 
-// posted waits until no notice is being sent.
-func (s *site) posted() {
+// posted waits until no notice of an attempt is being sent, and delivered until no
+// other mail is.
+func (s *site) posted()    { s.t.Helper(); s.emptied(s.whole.h.posting) }
+func (s *site) delivered() { s.t.Helper(); s.emptied(s.whole.h.letters) }
+
+func (s *site) emptied(places chan struct{}) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	for range maxPosting {
+	for range cap(places) {
 		select {
-		case s.whole.h.posting <- struct{}{}:
+		case places <- struct{}{}:
 		case <-ctx.Done():
-			s.t.Fatal("notices are still being sent")
+			s.t.Fatal("mail is still being sent")
 		}
 	}
-	for range maxPosting {
-		<-s.whole.h.posting
+	for range cap(places) {
+		<-places
 	}
 }
 

@@ -11,6 +11,13 @@ import (
 // (RFC 6265bis section 4.1.3.2).
 const CookieName = "__Host-gatehouse"
 
+// OfSignIn says whether a cookie of that name is one that sign-in keeps for itself
+// beside the session's: of a device, a form, or a step. No application needs them.
+func OfSignIn(name string) bool {
+	rest, ours := strings.CutPrefix(name, CookieName+"-")
+	return ours && (rest == "form" || rest == "second" || rest == "device" || strings.HasPrefix(rest, "openid-"))
+}
+
 // cookie carries token; an empty token takes the cookie away. It has no expiry
 // of its own: the session's limits are kept on the server.
 func cookie(token string) *http.Cookie {

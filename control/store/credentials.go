@@ -60,9 +60,18 @@ func (s *Store) Credentials(ctx context.Context, userID string) ([]login.Credent
 
 // Ending implements login.Accounts.
 func (s *Store) Ending(ctx context.Context, kind login.CredentialKind, after, until time.Time, afterID string, limit int) ([]login.Credential, error) {
-	return s.credentials(ctx, "list the credentials that end",
-		`SELECT `+credentialColumns+` FROM credentials WHERE kind = ? AND active AND expires_ms > ? AND expires_ms <= ? AND id > ? ORDER BY id LIMIT ?`,
-		string(kind), after.UnixMilli(), until.UnixMilli(), afterID, limit)
+	query, args := endingQuery(kind, after, until, afterID, limit)
+	return s.credentials(ctx, "list the credentials that end", query, args...)
+}
+
+// endingQuery reads the index credentials_ending from one place on to another.
+func endingQuery(kind login.CredentialKind, after, until time.Time, afterID string, limit int) (query string, args []any) {
+	from, args := `expires_ms > ?`, []any{string(kind), until.UnixMilli(), after.UnixMilli()}
+	if afterID != "" {
+		from, args = `(expires_ms, id) > (?, ?)`, append(args, afterID)
+	}
+	return `SELECT ` + credentialColumns + ` FROM credentials WHERE kind = ? AND active AND expires_ms <= ? AND ` + from +
+		` ORDER BY expires_ms, id LIMIT ?`, append(args, limit)
 }
 
 func (s *Store) credentials(ctx context.Context, what, query string, args ...any) (list []login.Credential, err error) {
@@ -105,6 +114,25 @@ func (s *Store) AddCredentials(ctx context.Context, added ...login.Credential) e
 		if _, err := c.exec(ctx, `DELETE FROM credentials WHERE kind = 'reset' AND expires_ms <= ?`, now); err != nil {
 			return fmt.Errorf("clear old resets away: %w", err)
 		}
+		for _, one := range added {
+			if err := addCredential(ctx, c, one, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ReplaceCredentials implements login.Accounts.
+func (s *Store) ReplaceCredentials(ctx context.Context, userID string, kind login.CredentialKind, added ...login.Credential) error {
+	return s.tx(ctx, func(c conn) error {
+		if err := c.alone(ctx, "credentials:"+string(kind)+":"+userID); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `DELETE FROM credentials WHERE user_id = ? AND kind = ?`, userID, string(kind)); err != nil {
+			return fmt.Errorf("remove the credentials of before: %w", err)
+		}
+		now := s.now().UnixMilli()
 		for _, one := range added {
 			if err := addCredential(ctx, c, one, now); err != nil {
 				return err

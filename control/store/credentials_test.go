@@ -111,6 +111,48 @@ func spendOnce(t *testing.T, s *store.Store) {
 	}
 }
 
+func TestOfTwoWhoReplaceCredentialsOneHasTheLastWord(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, replaceAtOnce)
+}
+
+func replaceAtOnce(t *testing.T, s *store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	anna, bob := person(t, s, "anna"), person(t, s, "bob")
+	code := func(of store.User, id string) login.Credential {
+		return login.Credential{ID: id, UserID: of.ID, Kind: login.KindRecovery, Lookup: id, Label: id[:2], Active: true}
+	}
+	if err := s.AddCredentials(ctx, code(anna, "a0-1"), code(bob, "b0-1"), login.Credential{ID: "k", UserID: anna.ID, Kind: login.KindAPIKey, Lookup: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			name := fmt.Sprint("a", i+1)
+			if err := s.ReplaceCredentials(ctx, anna.ID, login.KindRecovery, code(anna, name+"-1"), code(anna, name+"-2")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	list, err := s.Credentials(ctx, anna.ID)
+	kinds := map[login.CredentialKind][]string{}
+	for _, c := range list {
+		kinds[c.Kind] = append(kinds[c.Kind], c.Label)
+	}
+	if codes := kinds[login.KindRecovery]; err != nil || len(codes) != 2 || codes[0] != codes[1] || codes[0] == "a0" || len(kinds[login.KindAPIKey]) != 1 {
+		t.Errorf("%v %v", kinds, err)
+	}
+	// All or nothing: an id that is taken.
+	if err := s.ReplaceCredentials(ctx, anna.ID, login.KindRecovery, code(anna, "zz-1"), code(anna, "b0-1")); err == nil {
+		t.Error("an id was given twice")
+	}
+	if left, err := s.Credentials(ctx, anna.ID); err != nil || len(left) != 3 {
+		t.Errorf("the codes of before are gone: %+v %v", left, err)
+	}
+}
+
 func TestCredentialsGoWithTheirUser(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, goTogether)
@@ -203,20 +245,20 @@ func TestCredentialsThatEndAreListedPageByPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ids []string
-		last := ""
+		last, lastID := now, ""
 		for {
-			page, err := s.Ending(ctx, login.KindAPIKey, now, now.Add(2*day), last, 2)
+			page, err := s.Ending(ctx, login.KindAPIKey, last, now.Add(2*day), lastID, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range page {
-				ids, last = append(ids, c.ID), c.ID
+				ids, last, lastID = append(ids, c.ID), c.Expires, c.ID
 			}
 			if len(page) < 2 {
 				break
 			}
 		}
-		if !slices.Equal(ids, []string{"a", "b", "c"}) {
+		if !slices.Equal(ids, []string{"b", "a", "c"}) {
 			t.Errorf("found %q", ids)
 		}
 	})

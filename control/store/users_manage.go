@@ -60,11 +60,6 @@ func (s *Store) SetRoles(ctx context.Context, name string, roles []string) error
 	return s.update(ctx, name, `roles`, string(text))
 }
 
-// SetEmail says where mail reaches a user. login.ErrNoUser if there is none.
-func (s *Store) SetEmail(ctx context.Context, name, email string) error {
-	return s.update(ctx, name, `email`, email)
-}
-
 // DeleteUser removes a user with name and credentials, and says whether there
 // was one. Their sessions are for whoever has Redis.
 func (s *Store) DeleteUser(ctx context.Context, id string) (bool, error) {

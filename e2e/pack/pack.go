@@ -41,8 +41,8 @@ const redisPassword = "redis-password-of-the-tests-5583"
 // Options say what the pack is to serve.
 type Options struct {
 	// Config is the text of gatehouse.yaml, in which ${LISTEN} stands for
-	// Envoy's address, ${APP} for the upstream's URL, and ${CERT} and ${KEY}
-	// for the files of a certificate made for this pack.
+	// Envoy's address and ${PORT} for its port, ${APP} for the upstream's URL,
+	// and ${CERT} and ${KEY} for the files of a certificate made for this pack.
 	Config string
 	// Answer writes the upstream's responses; nil echoes what it has seen.
 	Answer http.Handler
@@ -69,7 +69,8 @@ func Start(t TB, o Options) *Pack {
 	p.App = StartUpstream(t, o.Answer)
 	p.ConfigFile = filepath.Join(p.Dir, "gatehouse.yaml")
 	cert, key := writeCertificate(t, p.Dir)
-	p.values = strings.NewReplacer("${LISTEN}", p.Addr(), "${LISTEN_TLS}", p.Ports.Addr(portTLS),
+	_, port, _ := net.SplitHostPort(p.Addr())
+	p.values = strings.NewReplacer("${LISTEN}", p.Addr(), "${PORT}", port, "${LISTEN_TLS}", p.Ports.Addr(portTLS),
 		"${APP}", p.App.URL, "${CERT}", cert, "${KEY}", key)
 	p.WriteConfig(t, o.Config)
 	p.Control, p.Authz, p.Envoy = p.control(t), p.authz(t), p.envoy(t)

@@ -24,13 +24,16 @@ const (
 	RecentSignIn = "recent_sign_in"
 	SecondFactor = "second_factor"
 	Passkey      = "passkey"
+	// DeviceBoundPasskey is one that is not copied between devices.
+	DeviceBoundPasskey = "device_bound_passkey"
 )
 
 // clockSkew is how far a provider's clock may be off.
 const clockSkew = time.Minute
 
 const (
-	cookiePrefix = "__Host-gatehouse-openid-"
+	// CookiePrefix begins the names of the cookies that bind a sign-in to its browser.
+	CookiePrefix = "__Host-gatehouse-openid-"
 	// maxBegun bounds the sign-ins that one browser has begun and not ended.
 	maxBegun = 8
 )
@@ -197,7 +200,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, p *provider, wha
 	for _, old := range surplus(r) {
 		http.SetCookie(w, cookie(old, "", -1))
 	}
-	http.SetCookie(w, cookie(cookiePrefix+b.state[:8], b.cookie, int(pendingFor/time.Second)))
+	http.SetCookie(w, cookie(CookiePrefix+b.state[:8], b.cookie, int(pendingFor/time.Second)))
 	return p.oauth(d, origin).AuthCodeURL(b.state, p.wishes(d, started)...), nil
 }
 
@@ -212,6 +215,8 @@ func (p *provider) wishes(d *discovered, started pending) []oauth2.AuthCodeOptio
 		options = append(options, d.wish("mfa", "phrh", "phr")...)
 	case Passkey:
 		options = append(options, d.wish("phrh", "phr")...)
+	case DeviceBoundPasskey:
+		options = append(options, d.wish("phrh")...)
 	}
 	return options
 }
@@ -238,7 +243,7 @@ func cookie(name, value string, maxAge int) *http.Cookie {
 func surplus(r *http.Request) []string {
 	var names []string
 	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, cookiePrefix) {
+		if strings.HasPrefix(c.Name, CookiePrefix) {
 			names = append(names, c.Name)
 		}
 	}
@@ -252,8 +257,8 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	started, err := h.taken(r, p, query)
-	if state := query.Get("state"); len(state) >= 8 && len(r.CookiesNamed(cookiePrefix+state[:8])) > 0 {
-		http.SetCookie(w, cookie(cookiePrefix+state[:8], "", -1))
+	if state := query.Get("state"); len(state) >= 8 && len(r.CookiesNamed(CookiePrefix+state[:8])) > 0 {
+		http.SetCookie(w, cookie(CookiePrefix+state[:8], "", -1))
 	}
 	var who Identity
 	var token *oauth2.Token
@@ -286,7 +291,7 @@ func (h *Handler) taken(r *http.Request, p *provider, query url.Values) (pending
 		return pending{}, failure("state_unknown", "the answer has no state")
 	}
 	var cookies []string
-	for _, c := range r.CookiesNamed(cookiePrefix + state[:8]) {
+	for _, c := range r.CookiesNamed(CookiePrefix + state[:8]) {
 		cookies = append(cookies, c.Value)
 	}
 	started, err := take(r.Context(), h.Redis, state, p.Name, cookies)

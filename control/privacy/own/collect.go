@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/login"
 	"gatehouse/control/privacy/connector"
 	"gatehouse/control/store"
 )
@@ -40,9 +42,13 @@ func (c *Connector) collectUser(ctx context.Context, h held, fn func(connector.R
 	if err != nil || !found {
 		return err
 	}
+	asked, err := c.o.Store.PendingAddress(ctx, u.ID, time.Now())
+	if err != nil && !errors.Is(err, login.ErrNoChange) {
+		return err
+	}
 	return fn(record(Users, u.ID, map[string]any{
-		"id": u.ID, "name": u.Name, "email": u.Email, "roles": u.Roles, "disabled": u.Disabled, "created": u.Created, "updated": u.Updated,
-		"restricted": h.Restricted,
+		"id": u.ID, "name": u.Name, "email": u.Email, "email_asked_for": asked.Address, "roles": u.Roles, "disabled": u.Disabled,
+		"created": u.Created, "updated": u.Updated, "restricted": h.Restricted,
 	}))
 }
 

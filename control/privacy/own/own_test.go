@@ -134,12 +134,17 @@ func TestAllThatGatehouseHasIsHandedOverButNoPassword(t *testing.T) {
 	each(t, func(f *fixture) {
 		ann := f.person("ann")
 		f.person("bob")
+		u, err := f.store.UserByName(f.t.Context(), "ann")
+		asked := login.AddressChange{UserID: u.ID, Lookup: "x", Address: "soon@example.com", Expires: time.Now().Add(time.Hour)}
+		if err := errors.Join(err, f.store.BeginAddress(f.t.Context(), asked)); err != nil {
+			f.t.Fatal(err)
+		}
 		counts, text := f.collected(ann)
 		want := map[string]int{own.Users: 1, own.Credentials: 1, own.Sessions: 1, own.Identities: 2, own.Consents: 1, own.Events: 1}
 		if !reflect.DeepEqual(counts, want) {
 			f.t.Errorf("%v, want %v", counts, want)
 		}
-		for _, part := range []string{"name=ann", "device=Firefox", "value=ann@example.com", "purpose=news", "label=build server", "ip=203.0.113.7"} {
+		for _, part := range []string{"name=ann", "device=Firefox", "value=ann@example.com", "purpose=news", "label=build server", "ip=203.0.113.7", "email_asked_for=soon@example.com"} {
 			if !strings.Contains(text, part) {
 				f.t.Errorf("%q is not in\n%s", part, text)
 			}
