@@ -67,7 +67,9 @@ func (s *stream) reset() bool {
 }
 
 func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
-	defer s.guard(&do)
+	if recovers {
+		defer s.guard(&do)
+	}
 	if s.plugin != nil && s.plugin.gate {
 		return s.openGate()
 	}
@@ -138,7 +140,9 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if !s.begun || !s.exchange.Inspecting() && !s.exchange.Waiting() {
 		return actionContinue
 	}
-	defer s.guard(&do)
+	if recovers {
+		defer s.guard(&do)
+	}
 	judged, err := s.giveBack()
 	if err != nil {
 		return s.fail(err.Error())
@@ -222,7 +226,9 @@ func (s *stream) onRequestTrailers() (do action) {
 	if !s.begun {
 		return actionContinue
 	}
-	defer s.guard(&do)
+	if recovers {
+		defer s.guard(&do)
+	}
 	s.exchange.End()
 	s.held = false
 	if s.exchange.Reply() != nil {
@@ -262,7 +268,9 @@ func (s *stream) onResponseHeaders() (do action) {
 	if s.set == nil {
 		return actionContinue
 	}
-	defer s.guardResponse(&do)
+	if recovers {
+		defer s.guardResponse(&do)
+	}
 	if !s.begun { // the proxy refused the request before the filter saw it
 		s.exchange.Unseen(s.set, &vm.random)
 		s.begun = true

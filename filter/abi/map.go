@@ -181,21 +181,30 @@ func (m *Map) remove(key uint32, name string) {
 	}
 	kept := i
 	for ; i < len(m.lines); i++ {
-		if m.marks[i].key != key || m.lines[i][0] != name {
-			m.lines[kept][0], m.lines[kept][1], m.marks[kept] = m.lines[i][0], m.lines[i][1], m.marks[i]
-			kept++
+		if m.marks[i].key == key && m.lines[i][0] == name {
+			m.drop(i)
 			continue
 		}
-		if m.marks[i].state != untouched {
-			m.edits--
-		}
-		if m.marks[i].state != added {
-			// Once for each line: not every host takes all at once.
-			m.removed = append(m.removed, name)
-			m.edits++
-		}
+		m.move(kept, i)
+		kept++
 	}
 	m.lines, m.marks = m.lines[:kept], m.marks[:kept]
+}
+
+// drop counts out a line that is about to be moved over.
+func (m *Map) drop(i int) {
+	if m.marks[i].state != untouched {
+		m.edits--
+	}
+	if m.marks[i].state != added {
+		// Once for each line: not every host takes all at once.
+		m.removed = append(m.removed, m.lines[i][0])
+		m.edits++
+	}
+}
+
+func (m *Map) move(to, from int) {
+	m.lines[to][0], m.lines[to][1], m.marks[to] = m.lines[from][0], m.lines[from][1], m.marks[from]
 }
 
 // Tell makes the host's map what this one is.

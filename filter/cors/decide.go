@@ -1,10 +1,6 @@
 package cors
 
-import (
-	"strings"
-
-	"gatehouse/filter/abi"
-)
+import "gatehouse/filter/abi"
 
 // Header is one header line to set on a response.
 type Header struct{ Name, Value string }
@@ -122,51 +118,4 @@ func (p *Policy) appendOrigin(dst []Header, origin string) []Header {
 		dst = append(dst, Header{"access-control-allow-credentials", "true"})
 	}
 	return dst
-}
-
-// MergeVary adds want to the Vary lines that the response has and returns the
-// single value to set: each name once, in the spelling that came first, and "*"
-// alone where it stands (RFC 9110 section 12.5.5).
-func MergeVary(have []string, want string) string {
-	merged := ""
-	add := func(list string) {
-		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.Trim(name, " \t"); name == "" || listHas(merged, name) {
-				continue
-			}
-			if merged != "" {
-				merged += ", "
-			}
-			merged += name
-		}
-	}
-	if len(have) == 0 {
-		return want
-	}
-	for _, list := range have {
-		add(list)
-	}
-	if listHas(merged, "*") {
-		return "*"
-	}
-	add(want)
-	return merged
-}
-
-// Varies tells whether the lines say already what want says, and no name twice,
-// so that they can stay as they are.
-func Varies(have []string, want string) bool {
-	if len(have) != 1 {
-		return false
-	}
-	return have[0] == want || have[0] == "*" || MergeVary(have, want) == have[0]
-}
-
-func listHas(list, name string) bool {
-	for e := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(e, " \t"), name) {
-			return true
-		}
-	}
-	return false
 }

@@ -25,12 +25,14 @@ import (
 // Exchange is one request on its way. Its methods are called in the order of
 // the stream: Begin, Body any number of times, End, Respond.
 type Exchange struct {
-	head head
+	head   head
+	varied varied
 	state
 }
 
 // state is what Reset takes back as a whole, so that nothing of one request can
-// be forgotten in the next; the head keeps the memory of its lists.
+// be forgotten in the next; the head keeps the memory of its lists, and varied is
+// nothing of a request.
 type state struct {
 	set       *policy.Set
 	policy    *policy.Compiled // nil if none could be chosen
@@ -42,7 +44,8 @@ type state struct {
 	random    Random
 	raw       [headers.NonceBytes]byte
 	nonce     string
-	shared    [3]string // names of the CORS headers that the response gets
+	given     [3]cors.Header // the CORS headers that the response gets
+	shared    [3]string      // and their names
 	scanner   scan.Opener
 	session   scan.Session
 	scanning  bool // the policy scans, and the session's findings still matter

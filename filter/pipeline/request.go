@@ -90,7 +90,26 @@ func (h *head) forget() {
 	h.fetchSite, h.fetchMode, h.fetchDest, h.drop = h.fetchSite[:0], h.fetchMode[:0], h.fetchDest[:0], h.drop[:0]
 }
 
+// take asks for the name's length first: it is asked of every line of every request,
+// and of a browser's twenty no more than a handful is of use.
 func (h *head) take(name, value string) {
+	switch len(name) {
+	case len("origin"):
+		if name == "origin" {
+			h.origins = append(h.origins, value)
+		}
+	case len(":path"), len(":method"), len(":authority"):
+		h.takePseudo(name, value)
+	case len("sec-fetch-site"), len("x-forwarded-proto"):
+		h.takeUsual(name, value)
+	case len("content-type"), len("content-range"), len("upload-complete"), len("content-encoding"), len("content-disposition"):
+		h.takeContent(name, value)
+	case len("access-control-request-method"), len("access-control-request-headers"), len("access-control-request-private-network"):
+		h.takePreflight(name, value)
+	}
+}
+
+func (h *head) takePseudo(name, value string) {
 	switch name {
 	case ":method":
 		h.method = value
@@ -100,24 +119,30 @@ func (h *head) take(name, value string) {
 		h.path = value
 	case ":scheme":
 		h.scheme = value
+	}
+}
+
+func (h *head) takeUsual(name, value string) {
+	switch name {
 	case "x-forwarded-proto":
 		h.forwardedProto = value
-	case "x-request-id":
-		h.requestID = value
-	case "origin":
-		h.origins = append(h.origins, value)
-	case "access-control-request-method":
-		h.requestMethod = append(h.requestMethod, value)
-	case "access-control-request-headers":
-		h.requestHeaders = append(h.requestHeaders, value)
-	case "access-control-request-private-network":
-		h.privateNetwork = append(h.privateNetwork, value)
 	case "sec-fetch-site":
 		h.fetchSite = append(h.fetchSite, value)
 	case "sec-fetch-mode":
 		h.fetchMode = append(h.fetchMode, value)
 	case "sec-fetch-dest":
 		h.fetchDest = append(h.fetchDest, value)
+	case "content-length":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
+			h.contentLength = n
+		}
+	}
+}
+
+func (h *head) takeContent(name, value string) {
+	switch name {
+	case "x-request-id":
+		h.requestID = value
 	case "content-type":
 		h.contentType = append(h.contentType, value)
 	case "content-encoding":
@@ -126,12 +151,19 @@ func (h *head) take(name, value string) {
 		h.contentDisposition = value
 	case "content-range":
 		h.contentRange += value // two of them are none
-	case "upload-offset", "upload-length", "upload-metadata", "upload-concat", "upload-complete":
+	default:
 		h.resumable.take(name, value)
-	case "content-length":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
-			h.contentLength = n
-		}
+	}
+}
+
+func (h *head) takePreflight(name, value string) {
+	switch name {
+	case "access-control-request-method":
+		h.requestMethod = append(h.requestMethod, value)
+	case "access-control-request-headers":
+		h.requestHeaders = append(h.requestHeaders, value)
+	case "access-control-request-private-network":
+		h.privateNetwork = append(h.privateNetwork, value)
 	}
 }
 

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strings"
+
 	"gatehouse/filter/cors"
 	"gatehouse/filter/headers"
 )
@@ -63,12 +65,9 @@ func (x *Exchange) answeredPreflight() bool {
 // 3.3.3). The gateway is the authority: what the upstream said is replaced.
 func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
 	if vary := p.Vary(); vary != "" {
-		if have := v.Values("vary"); !cors.Varies(have, vary) {
-			v.Set("vary", cors.MergeVary(have, vary))
-		}
+		x.varied.merge(v, vary)
 	}
-	var lines [len(x.shared)]cors.Header
-	given := p.Actual(lines[:0], x.head.origins)
+	given := p.Actual(x.given[:0], x.head.origins)
 	for i := range given {
 		x.shared[i] = given[i].Name
 	}
@@ -76,4 +75,27 @@ func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
 	for i := range given {
 		v.Set(given[i].Name, given[i].Value)
 	}
+}
+
+// varied is the last merging of Vary. An upstream says the same in nearly all of its
+// answers, and the merged value is nothing of one exchange.
+type varied struct{ have, want, merged string }
+
+// maxVaried is how long a Vary may be, in bytes, to be kept for the next exchange.
+const maxVaried = 256
+
+func (m *varied) merge(v ResponseHeaders, want string) {
+	have := v.Values("vary")
+	one := len(have) == 1
+	switch {
+	case one && have[0] == m.have && want == m.want:
+	case cors.Varies(have, want):
+		return
+	case one && len(have[0]) <= maxVaried:
+		*m = varied{strings.Clone(have[0]), want, cors.MergeVary(have, want)}
+	default:
+		v.Set("vary", cors.MergeVary(have, want))
+		return
+	}
+	v.Set("vary", m.merged)
 }
