@@ -312,14 +312,7 @@ func runsInBrowsers(head []byte) bool {
 	return false
 }
 
-func knownBinary(head []byte) bool {
-	for i := range magics {
-		if magics[i].matches(head) {
-			return true
-		}
-	}
-	return false
-}
+func knownBinary(head []byte) bool { return detectMagic(head) != "" }
 
 func quote(s string) string { return strconv.Quote(s) }
 

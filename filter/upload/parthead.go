@@ -9,7 +9,9 @@ import (
 func parsePartHead(head string) (p part, r *Refusal) {
 	var room [4]string // of those that browsers send, and one more
 	seen, at := room[:0], 0
-	for line := range strings.SplitSeq(head, "\r\n") {
+	for rest, more := head, true; more; {
+		var line string
+		line, rest, more = cutLine(rest)
 		if hasControl(line) {
 			return p, malformed("a part's header has a control character, which some readers take for the end of a line")
 		}
@@ -17,7 +19,7 @@ func parsePartHead(head string) (p part, r *Refusal) {
 		if !ok || !isToken(name) {
 			return p, malformed("a part's header is folded or has no name")
 		}
-		name = strings.ToLower(name)
+		name = lowerToken(name)
 		if slices.Contains(seen, name) {
 			return p, malformed("a part's header " + name + " stands twice")
 		}
@@ -43,13 +45,29 @@ func parsePartHead(head string) (p part, r *Refusal) {
 	return p, nil
 }
 
+// cutLine is strings.Cut at the end of a line.
+func cutLine(text string) (line, rest string, more bool) {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] == '\r' && text[i+1] == '\n' {
+			return text[:i], text[i+2:], true
+		}
+	}
+	return text, "", false
+}
+
 // hasControl finds what readers of lines split at, or stop at: C0 but the tab,
 // DEL, and the line ends that only Unicode has (Python's splitlines).
 func hasControl(line string) bool {
+	var seen byte
 	for i := range len(line) {
-		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
+		c := line[i]
+		if c < ' ' && c != '\t' || c == 0x7f {
 			return true
 		}
+		seen |= c
+	}
+	if seen < 0x80 {
+		return false
 	}
 	return strings.Contains(line, "\u0085") || strings.Contains(line, "\u2028") || strings.Contains(line, "\u2029")
 }
