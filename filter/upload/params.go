@@ -16,6 +16,14 @@ type param struct {
 // strictly: where servers read a value in different ways (a backslash in quotes,
 // a parameter twice, something after the quotes), it is not ok.
 func parseParams(s string) (value string, params []param, reason string) {
+	return parseParamsInto(make([]param, 0, maxParams), s)
+}
+
+// maxParams is how many parameters headers have, mostly.
+const maxParams = 3
+
+// parseParamsInto appends to params, which is empty.
+func parseParamsInto(params []param, s string) (value string, _ []param, reason string) {
 	value, rest, found := strings.Cut(s, ";")
 	value = lowerToken(strings.Trim(value, " \t"))
 	if kind, sub, both := strings.Cut(value, "/"); !isToken(kind) || both && !isToken(sub) {
@@ -37,9 +45,6 @@ func parseParams(s string) (value string, params []param, reason string) {
 			}
 		}
 		p.at, p.end = len(s)+p.at, len(s)+p.at+len(p.value)
-		if params == nil {
-			params = make([]param, 0, 3)
-		}
 		params = append(params, p)
 	}
 	return value, params, ""
