@@ -27,6 +27,7 @@ import (
 type Exchange struct {
 	head   head
 	varied varied
+	room   *upload.Room // of the inspector; nil before the first
 	state
 }
 
@@ -99,6 +100,7 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
+	x.inspected()
 	x.session.Close()
 	x.session.Start(scan.Settings{}, nil)
 	x.head.forget()
@@ -201,17 +203,26 @@ func (x *Exchange) End() {
 	}
 	i := x.inspector
 	refusal := i.Close()
-	x.verdict.Files = i.Files()
-	x.inspector, x.ended = nil, true
+	note := i.Note()
+	x.verdict.Files, x.ended = i.Files(), true
+	x.inspected()
 	if refusal != nil {
 		x.refuseClosed(refusal)
 		return
 	}
-	if note := i.Note(); note != nil && x.verdict.Decision == verdict.Allow {
+	if note != nil && x.verdict.Decision == verdict.Allow {
 		x.report(verdict.FeatureUploads, note.Rule, note.Reason+" ("+note.ID()+")", verdict.NoProblem)
 		x.verdict.RuleID = note.ID()
 	}
 	x.scanned()
+}
+
+// inspected ends the inspection, if there is one. Its memory stays for the next.
+func (x *Exchange) inspected() {
+	if x.inspector != nil {
+		x.inspector = nil
+		x.room.Release()
+	}
 }
 
 // Verdict is what is known now; it is final once the response begins.
@@ -219,7 +230,7 @@ func (x *Exchange) Verdict() *verdict.Verdict { return &x.verdict }
 
 // Fail refuses the request because the filter itself failed.
 func (x *Exchange) Fail(reason string) {
-	x.inspector = nil
+	x.inspected()
 	x.stopScanning()
 	x.deny(verdict.FeaturePolicy, "filter_failed", reason, verdict.CheckUnavailable)
 }
@@ -295,7 +306,11 @@ func (x *Exchange) beginUpload(empty bool) {
 		})
 		return
 	}
-	inspector, refusal := p.Inspect(x.uploadRequest())
+	if x.room == nil {
+		x.room = new(upload.Room)
+	}
+	request := x.uploadRequest()
+	inspector, refusal := p.InspectIn(x.room, &request)
 	x.inspector = inspector
 	if refusal != nil {
 		x.refuse(refusal)
@@ -318,7 +333,7 @@ func (x *Exchange) uploadRequest() upload.Request {
 func (x *Exchange) refuse(r *upload.Refusal) {
 	if x.inspector != nil {
 		x.verdict.Files = x.inspector.Files()
-		x.inspector = nil
+		x.inspected()
 	}
 	x.refuseClosed(r)
 }

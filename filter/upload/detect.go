@@ -3,6 +3,7 @@ package upload
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -15,21 +16,48 @@ const headSize = 4096
 // detect names the type of a file by its first bytes, "" if it is none that is
 // known. The containers that only their members tell apart are "zip" here.
 func detect(head []byte) string {
-	for i := range magics {
-		if magics[i].matches(head) {
-			return magics[i].id
-		}
+	if id := detectMagic(head); id != "" {
+		return id
 	}
 	return detectText(head)
 }
 
+// detectMagic is detect without the kinds of text.
+func detectMagic(head []byte) string {
+	if len(head) == 0 {
+		return ""
+	}
+	for left := magicsOf[head[0]]; left != 0; left &= left - 1 {
+		if m := &magics[bits.TrailingZeros64(left)]; m.matches(head) {
+			return m.id
+		}
+	}
+	return ""
+}
+
+// magic is what a type begins with.
 type magic struct {
-	id      string
+	id string
+	// first are the bytes that such a file can begin with, any if it is empty: most
+	// of the others need not be asked about it then.
+	first   string
 	matches func(b []byte) bool
 }
 
-func prefix(s string) func([]byte) bool {
-	return func(b []byte) bool { return len(b) >= len(s) && blocks.String(b[:len(s)]) == s }
+// magicsOf has, by a file's first byte, a bit for each of the magics that may match.
+var magicsOf = func() (of [256]uint64) {
+	for i := range magics {
+		for c := range of {
+			if first := magics[i].first; first == "" || strings.IndexByte(first, byte(c)) >= 0 { // #nosec G115 -- below 256
+				of[c] |= 1 << i
+			}
+		}
+	}
+	return of
+}()
+
+func prefix(id, s string) magic {
+	return magic{id, s[:1], func(b []byte) bool { return at(b, 0, s) }}
 }
 
 func at(b []byte, offset int, s string) bool {
@@ -58,87 +86,87 @@ func brand(names ...string) func([]byte) bool {
 
 // magics are tried in order: what is more exact comes first.
 var magics = []magic{
-	{"jpeg", func(b []byte) bool {
+	{"jpeg", "\xff", func(b []byte) bool {
 		return len(b) > 3 && b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff && b[3] >= 0xc0 && b[3] != 0xff
 	}},
-	{"png", func(b []byte) bool { return at(b, 0, "\x89PNG\r\n\x1a\n") && at(b, 12, "IHDR") }},
-	{"gif", func(b []byte) bool { return at(b, 0, "GIF87a") || at(b, 0, "GIF89a") }},
-	{"webp", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WEBPVP8") }},
-	{"wav", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
-	{"avi", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "AVI ") }},
-	{"jxl", func(b []byte) bool {
+	{"png", "\x89", func(b []byte) bool { return at(b, 0, "\x89PNG\r\n\x1a\n") && at(b, 12, "IHDR") }},
+	{"gif", "G", func(b []byte) bool { return at(b, 0, "GIF87a") || at(b, 0, "GIF89a") }},
+	{"webp", "R", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WEBPVP8") }},
+	{"wav", "R", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
+	{"avi", "R", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "AVI ") }},
+	{"jxl", "\x00\xff", func(b []byte) bool {
 		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
 	}},
-	{"jp2", prefix("\x00\x00\x00\x0cjP  \r\n\x87\n")},
-	{"avif", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
-	{"heic", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
-	{"mov", func(b []byte) bool {
+	prefix("jp2", "\x00\x00\x00\x0cjP  \r\n\x87\n"),
+	{"avif", "", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
+	{"heic", "", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
+	{"mov", "", func(b []byte) bool {
 		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
 	}},
-	{"mp4", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ")},
-	{"bmp", func(b []byte) bool {
+	{"mp4", "", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ")},
+	{"bmp", "B", func(b []byte) bool {
 		if !at(b, 0, "BM") || len(b) < 30 {
 			return false
 		}
 		dib := binary.LittleEndian.Uint32(b[14:])
 		return dib == 12 || dib == 16 || dib == 40 || dib == 52 || dib == 56 || dib == 64 || dib == 108 || dib == 124
 	}},
-	{"ico", func(b []byte) bool {
+	{"ico", "\x00", func(b []byte) bool {
 		return len(b) > 22 && at(b, 0, "\x00\x00\x01\x00") && b[4] > 0 && b[5] == 0 && b[9] == 0
 	}},
-	{"tiff", func(b []byte) bool {
+	{"tiff", "IM", func(b []byte) bool {
 		return at(b, 0, "II*\x00") || at(b, 0, "MM\x00*") || at(b, 0, "II+\x00") || at(b, 0, "MM\x00+")
 	}},
-	{"pdf", func(b []byte) bool { return at(b, 0, "%PDF-") || at(b, 0, "\xef\xbb\xbf%PDF-") }},
-	{"zip", func(b []byte) bool { return at(b, 0, "PK\x03\x04") || at(b, 0, "PK\x05\x06") }},
-	{"gzip", prefix("\x1f\x8b\x08")},
-	{"bzip2", func(b []byte) bool { return at(b, 0, "BZh") && at(b, 4, "1AY&SY") }},
-	{"xz", prefix("\xfd7zXZ\x00")},
-	{"zstd", prefix("\x28\xb5\x2f\xfd")},
-	{"7z", prefix("7z\xbc\xaf\x27\x1c")},
-	{"rar", prefix("Rar!\x1a\x07")},
-	{"tar", isTar},
-	{"flac", prefix("fLaC")},
-	{"aiff", func(b []byte) bool { return at(b, 0, "FORM") && (at(b, 8, "AIFF") || at(b, 8, "AIFC")) }},
-	{"midi", prefix("MThd\x00\x00\x00\x06")},
-	{"amr", prefix("#!AMR")},
-	{"mpeg", func(b []byte) bool { return at(b, 0, "\x00\x00\x01\xba") || at(b, 0, "\x00\x00\x01\xb3") }},
-	{"ttf", func(b []byte) bool { return isSFNT(b, "\x00\x01\x00\x00") || isSFNT(b, "true") || at(b, 0, "ttcf\x00") }},
-	{"otf", func(b []byte) bool { return isSFNT(b, "OTTO") }},
-	{"woff", prefix("wOFF")},
-	{"woff2", prefix("wOF2")},
-	{"psd", prefix("8BPS\x00\x01")},
-	{"flv", prefix("FLV\x01")},
-	{"swf", func(b []byte) bool {
+	{"pdf", "%\xef", func(b []byte) bool { return at(b, 0, "%PDF-") || at(b, 0, "\xef\xbb\xbf%PDF-") }},
+	{"zip", "P", func(b []byte) bool { return at(b, 0, "PK\x03\x04") || at(b, 0, "PK\x05\x06") }},
+	prefix("gzip", "\x1f\x8b\x08"),
+	{"bzip2", "B", func(b []byte) bool { return at(b, 0, "BZh") && at(b, 4, "1AY&SY") }},
+	prefix("xz", "\xfd7zXZ\x00"),
+	prefix("zstd", "\x28\xb5\x2f\xfd"),
+	prefix("7z", "7z\xbc\xaf\x27\x1c"),
+	prefix("rar", "Rar!\x1a\x07"),
+	{"tar", "", isTar},
+	prefix("flac", "fLaC"),
+	{"aiff", "F", func(b []byte) bool { return at(b, 0, "FORM") && (at(b, 8, "AIFF") || at(b, 8, "AIFC")) }},
+	prefix("midi", "MThd\x00\x00\x00\x06"),
+	prefix("amr", "#!AMR"),
+	{"mpeg", "\x00", func(b []byte) bool { return at(b, 0, "\x00\x00\x01\xba") || at(b, 0, "\x00\x00\x01\xb3") }},
+	{"ttf", "\x00t", func(b []byte) bool { return isSFNT(b, "\x00\x01\x00\x00") || isSFNT(b, "true") || at(b, 0, "ttcf\x00") }},
+	{"otf", "O", func(b []byte) bool { return isSFNT(b, "OTTO") }},
+	prefix("woff", "wOFF"),
+	prefix("woff2", "wOF2"),
+	prefix("psd", "8BPS\x00\x01"),
+	prefix("flv", "FLV\x01"),
+	{"swf", "FCZ", func(b []byte) bool {
 		return (at(b, 0, "FWS") || at(b, 0, "CWS") || at(b, 0, "ZWS")) && len(b) > 3 && b[3] < 50 && !looksLikeText(b)
 	}},
-	{"sqlite", prefix("SQLite format 3\x00")},
-	{"cab", prefix("MSCF\x00\x00\x00\x00")},
-	{"deb", prefix("!<arch>\n")},
-	{"rpm", prefix("\xed\xab\xee\xdb")},
-	{"dex", prefix("dex\n03")},
-	{"chm", prefix("ITSF\x03\x00\x00\x00")},
-	{"ogg", prefix("OggS\x00")},
-	{"webm", func(b []byte) bool {
+	prefix("sqlite", "SQLite format 3\x00"),
+	prefix("cab", "MSCF\x00\x00\x00\x00"),
+	prefix("deb", "!<arch>\n"),
+	prefix("rpm", "\xed\xab\xee\xdb"),
+	prefix("dex", "dex\n03"),
+	prefix("chm", "ITSF\x03\x00\x00\x00"),
+	prefix("ogg", "OggS\x00"),
+	{"webm", "\x1a", func(b []byte) bool {
 		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "webm")
 	}},
-	{"mkv", func(b []byte) bool {
+	{"mkv", "\x1a", func(b []byte) bool {
 		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "matroska")
 	}},
-	{"aac", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
-	{"mp3", func(b []byte) bool {
+	{"aac", "\xff", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
+	{"mp3", "I\xff", func(b []byte) bool {
 		return at(b, 0, "ID3") || len(b) > 3 && b[0] == 0xff && b[1]&0xe6 == 0xe2 && b[2]>>4 != 0xf && b[2]&0x0c != 0x0c
 	}},
-	{"rtf", prefix("{\\rtf")},
-	{"ole", prefix("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")},
-	{"exe", func(b []byte) bool { return at(b, 0, "MZ") && !looksLikeText(b) }},
-	{"elf", prefix("\x7fELF")},
-	{"macho", func(b []byte) bool {
+	prefix("rtf", "{\\rtf"),
+	prefix("ole", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+	{"exe", "M", func(b []byte) bool { return at(b, 0, "MZ") && !looksLikeText(b) }},
+	prefix("elf", "\x7fELF"),
+	{"macho", "\xcf\xce\xfe", func(b []byte) bool {
 		return at(b, 0, "\xcf\xfa\xed\xfe") || at(b, 0, "\xce\xfa\xed\xfe") || at(b, 0, "\xfe\xed\xfa\xcf") || at(b, 0, "\xfe\xed\xfa\xce")
 	}},
-	{"class", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
-	{"wasm", prefix("\x00asm\x01")},
-	{"lnk", prefix("L\x00\x00\x00\x01\x14\x02\x00")},
+	{"class", "\xca", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
+	prefix("wasm", "\x00asm\x01"),
+	prefix("lnk", "L\x00\x00\x00\x01\x14\x02\x00"),
 }
 
 // isSFNT wants a table directory of a sensible length behind the version
@@ -153,13 +181,6 @@ func isTar(b []byte) bool {
 	if len(b) < 512 {
 		return false
 	}
-	sum := 0
-	for i, c := range b[:512] {
-		if i >= 148 && i < 156 {
-			c = ' '
-		}
-		sum += int(c)
-	}
 	stated, digits := 0, 0
 	for _, c := range b[148:156] {
 		if c >= '0' && c <= '7' {
@@ -168,7 +189,17 @@ func isTar(b []byte) bool {
 			break
 		}
 	}
-	return digits > 0 && stated == sum && b[0] != 0
+	if digits == 0 || b[0] == 0 {
+		return false
+	}
+	sum := 0
+	for i, c := range b[:512] {
+		if i >= 148 && i < 156 {
+			c = ' '
+		}
+		sum += int(c)
+	}
+	return stated == sum
 }
 
 // detectText tells text from other bytes, and kinds of text by how they begin.
@@ -240,13 +271,17 @@ func containsFold(b []byte, lower string) bool {
 // are, without a copy of them in lower case; "" if one has to look.
 func proseKind(b []byte) string {
 	switch {
-	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || hasFold(b, "id;p") || blocks.IndexByte(b, '<') >= 0:
+	case len(b) == 0 || b[0] >= 0x80 || b[0] == '#' || b[0] == '<' || hasFold(b, "id;p") || textPair.Index(b) >= 0:
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"
 	}
 	return "txt"
 }
+
+// textPair is what a text that runs has anywhere: phpMark, or the element that
+// isScriptlet wants.
+var textPair = blocks.NewPair('<', func(c byte) bool { return c == '?' || c|0x20 == 's' })
 
 // isScriptlet tells the XML that Windows runs.
 func isScriptlet(b []byte) bool {

@@ -20,12 +20,18 @@ type encoded struct {
 }
 
 func uncoded(coding string) bool {
+	if coding == "" {
+		return true
+	}
 	coding = strings.ToLower(strings.TrimSpace(coding))
 	return coding == "" || coding == "identity"
 }
 
 // decoding wraps a carrier, or says that the coding is not known here.
 func (p *Policy) decoding(coding string, inner carrier) (carrier, *Refusal) {
+	if coding == "" {
+		return inner, nil
+	}
 	coding = strings.ToLower(strings.TrimSpace(coding))
 	e := &encoded{carrier: inner, coding: coding, max: p.maxRequest}
 	switch coding {

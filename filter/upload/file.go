@@ -12,6 +12,12 @@ import (
 
 // file judges one file.
 type file struct {
+	fileState
+	ending [fileTail]byte // the memory of tail
+}
+
+// fileState is all of a file that one has to be forgotten of before the next.
+type fileState struct {
 	policy   *Policy
 	name     string // "" for a raw body without one
 	sent     string // what the client called it, if it was rewritten
@@ -27,10 +33,9 @@ type file struct {
 	// partial says that this is the first stretch of a file: its end says nothing.
 	partial bool
 	tap     Tap // nil if nobody is to scan it
-	budget  *budget
+	budget  budget
 	kept    beginning
 	at      int64 // where what was written last begins
-	ending  [fileTail]byte
 }
 
 // undeclaredMedia are what clients send that do not know the type.
@@ -43,7 +48,14 @@ func undeclaredMedia(media string) bool {
 }
 
 func (p *Policy) newFile(name, declared string, named bool) (*file, *Refusal) {
-	f := &file{policy: p, name: name, named: named, declared: declared, tail: tail{max: fileTail}, kept: beginning{pool: p.beginnings}}
+	return p.fileIn(new(file), name, declared, named)
+}
+
+// fileIn is newFile in memory that another file does not need any more.
+func (p *Policy) fileIn(f *file, name, declared string, named bool) (*file, *Refusal) {
+	f.kept.release()
+	f.fileState = fileState{policy: p, name: name, named: named, declared: declared, kept: beginning{pool: p.beginnings}}
+	f.tail = tail{buf: f.ending[:0], max: fileTail}
 	if undeclaredMedia(declared) {
 		f.declared = ""
 	}
@@ -69,9 +81,6 @@ func (f *file) write(b []byte) *Refusal {
 	f.kept.write(b)
 	if r := f.grow(int64(len(b))); r != nil {
 		return r
-	}
-	if f.tail.buf == nil {
-		f.tail.buf = f.ending[:0]
 	}
 	f.tail.write(b)
 	if f.decided {
@@ -236,8 +245,8 @@ func (f *file) decide() *Refusal {
 	if !f.policy.allow[k.id] {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
-	f.budget = &budget{max: f.policy.maxUnpacked}
-	e := env{policy: f.policy, budget: f.budget, kind: k.id, picture: k.group == groupImage}
+	f.budget = budget{max: f.policy.maxUnpacked}
+	e := env{policy: f.policy, budget: &f.budget, kind: k.id, picture: k.group == groupImage}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
 	}
@@ -312,14 +321,7 @@ func runsInBrowsers(head []byte) bool {
 	return false
 }
 
-func knownBinary(head []byte) bool {
-	for i := range magics {
-		if magics[i].matches(head) {
-			return true
-		}
-	}
-	return false
-}
+func knownBinary(head []byte) bool { return detectMagic(head) != "" }
 
 func quote(s string) string { return strconv.Quote(s) }
 

@@ -22,6 +22,13 @@ const maxField = 1 << 20
 // maxCharset is longer than any charset's name.
 const maxCharset = 40
 
+// begin makes the form one of another body.
+func (f *form) begin(i *Inspector, boundary string) *form {
+	*f = form{inspector: i, reader: &i.room.reader}
+	f.reader.reset(boundary, f)
+	return f
+}
+
 func (f *form) write(b []byte) *Refusal {
 	f.reader.edits = nil
 	r := f.reader.write(b)
@@ -47,10 +54,11 @@ func (f *form) beginPart(p *part) *Refusal {
 		}
 		return nil
 	}
-	file, refusal := own.newFile(p.filename, p.declared, true)
+	memory := &f.inspector.room.file // a form has one at a time
+	file, refusal := own.fileIn(memory, p.filename, p.declared, true)
 	if refusal != nil && refusal.Rule == RuleName && f.inspector.rename {
 		p.rename = harmlessName(p.filename)
-		file, refusal = own.newFile(p.rename, p.declared, true)
+		file, refusal = own.fileIn(memory, p.rename, p.declared, true)
 		if refusal == nil {
 			file.sent = p.filename
 		}

@@ -41,8 +41,21 @@ type Request struct {
 // finalStretch is what is held back at the end of a body of known length.
 const finalStretch = 4 << 10
 
+// Room is the memory of an inspection, which the next one can have: to ask for new
+// memory, and to clear it, is a good part of what a small upload costs. The zero value
+// is one. It serves one inspection at a time, and writes over what the last one has
+// given out: its Inspector, the Files and the Edits.
+type Room struct {
+	inspector Inspector
+	form      form
+	reader    multipartReader
+	file      file
+	params    [maxParams]param
+}
+
 // Inspector judges one body. It belongs to one goroutine.
 type Inspector struct {
+	room     *Room
 	policy   *Policy
 	length   int64
 	received int64
@@ -72,20 +85,23 @@ const maxReported = 8
 //   - application/x-www-form-urlencoded, JSON and gRPC are no files, and must
 //     look like what they say. In JSON, the policy may name places that hold files.
 //   - anything else is one file of the declared type.
-func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
+func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) { return p.InspectIn(new(Room), &r) }
+
+// InspectIn is Inspect in the given memory.
+func (p *Policy) InspectIn(room *Room, r *Request) (*Inspector, *Refusal) {
 	if r.ContentLength > p.maxRequest {
 		return nil, p.requestTooLarge()
 	}
+	i := room.begin(p, r)
 	if strings.TrimSpace(r.ContentType) == "" {
-		return &Inspector{policy: p, length: r.ContentLength, carrier: undeclared{}}, nil
+		i.carrier = undeclared{}
+		return i, nil
 	}
-	media, params, reason := parseParams(r.ContentType)
+	media, params, reason := parseParamsInto(room.params[:0], r.ContentType)
 	if reason != "" {
 		return nil, malformed("Content-Type: " + reason)
 	}
-	i := &Inspector{
-		policy: p, length: r.ContentLength, tap: r.Tap, rename: p.rewriteNames && !r.KeepNames && uncoded(r.ContentEncoding),
-	}
+	i.tap, i.rename = r.Tap, p.rewriteNames && !r.KeepNames && uncoded(r.ContentEncoding)
 	var refusal *Refusal
 	if i.carrier, refusal = p.carrier(i, media, params, r); refusal != nil {
 		return nil, refusal
@@ -96,12 +112,26 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) {
 	return i, nil
 }
 
+// begin makes the inspector one of another body.
+func (m *Room) begin(p *Policy, r *Request) *Inspector {
+	m.inspector = Inspector{room: m, policy: p, length: r.ContentLength, files: m.inspector.files[:0]}
+	return &m.inspector
+}
+
+// Release gives back what the inspection has taken besides the room, once it has
+// ended or is given up. What it gave out stays good until the next one begins.
+func (m *Room) Release() {
+	m.file.kept.release()
+	m.file.fileState, m.form = fileState{}, form{}
+	m.inspector = Inspector{files: m.inspector.files}
+}
+
 func (p *Policy) requestTooLarge() *Refusal {
 	return &Refusal{Rule: RuleRequestSize, Problem: tooLarge,
 		Reason: "a request larger than " + strconv.FormatInt(p.maxRequest, 10) + " bytes"}
 }
 
-func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) (carrier, *Refusal) {
+func (p *Policy) carrier(i *Inspector, media string, params []param, r *Request) (carrier, *Refusal) {
 	if refusal := headMistake(media, params); refusal != nil {
 		return nil, refusal
 	}
@@ -111,9 +141,7 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r Request) 
 		if !ok {
 			return nil, malformed("the boundary is missing, not one (RFC 2046 section 5.1.1), or stands in another parameter too")
 		}
-		f := &form{inspector: i}
-		f.reader = newMultipartReader(b, f)
-		return f, nil
+		return i.room.form.begin(i, b), nil
 	case strings.HasPrefix(media, "multipart/"):
 		return nil, malformed(media + " is no form (RFC 7578)")
 	case media == "application/x-www-form-urlencoded":
@@ -166,7 +194,7 @@ func (p *Policy) guarded(c carrier) carrier {
 	return &noJSON{carrier: c}
 }
 
-func (p *Policy) rawCarrier(i *Inspector, media string, r Request) (carrier, *Refusal) {
+func (p *Policy) rawCarrier(i *Inspector, media string, r *Request) (carrier, *Refusal) {
 	name, refusal := rawName(r.ContentDisposition, r.Path)
 	if refusal != nil {
 		return nil, refusal
@@ -181,12 +209,12 @@ func (p *Policy) rawCarrier(i *Inspector, media string, r Request) (carrier, *Re
 	if told.media != "" && undeclaredMedia(media) {
 		media = told.media
 	}
-	f, refusal := p.newFile(name, media, false)
+	f, refusal := p.fileIn(&i.room.file, name, media, false)
 	if refusal != nil {
 		return nil, refusal
 	}
 	f.tap = r.Tap
-	s, refusal := p.stretch(r)
+	s, refusal := p.stretch(*r)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -23,6 +23,7 @@ type part struct {
 	names  []nameSpan
 	value  int    // where in the head the value of Content-Disposition begins
 	rename string // set by the sink: the name that the server shall see instead
+	params []param
 }
 
 // nameSpan is where in a part's head a file name stands.
@@ -52,20 +53,45 @@ const (
 // It refuses whatever common servers read in different ways, and keeps no more
 // than a part's head.
 type multipartReader struct {
-	delimiter []byte         // CRLF "--" boundary
-	dashed    *blocks.Needle // "--" boundary
-	state     multipartState
+	multipartPlace
+	delimiter []byte        // CRLF "--" boundary
+	dashed    blocks.Needle // "--" boundary
 	carry     []byte
-	skip      int // bytes of data that are no content
-	parts     int
-	searched  int // bytes of a head that have no end in them
 	sink      partSink
-	at        int64 // bytes of the body that are behind
 	edits     []Edit
+	// What a head is read into. Its strings outlive it: the verdict has file names.
+	part  part
+	heads []byte
+	room  [maxParams]param
+}
+
+// multipartPlace is where in a body a reader is.
+type multipartPlace struct {
+	state    multipartState
+	skip     int // bytes of data that are no content
+	parts    int
+	searched int   // bytes of a head that have no end in them
+	at       int64 // bytes of the body that are behind
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
-	return &multipartReader{delimiter: []byte("\r\n--" + boundary), dashed: blocks.NewNeedle([]byte("--" + boundary)), sink: sink}
+	m := &multipartReader{}
+	m.reset(boundary, sink)
+	return m
+}
+
+// keptCarry is what a reader keeps of its memory for the next body, in bytes.
+const keptCarry = 4 << 10
+
+// reset makes the reader one for another body. It writes over what it gave out
+// before.
+func (m *multipartReader) reset(boundary string, sink partSink) {
+	m.multipartPlace, m.sink, m.edits, m.heads = multipartPlace{}, sink, nil, m.heads[:0]
+	if m.carry = m.carry[:0]; cap(m.carry) > keptCarry {
+		m.carry = nil
+	}
+	m.delimiter = append(append(m.delimiter[:0], "\r\n--"...), boundary...)
+	m.dashed.Reset(m.delimiter[2:])
 }
 
 func malformed(reason string) *Refusal {
@@ -182,13 +208,13 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 	if bytes.Contains(data[:end], m.delimiter[2:]) {
 		return nil, false, malformed("a boundary stands in a part's headers")
 	}
-	head := string(data[:end])
-	p, refusal := parsePartHead(head)
+	head, p := m.keepHead(data[:end]), &m.part
+	refusal := p.parse(head, m.room[:0])
 	if refusal == nil {
-		refusal = m.sink.beginPart(&p)
+		refusal = m.sink.beginPart(p)
 	}
 	if refusal == nil && p.rename != "" {
-		refusal = m.renamed(head, &p)
+		refusal = m.renamed(head, p)
 	}
 	if refusal != nil {
 		return nil, false, refusal
@@ -196,6 +222,20 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 	// The last CRLF stays: in an empty part it belongs to the delimiter.
 	m.state, m.skip = inPart, 2
 	return data[end+2:], true, nil
+}
+
+// keptHeads is how much of the heads lies in memory that is used again, in bytes: few
+// forms have more.
+const keptHeads = 1 << 10
+
+// keepHead makes a copy of a head that is good until the reader is reset.
+func (m *multipartReader) keepHead(head []byte) string {
+	at := len(m.heads)
+	if at+len(head) > keptHeads {
+		return string(head)
+	}
+	m.heads = append(m.heads, head...) // what it grows out of stays what it is
+	return blocks.String(m.heads[at:])
 }
 
 // body passes on what cannot be a part of the delimiter. The boundary anywhere

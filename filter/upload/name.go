@@ -9,9 +9,21 @@ import (
 // maxName is what common file systems take, in bytes.
 const maxName = 255
 
+// plainName has the bytes of most names, of which only a dot, a space and the names
+// of devices could do harm.
+var plainName = setOf("-_. ()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
 // nameMistake says why a file name could do harm where it is written or shown;
 // empty if it is harmless.
 func nameMistake(name string) string {
+	if n := len(name); n > 0 && n <= maxName && plainName.hasAll(name) && name[0] != ' ' && name[n-1] != ' ' && name[n-1] != '.' {
+		return deviceMistake(name)
+	}
+	return oddNameMistake(name)
+}
+
+// oddNameMistake is nameMistake for all names.
+func oddNameMistake(name string) string {
 	switch {
 	case name == "":
 		return "the name is empty"
@@ -36,7 +48,20 @@ func nameMistake(name string) string {
 			return reason
 		}
 	}
-	if base, _, _ := strings.Cut(name, "."); isDevice(strings.ToUpper(strings.TrimRight(base, " "))) {
+	return deviceMistake(name)
+}
+
+// longestDevice is what the name of a device may take in bytes: letters that become
+// those of CONOUT$ in upper case may be twice as long.
+const longestDevice = 14
+
+func deviceMistake(name string) string {
+	base := name
+	if i := strings.IndexByte(name, '.'); i >= 0 {
+		base = name[:i]
+	}
+	base = strings.TrimRight(base, " ")
+	if len(base) <= longestDevice && isDevice(strings.ToUpper(base)) {
 		return "the name is that of a device"
 	}
 	return ""
@@ -116,7 +141,7 @@ func extension(name string) string {
 	if i <= 0 {
 		return ""
 	}
-	return strings.ToLower(name[i+1:])
+	return lowerToken(name[i+1:])
 }
 
 // hidesProgram tells whether an inner extension is that of something that runs:

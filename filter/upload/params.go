@@ -16,8 +16,16 @@ type param struct {
 // strictly: where servers read a value in different ways (a backslash in quotes,
 // a parameter twice, something after the quotes), it is not ok.
 func parseParams(s string) (value string, params []param, reason string) {
+	return parseParamsInto(make([]param, 0, maxParams), s)
+}
+
+// maxParams is how many parameters headers have, mostly.
+const maxParams = 3
+
+// parseParamsInto appends to params, which is empty.
+func parseParamsInto(params []param, s string) (value string, _ []param, reason string) {
 	value, rest, found := strings.Cut(s, ";")
-	value = strings.ToLower(strings.Trim(value, " \t"))
+	value = lowerToken(strings.Trim(value, " \t"))
 	if kind, sub, both := strings.Cut(value, "/"); !isToken(kind) || both && !isToken(sub) {
 		return "", nil, "the value is none (RFC 9110 section 5.6.6)"
 	}
@@ -37,9 +45,6 @@ func parseParams(s string) (value string, params []param, reason string) {
 			}
 		}
 		p.at, p.end = len(s)+p.at, len(s)+p.at+len(p.value)
-		if params == nil {
-			params = make([]param, 0, 3)
-		}
 		params = append(params, p)
 	}
 	return value, params, ""
@@ -51,7 +56,7 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 	if !ok || !isToken(name) {
 		return p, "", false, "a parameter is not name=value"
 	}
-	p.name = strings.ToLower(name)
+	p.name = lowerToken(name)
 	if strings.IndexByte(p.name, '*') >= 0 && p.name != "filename*" {
 		return p, "", false, "parameter " + p.name + " is continued or extended (RFC 2231), which few servers read"
 	}
@@ -84,15 +89,20 @@ func parseParam(s string) (p param, rest string, more bool, reason string) {
 	return p, rest[1:], true, ""
 }
 
-// isToken tells whether s is a token (RFC 9110 section 5.6.2).
-func isToken(s string) bool {
+// tokens has the bytes that a token is made of (RFC 9110 section 5.6.2).
+var tokens = setOf("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+// isToken tells whether s is a token.
+func isToken(s string) bool { return s != "" && tokens.hasAll(s) }
+
+// lowerToken is strings.ToLower, which takes longer to find that there is nothing to do.
+func lowerToken(s string) string {
 	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
-			return false
+		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return strings.ToLower(s)
 		}
 	}
-	return s != ""
+	return s
 }
 
 // decodeExtended reads an RFC 8187 value: UTF-8'lang'percent-encoded.

@@ -5,51 +5,71 @@ import (
 	"strings"
 )
 
-// parsePartHead reads a part's header lines.
-func parsePartHead(head string) (p part, r *Refusal) {
-	var room [4]string // of those that browsers send, and one more
-	seen, at := room[:0], 0
-	for line := range strings.SplitSeq(head, "\r\n") {
+// parse reads a part's header lines into p, and their parameters into the room, as
+// far as it goes.
+func (p *part) parse(head string, room []param) *Refusal {
+	*p = part{names: p.names[:0], params: room}
+	var lines [4]string // of those that browsers send, and one more
+	seen, at := lines[:0], 0
+	for rest, more := head, true; more; {
+		var line string
+		line, rest, more = cutLine(rest)
 		if hasControl(line) {
-			return p, malformed("a part's header has a control character, which some readers take for the end of a line")
+			return malformed("a part's header has a control character, which some readers take for the end of a line")
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || !isToken(name) {
-			return p, malformed("a part's header is folded or has no name")
+			return malformed("a part's header is folded or has no name")
 		}
-		name = strings.ToLower(name)
+		name = lowerToken(name)
 		if slices.Contains(seen, name) {
-			return p, malformed("a part's header " + name + " stands twice")
+			return malformed("a part's header " + name + " stands twice")
 		}
 		if seen = append(seen, name); len(seen) > maxPartLines {
-			return p, malformed("a part has more than 16 headers")
+			return malformed("a part has more than 16 headers")
 		}
 		if name == "content-disposition" && strings.TrimRight(value, " \t") != value {
-			return p, malformed("white space follows Content-Disposition, behind which some readers see no file name")
+			return malformed("white space follows Content-Disposition, behind which some readers see no file name")
 		}
 		trimmed := strings.TrimLeft(value, " \t")
-		if r = p.take(name, strings.TrimRight(trimmed, " \t"), at+len(line)-len(trimmed)); r != nil {
-			return p, r
+		if r := p.take(name, strings.TrimRight(trimmed, " \t"), at+len(line)-len(trimmed)); r != nil {
+			return r
 		}
 		at += len(line) + len("\r\n")
 	}
 	if !slices.Contains(seen, "content-disposition") {
-		return p, malformed("a part has no Content-Disposition")
+		return malformed("a part has no Content-Disposition")
 	}
 	// RFC 7578 section 4.4: a part without a file name is text by default.
 	if !p.hasFile && p.declared != "" && p.declared != "text/plain" && p.declared != "application/json" {
 		p.hasFile = true
 	}
-	return p, nil
+	return nil
+}
+
+// cutLine is strings.Cut at the end of a line.
+func cutLine(text string) (line, rest string, more bool) {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] == '\r' && text[i+1] == '\n' {
+			return text[:i], text[i+2:], true
+		}
+	}
+	return text, "", false
 }
 
 // hasControl finds what readers of lines split at, or stop at: C0 but the tab,
 // DEL, and the line ends that only Unicode has (Python's splitlines).
 func hasControl(line string) bool {
+	var seen byte
 	for i := range len(line) {
-		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
+		c := line[i]
+		if c < ' ' && c != '\t' || c == 0x7f {
 			return true
 		}
+		seen |= c
+	}
+	if seen < 0x80 {
+		return false
 	}
 	return strings.Contains(line, "\u0085") || strings.Contains(line, "\u2028") || strings.Contains(line, "\u2029")
 }
@@ -77,7 +97,7 @@ func (p *part) take(name, value string, at int) *Refusal {
 }
 
 func (p *part) contentType(value string) *Refusal {
-	media, params, reason := parseParams(value)
+	media, params, reason := parseParamsInto(p.params, value)
 	switch {
 	case reason != "":
 		return malformed("a part's Content-Type: " + reason)
@@ -105,7 +125,7 @@ func textCharset(charset string) bool {
 }
 
 func (p *part) disposition(value string) (reason string) {
-	kind, params, reason := parseParams(value)
+	kind, params, reason := parseParamsInto(p.params, value)
 	if reason != "" {
 		return "Content-Disposition: " + reason
 	}

@@ -66,7 +66,7 @@ func encodeExtended(name string) string {
 // normalMistake: names that are not in normal form C are equal on one system and
 // different on another (Unicode Standard Annex 15).
 func normalMistake(name string) *Refusal {
-	if norm.NFC.IsNormalString(name) {
+	if isASCII(name) || norm.NFC.IsNormalString(name) {
 		return nil
 	}
 	return refuse("GH-NAM-002", "the name is not in Unicode's normal form C")

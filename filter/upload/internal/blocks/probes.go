@@ -22,16 +22,24 @@ const shortNeedle = 20
 
 // NewNeedle makes the search for a text.
 func NewNeedle(text []byte) *Needle {
-	n := &Needle{text: text}
+	n := &Needle{}
+	n.Reset(text)
+	return n
+}
+
+// Reset makes the search one for another text, which must not change while it is
+// looked for.
+func (n *Needle) Reset(text []byte) {
+	n.text, n.short = text, nil
 	if len(text) >= 3 && len(text) < shortNeedle {
 		n.short = NewText(string(text))
-		return n
+		return
 	}
+	clear(n.known[:])
 	for i := 0; i+grams <= len(text); i++ {
 		h := gramHash(binary.LittleEndian.Uint32(text[i:]))
 		n.known[h/64] |= 1 << (h % 64)
 	}
-	return n
 }
 
 func gramHash(v uint32) uint32 { return v * 0x9e3779b1 >> 20 }
