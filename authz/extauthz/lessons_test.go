@@ -225,7 +225,7 @@ func TestTheSessionTokenIsNeverSentOn(t *testing.T) {
 		{"none of ours", cookies("a=1", "b=2"), "-", nil},
 		{"those of sign-in", cookies("a=1", login.CookieName+"-device=x", login.CookieName+"-second=y", login.CookieName+"-openid-x=z", "b=2"), "a=1; b=2", nil},
 		{"the console's, which may be behind us", cookies(login.CookieName + "-console=x"), "-", nil},
-		{"those of sign-in alone", cookies(login.CookieName+"-form=x"), "", []string{"cookie"}},
+		{"those of sign-in alone", cookies(login.CookieName + "-form=x"), "", []string{"cookie"}},
 		{"a cookie that only begins alike", cookies(login.CookieName + "2=x"), "-", nil},
 		{"our bearer", map[string]string{"authorization": "Bearer " + validToken}, "-", []string{"authorization"}},
 		{"our bearer in other letters", map[string]string{"authorization": "bEARER   " + validToken + " "}, "-", []string{"authorization"}},

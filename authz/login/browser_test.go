@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,8 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"gatehouse/authz/event"
 )
 
 // tab is a Chromium at the site.
@@ -20,6 +23,7 @@ type tab struct {
 	*site
 	ctx        context.Context //nolint:containedctx // chromedp keeps the tab there
 	complaints chan string
+	plugged    webauthn.AuthenticatorID
 }
 
 // chromium begins one and fails the test where there is none. Passkeys need
@@ -88,15 +92,39 @@ func (b *tab) authenticator(synced bool) {
 		if _, err := cdp.Call(ctx, target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 			return err
 		}
-		_, err := cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		added, err := cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
 			Options: &webauthn.VirtualAuthenticatorOptions{
 				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
 				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
 				DefaultBackupEligibility: synced, DefaultBackupState: synced,
 			},
 		})
+		if err == nil {
+			b.plugged = added.AuthenticatorID
+		}
 		return err
 	}))
+}
+
+// counts has the one passkey say that it was used so often, and returns how often
+// it was.
+func (b *tab) counts(uses float64) (before float64) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		all, err := cdp.Call(ctx, target, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: b.plugged})
+		if err != nil {
+			return err
+		}
+		if len(all.Credentials) != 1 {
+			return fmt.Errorf("%d passkeys", len(all.Credentials))
+		}
+		before = all.Credentials[0].SignCount
+		_, err = cdp.Call(ctx, target, webauthn.SetCredentialProperties, webauthn.SetCredentialPropertiesParams{
+			AuthenticatorID: b.plugged, CredentialID: all.Credentials[0].CredentialID, SignCount: &uses,
+		})
+		return err
+	}))
+	return before
 }
 
 func (b *tab) signInWithPassword() {
@@ -150,6 +178,41 @@ func TestAPasskeyIsAddedAndSignsInFirstAndSecondInChromium(t *testing.T) {
 		t.Errorf("the pages break their own policy: %s", complaint)
 	default:
 	}
+}
+
+// A copy of a passkey has the counter of when it was made (WebAuthn section 6.1.1).
+func TestAPasskeyWhoseCounterGoesBackwardsIsRefusedAndItsOwnerToldInChromium(t *testing.T) {
+	t.Parallel()
+	b := chromium(t)
+	b.authenticator(false)
+	b.signInWithPassword()
+	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey=register] button")), chromedp.Click(chromedp.CSS("[data-passkey=register] button")),
+		chromedp.WaitVisible(chromedp.CSS("#secrets")))
+	b.signOut()
+	enter := func(then string) {
+		t.Helper()
+		b.open("/auth/sign-in?next=/auth/account")
+		b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey] button")), chromedp.Click(chromedp.CSS("[data-passkey] button")), chromedp.WaitVisible(chromedp.CSS(then)))
+	}
+	enter("#h-devices")
+	used := b.counts(1000)
+	b.signOut()
+	enter("#h-devices")
+	b.signOut()
+	for name, uses := range map[string]float64{"of before": used, "the same again": 1000, "none any more": -1} {
+		b.counts(uses)
+		b.events.take()
+		enter("[data-passkey] .error")
+		if live, err := b.sessions.List(t.Context(), "u-1"); err != nil || len(live) != 0 {
+			t.Errorf("%s: %v %v", name, live, err)
+		}
+		if !b.told(event.UserChanged, "passkey_clone_refused") {
+			t.Errorf("%s: no event tells of it", name)
+		}
+		b.letter("its counter went backwards")
+	}
+	b.counts(2000)
+	enter("#h-devices")
 }
 
 func (b *tab) signOut() {

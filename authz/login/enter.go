@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -101,15 +102,21 @@ func (h *handler) enter(r *http.Request, user User, p proof) (string, session.Se
 		return token, s, err
 	}
 	idle, absolute := h.Lifetimes()
+	overtaken := errors.Is(err, errOvertaken)
 	token, s, err = h.Sessions.Create(r.Context(), session.User{ID: user.ID, Name: user.Name}, session.Grant{
 		Idle: idle, Absolute: absolute, AMR: p.amr, AuthTime: p.at, Roles: roles, Device: device(r.UserAgent()),
 		Network: session.Network(h.ClientIP(r)), Client: client,
 	})
-	if err == nil {
+	if err == nil && !overtaken {
 		h.endPrevious(r)
 	}
 	return token, s, err
 }
+
+// errOvertaken says that another sign-in of the same person, as of a second tab,
+// has given the session its next token already. To end that session would put out
+// whichever of the two comes back last.
+var errOvertaken = fmt.Errorf("%w: another sign-in was faster", session.ErrReplaced)
 
 // rolesOf are those that a session gets: the provider's, if it is asked for them,
 // else the user's; never nil.
@@ -148,6 +155,9 @@ func (h *handler) renew(r *http.Request, user User, p proof, client session.Clie
 		change.Idle, change.Absolute = h.Lifetimes()
 	}
 	token, s, err := h.Sessions.Rotate(r.Context(), old, change)
+	if errors.Is(err, session.ErrReplaced) {
+		return "", s, errOvertaken
+	}
 	if err == nil && h.federation != nil && slices.Contains(before.AMR, federated) {
 		err = h.federation.renamed(r.Context(), before, s, p)
 	}

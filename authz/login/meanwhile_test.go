@@ -1,14 +1,19 @@
 package login
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/session"
 )
 
 // Whoever resets a password, or is disabled, has all sessions ended. A sign-in
@@ -105,5 +110,73 @@ func TestASignInIsNotBegunIfNobodyKnowsWhetherItStillHolds(t *testing.T) {
 	}
 	if live, err := s.sessions.List(t.Context(), "u-1"); err != nil || len(live) != 0 {
 		t.Errorf("%+v %v", live, err)
+	}
+}
+
+// Two tabs of one browser sign in at once: whichever answer comes last, the cookie
+// that stays is good.
+func TestOfTwoTabsThatSignInAtOnceNoneSignsTheOtherOut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := s.person().signIn()
+	jar := p.client.Jar
+	address, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before []string
+	for _, c := range jar.Cookies(address) {
+		before = append(before, c.Name+"="+c.Value)
+	}
+	p.client.Jar = nil
+	tabs := []string{}
+	for range 2 {
+		got := p.do(http.MethodPost, "/auth/login", asJSON, strings.Replace(jsonBody("alice", password), "}", `,"token":true}`, 1), with("Cookie", strings.Join(before, "; ")))
+		p.mustBe(got, http.StatusOK, "sign in")
+		var answer struct{ Token string }
+		if err := json.Unmarshal([]byte(got.text), &answer); err != nil {
+			t.Fatal(err)
+		}
+		tabs = append(tabs, answer.Token)
+	}
+	for i, token := range tabs {
+		if _, err := s.sessions.Lookup(t.Context(), token, session.Demand{}); err != nil {
+			t.Errorf("tab %d: %v", i+1, err)
+		}
+	}
+}
+
+// Whoever looks over a shoulder is as fast as its owner: of many with one code one
+// gets in, whether it is of an app or on paper.
+func TestOfManyWithOneCodeAtOnceOneGetsIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	secret, codes := s.person().signIn().enrol()
+	s.later(time.Minute)
+	for name, text := range map[string]string{"of an app": s.code(secret), "on paper": codes[0]} {
+		if _, err := s.sessions.RevokeAll(t.Context(), "u-1"); err != nil {
+			t.Fatal(err)
+		}
+		var people []*person
+		var forms []string
+		for range 5 { // within what the throttle lets be judged
+			p := s.person()
+			p.mustBe(p.enter("alice", password), http.StatusSeeOther, "the password")
+			people, forms = append(people, p), append(forms, url.Values{"csrf": {p.token("/auth/second-factor")}, "code": {text}}.Encode())
+		}
+		var in atomic.Int32
+		var all sync.WaitGroup
+		for i, p := range people {
+			all.Go(func() {
+				if p.do(http.MethodPost, "/auth/second-factor", asForm, forms[i]).location == "/" {
+					in.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		live, err := s.sessions.List(t.Context(), "u-1")
+		if err != nil || in.Load() != 1 || len(live) != 1 {
+			t.Errorf("%s: %d got in, %d sessions, %v", name, in.Load(), len(live), err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -119,6 +120,37 @@ func TestARotatedTokenIsGoodForTheGraceOnly(t *testing.T) {
 	if list, err := h.List(t.Context(), alice.ID); err != nil || len(list) != 1 || list[0].ID != s.ID {
 		t.Errorf("listed %+v, %v", list, err)
 	}
+}
+
+// What a page has under way when its token is replaced passes, however it falls.
+func TestRequestsUnderWayPassWhileATokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	old, _ := h.signIn(alice, usual)
+	begun := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for n := range 100 {
+				if i == 0 && n == 20 {
+					close(begun)
+				}
+				if s, err := h.Lookup(t.Context(), old, Demand{}); err != nil || s.User.ID != alice.ID {
+					t.Errorf("request %d: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	<-begun
+	token, _, err := h.Rotate(t.Context(), old, Change{})
+	all.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.expect(token, Demand{}, nil)
+	h.advance(DefaultGrace)
+	h.expect(old, Demand{}, ErrReplaced)
 }
 
 func TestASessionEndsWithAllItsTokens(t *testing.T) {

@@ -93,6 +93,9 @@ func newUserAdd(app *App, u *userFlags) *cobra.Command {
 	cmd.Flags().StringVar(&origin, "origin", "", "with --invite: the site's origin, such as https://app.example.com, to print a whole link")
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
 	cmd.RunE = u.with(app, func(ctx context.Context, s *store.Store, args []string) error {
+		if err := checkRoles(roles); err != nil {
+			return wrong("%w", err)
+		}
 		var added login.User
 		add := func(hash string) (err error) {
 			added, err = u.add(ctx, s, args[0], hash, roles)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/authz/login"
+	"gatehouse/authz/session"
 	"gatehouse/control/alert"
 	"gatehouse/control/store"
 )
@@ -99,6 +100,9 @@ func newUserSetRoles(app *App, u *userFlags) *cobra.Command {
 			return err
 		}
 		slices.Sort(roles)
+		if err := checkRoles(roles); err != nil {
+			return wrong("%w", err)
+		}
 		if err := s.SetRoles(ctx, name, slices.Compact(roles)); err != nil {
 			return err
 		}
@@ -115,6 +119,15 @@ func newUserSetRoles(app *App, u *userFlags) *cobra.Command {
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "a role of the user; may be repeated")
 	u.sessions.add(cmd)
 	return cmd
+}
+
+// checkRoles refuses what no session can hold: the user would be without it, and
+// a line in authz's log would be all that tells.
+func checkRoles(roles []string) error {
+	if _, left := session.Fitting(roles); left > 0 {
+		return fmt.Errorf("%d of the roles fit into no session: write them without control characters, all together in at most %d bytes", left, session.MaxRights)
+	}
+	return nil
 }
 
 // newUserLink is for providers that make no users of their own: who is who is for

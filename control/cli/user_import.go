@@ -158,6 +158,7 @@ func parseImport(text []byte) ([]scimUser, error) {
 		return list, nil
 	}
 	var response struct {
+		Total     int        `json:"totalResults"`
 		Resources []scimUser `json:"Resources"`
 		scimUser
 	}
@@ -166,6 +167,9 @@ func parseImport(text []byte) ([]scimUser, error) {
 	}
 	if response.Resources == nil && response.UserName != "" {
 		return []scimUser{response.scimUser}, nil
+	}
+	if response.Total > len(response.Resources) { // RFC 7644 section 3.4.2.4
+		return nil, fmt.Errorf("has %d of %d users, one page of several: put all into one list", len(response.Resources), response.Total)
 	}
 	return response.Resources, nil
 }
@@ -203,6 +207,8 @@ func checkImport(users []scimUser) error {
 		}
 		if slices.Contains(u.roles(), "") {
 			fail("has an empty role")
+		} else if err := checkRoles(u.roles()); err != nil {
+			fail("%w", err)
 		}
 	}
 	if len(errs) > 0 {

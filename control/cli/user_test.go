@@ -186,6 +186,13 @@ func TestAnImportChangesNothingIfAnythingInItIsWrong(t *testing.T) {
 		"an address that adds a line": {`[{"userName":"anna","emails":["a@example.com\r\nBcc: b@example.com"]}]`, "mail address"},
 		"a hash of another kind":      {`[{"userName":"anna","` + hashExtension + `":{"passwordHash":"$2b$12$x"}}]`, "unusable password hash"},
 		"an empty role":               {`[{"userName":"anna","roles":[""]}]`, "empty role"},
+		"a role of two lines":         {`[{"userName":"anna","roles":["a\nadmin"]}]`, "fit into no session"},
+		"roles beyond all measure":    {`[{"userName":"anna","roles":["` + strings.Repeat("x", 4096) + `"]}]`, "fit into no session"},
+		"half of a file":              {`{"Resources":[{"userName":"ok"},{"userName":"anna"`, "no SCIM"},
+		"something behind it":         {`[{"userName":"ok"}]}`, "no SCIM"},
+		"one page of several":         {`{"totalResults":3,"Resources":[{"userName":"ok"},{"userName":"anna"}]}`, "2 of 3 users"},
+		"a switch that is a text":     {`[{"userName":"ok"},{"userName":"anna","active":"false"}]`, "no SCIM"},
+		"nothing in between":          {`[{"userName":"ok"},null]`, "user 2"},
 	} {
 		if out := p.run(c.text, ExitWrong, "import", "-"); !strings.Contains(out, c.says) || strings.Contains(out, "hunter22") {
 			t.Errorf("%s: %s", name, out)

@@ -41,7 +41,10 @@ func (l *Links) Enter(ctx context.Context, who Identity, ref Ref, life time.Dura
 			// would only grow.
 			p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
 			p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(life).UnixMilli()), Member: ref.UserID + "\x00" + ref.SessionID})
-			p.Expire(ctx, key, life)
+			// Never shorter: sessions of before may live longer than this one, as after the
+			// policy has shortened them.
+			p.ExpireNX(ctx, key, life)
+			p.ExpireGT(ctx, key, life)
 		}
 		return nil
 	})

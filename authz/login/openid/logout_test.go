@@ -169,6 +169,23 @@ func TestTheProvidersPageEndsASessionByItsNameThere(t *testing.T) {
 	}
 }
 
+func TestASessionIsFoundAfterOneOfAShorterLife(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	links := NewLinks(g.redis, g.clock)
+	who := Identity{Provider: "idp", Subject: "s", SessionID: "sid"}
+	for i, life := range []time.Duration{time.Hour, 10 * time.Hour, time.Minute} {
+		if err := links.Enter(t.Context(), who, Ref{"u", string(rune('a' + i))}, life); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{linkKey("sub", "idp", "s"), linkKey("sid", "idp", "sid")} {
+		if left, err := g.redis.TTL(t.Context(), key).Result(); err != nil || left < 9*time.Hour {
+			t.Errorf("the provider's sign-out finds the longest session for %s: %v", left, err)
+		}
+	}
+}
+
 func TestLinksFindASessionByThePersonAndByTheProvidersSession(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
