@@ -54,7 +54,22 @@ type plugin struct {
 	// target is the cluster of the scan service, as the host wants it named.
 	target []byte
 	// gate says that this plugin is only the gate of another one: gate.go.
-	gate bool
+	gate   bool
+	ticked bool // the host calls its clock
+}
+
+// tick has the host call the plugin's clock from now on, or no more.
+func (p *plugin) tick(on bool) error {
+	if p.ticked == on {
+		return nil
+	}
+	millis := uint32(0)
+	if on {
+		millis = tickMillis
+	}
+	err := hostTick(millis)
+	p.ticked = on && err == nil
+	return err
 }
 
 // create makes a plugin, which has no parent, or a stream of one.
@@ -83,10 +98,11 @@ func (m *machine) remove(id uint32) {
 	if s == nil {
 		delete(m.plugins, id)
 		m.last = nil
+		m.uploads.tell() // its clock has stopped
 		return
 	}
 	if s.counted {
-		m.uploads.add(-1)
+		m.uploads.add(s.plugin, -1)
 	}
 	s.arrived(false)
 	if s.reset() && len(m.idle) < maxIdle {
@@ -103,13 +119,15 @@ func (p *plugin) clocked() bool {
 // onTick counts the time of all that waits. root is the plugin that the host has
 // called, and wants back.
 func (m *machine) onTick(root uint32) {
-	p := m.plugins[root]
-	held := p != nil && p.holding.tick()
-	if p != nil && p.target != nil {
-		m.tickScans(p)
-	} else if !held {
-		if err := hostTick(0); err != nil {
-			hostLog(levelError, "gatehouse: "+err.Error())
+	told := m.uploads.tell()
+	if p := m.plugins[root]; p != nil {
+		held := p.holding.tick()
+		if p.target != nil {
+			m.tickScans(p)
+		} else if !told && !(held && p.clocked()) {
+			if err := p.tick(false); err != nil {
+				hostLog(levelError, "gatehouse: "+err.Error())
+			}
 		}
 	}
 	if err := hostTurnTo(root); err != nil {
@@ -154,7 +172,7 @@ func (m *machine) configure(id uint32) bool {
 		p.target = scan.Target(service)
 	}
 	if p.clocked() {
-		if err := hostTick(tickMillis); err != nil {
+		if err := p.tick(true); err != nil {
 			hostLog(levelCritical, "gatehouse: without a clock neither scans nor held headers can be timed: "+err.Error())
 			return false
 		}

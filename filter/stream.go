@@ -10,8 +10,13 @@ import (
 	"gatehouse/filter/verdict"
 )
 
-// readSize bounds the copy of body bytes into the VM.
-const readSize = 64 << 10
+// readSize bounds the copy of body bytes into the VM, and readWhole that of a body's
+// end, whose verdict comes with it: a small upload is read at once then, and nothing
+// of its files has to be kept for a later call.
+const (
+	readSize  = 64 << 10
+	readWhole = 128 << 10
+)
 
 // maxKept is how much memory of a stream, in bytes, is kept for the next one.
 const maxKept = 64 << 10
@@ -112,7 +117,7 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 	}
 	if s.exchange.Inspecting() {
 		s.counted = true
-		vm.uploads.add(+1)
+		vm.uploads.add(s.plugin, +1)
 	}
 	if s.exchange.Scans() {
 		if !vm.gated() {
@@ -193,7 +198,11 @@ func (s *stream) judge(at, size int) (safe int, err error) {
 // look gives the next piece to the exchange, and returns where the one behind it
 // begins.
 func (s *stream) look(at, size int) (int, error) {
-	chunk, err := hostBody(at, min(readSize, size-at))
+	want := size - at
+	if want > readWhole || int64(want) != s.exchange.Left() {
+		want = min(want, readSize)
+	}
+	chunk, err := hostBody(at, want)
 	if err != nil {
 		return at, err
 	}
@@ -261,7 +270,8 @@ func (h responseHost) ReplaceAll(lines [][2]string) error {
 	return hostSetHeaders(responseHeaders, h.s.scratch)
 }
 
-// onResponseHeaders reads the whole map once and then makes the edits alone. To
+// onResponseHeaders reads the whole map once, where there is something to write or the
+// status decides what is told, and then makes the edits alone. To
 // give the whole map back in one call was measured to cost more than a dozen
 // edits: the host first takes each header out, one by one.
 func (s *stream) onResponseHeaders() (do action) {
@@ -274,6 +284,12 @@ func (s *stream) onResponseHeaders() (do action) {
 	if !s.begun { // the proxy refused the request before the filter saw it
 		s.exchange.Unseen(s.set, &vm.random)
 		s.begun = true
+	}
+	if !s.exchange.Responds() && (s.replied || s.set.Publishes(s.exchange.Verdict(), 0)) {
+		if !s.replied {
+			s.publish(0)
+		}
+		return actionContinue
 	}
 	packed, err := hostHeaders(responseHeaders, &s.responseText)
 	if err != nil {

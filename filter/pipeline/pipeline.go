@@ -146,6 +146,14 @@ func (x *Exchange) Undecided() bool {
 // Rewrites tells whether there may be Edits in what is held.
 func (x *Exchange) Rewrites() bool { return x.inspector != nil && x.inspector.Rewrites() }
 
+// Left is how many bytes of the body are still to come, -1 if nobody knows.
+func (x *Exchange) Left() int64 {
+	if x.head.contentLength < 0 {
+		return -1
+	}
+	return max(0, x.head.contentLength-x.received)
+}
+
 // Ahead is how many of the next n bytes may be given to Pass, by their number,
 // instead of to Body: nobody would look at them.
 func (x *Exchange) Ahead(n int) int {

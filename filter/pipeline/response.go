@@ -17,22 +17,32 @@ type ResponseHeaders interface {
 // Respond writes the policy into the response, whoever made it: the upstream,
 // the proxy, another filter or this one.
 func (x *Exchange) Respond(v ResponseHeaders) {
+	if h := x.dresses(); h != nil {
+		x.dress(h, v)
+	}
+	if x.shares() {
+		x.share(x.policy.CORS, v)
+	}
+}
+
+// Responds tells whether Respond does anything: if not, nobody need read the
+// response's headers for it.
+func (x *Exchange) Responds() bool { return x.dresses() != nil || x.shares() }
+
+// dresses is the policy of headers that the response gets, nil if it gets none.
+func (x *Exchange) dresses() *headers.Policy {
 	p := x.policy
 	if p == nil { // refused before there was one: what the default policy sets fits best
 		p = x.set.Fallback()
 	}
-	if p == nil {
-		return
+	if p == nil || p.HeadersReport {
+		return nil
 	}
-	if h := p.Headers; h != nil && !p.HeadersReport {
-		x.dress(h, v)
-	}
-	if x.policy == nil {
-		return
-	}
-	if x.policy.CORS != nil && !x.policy.CORSReport && !x.answeredPreflight() {
-		x.share(x.policy.CORS, v)
-	}
+	return p.Headers
+}
+
+func (x *Exchange) shares() bool {
+	return x.policy != nil && x.policy.CORS != nil && !x.policy.CORSReport && !x.answeredPreflight()
 }
 
 func (x *Exchange) dress(h *headers.Policy, v ResponseHeaders) {

@@ -15,10 +15,15 @@ import (
 const beginningMax = 64 << 10
 
 // beginning is that of a file. Its memory is used again for another.
+//
+// The first bytes are not copied before settle, which is to be called before the
+// memory that they were given in changes: most small files have come, and gone on,
+// before that.
 type beginning struct {
-	pool *sync.Pool
-	buf  *[beginningMax]byte
-	n    int
+	pool  *sync.Pool
+	buf   *[beginningMax]byte
+	n     int
+	given []byte // the first bytes, where nothing is in buf yet
 }
 
 func newBeginnings() *sync.Pool {
@@ -29,23 +34,51 @@ func (s *beginning) write(b []byte) {
 	if s.n == beginningMax || len(b) == 0 {
 		return
 	}
+	if s.n == 0 {
+		s.given = b[:min(len(b), beginningMax)]
+		s.n = len(s.given)
+		return
+	}
+	s.settle()
+	s.n += copy(s.buf[s.n:], b)
+}
+
+// settle copies what has been given.
+func (s *beginning) settle() {
+	if s.given == nil {
+		return
+	}
 	if s.buf == nil {
 		s.buf, _ = s.pool.Get().(*[beginningMax]byte)
 	}
-	s.n += copy(s.buf[s.n:], b)
+	copy(s.buf[:], s.given)
+	s.given = nil
+}
+
+// bytes are all that is kept.
+func (s *beginning) bytes() []byte {
+	switch {
+	case s.given != nil:
+		return s.given
+	case s.buf != nil:
+		return s.buf[:s.n]
+	}
+	return nil
 }
 
 // head is as much of it as a type is decided on.
 func (s *beginning) head() []byte {
-	n := min(s.n, headSize)
+	b := s.bytes()
+	n := min(len(b), headSize)
 	if n == 0 {
 		return nil
 	}
-	return s.buf[:n:n]
+	return b[:n:n]
 }
 
 // release gives the memory back: the file was let through.
 func (s *beginning) release() {
+	s.given = nil
 	if s.buf != nil {
 		s.pool.Put(s.buf)
 		s.buf = nil
@@ -56,9 +89,9 @@ func (s *beginning) release() {
 // the request was.
 func (f *file) refused() verdict.File {
 	out := f.report()
-	if f.kept.buf != nil {
-		sum := sha256.Sum256(f.kept.buf[:f.kept.n])
-		out.SHA256, out.Hashed, out.Offset = hex.EncodeToString(sum[:]), int64(f.kept.n), f.at
+	if kept := f.kept.bytes(); kept != nil {
+		sum := sha256.Sum256(kept)
+		out.SHA256, out.Hashed, out.Offset = hex.EncodeToString(sum[:]), int64(len(kept)), f.at
 	}
 	return out
 }

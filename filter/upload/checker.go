@@ -70,8 +70,10 @@ var phpPair = blocks.NewPair(phpMark[0], func(c byte) bool { return c == phpMark
 
 // newPHPFinder looks for code of PHP.
 func newPHPFinder() finder {
-	return finder{needles: []string{phpMark}, keep: len(phpMark), mark: phpPair}
+	return finder{needles: phpMarks, keep: len(phpMark), mark: phpPair}
 }
+
+var phpMarks = []string{phpMark}
 
 // find returns the first needle that accept agrees to, or "". accept sees what
 // follows the needle; it may be nil.

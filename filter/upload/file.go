@@ -76,7 +76,8 @@ func judgeName(name string) *Refusal {
 	return normalMistake(name)
 }
 
-func (f *file) write(b []byte) *Refusal {
+// take is write for who settles the file afterwards, or ends it.
+func (f *file) take(b []byte) *Refusal {
 	f.at = f.size
 	f.kept.write(b)
 	if r := f.grow(int64(len(b))); r != nil {
@@ -97,6 +98,22 @@ func (f *file) write(b []byte) *Refusal {
 	}
 	f.scanned(b[n:])
 	return f.rest(f.looked(b[n:]))
+}
+
+// settle makes the file one that looks no more at what was written last. Until then,
+// that must not change.
+func (f *file) settle() {
+	f.kept.settle()
+	if f.head != nil {
+		f.head = f.kept.head()
+	}
+}
+
+// write judges the next bytes of the file.
+func (f *file) write(b []byte) *Refusal {
+	r := f.take(b)
+	f.settle()
+	return r
 }
 
 func (f *file) grow(n int64) *Refusal {
@@ -270,9 +287,9 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 		return nil, &Refusal{Rule: RuleUnknown, Reason: "the content is of no known type, the name says " + quote(ext), Problem: unsupported}
 	}
 	f.kind = kindByID(found)
-	for i := range kinds {
+	for _, i := range kindsHolding(found) {
 		k := &kinds[i]
-		if !contentIs(found, k) || f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) {
+		if f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) {
 			continue
 		}
 		return k, nil

@@ -33,7 +33,15 @@ func (f *form) write(b []byte) *Refusal {
 	f.reader.edits = nil
 	r := f.reader.write(b)
 	f.inspector.edits = f.reader.edits
+	f.settle()
 	return r
+}
+
+// settle must come before what the reader has been given, or keeps, changes.
+func (f *form) settle() {
+	if f.file != nil {
+		f.file.settle()
+	}
 }
 
 func (f *form) end() *Refusal { return f.reader.close() }
@@ -80,7 +88,7 @@ func (f *form) writePart(b []byte) *Refusal {
 					Reason: "more than " + strconv.Itoa(f.inspector.policy.maxFiles) + " files"}
 			}
 		}
-		return f.file.write(b)
+		return f.file.take(b)
 	}
 	if f.charset != nil && len(f.charset) < maxCharset {
 		f.charset = append(f.charset, b[:min(len(b), maxCharset-len(f.charset))]...)

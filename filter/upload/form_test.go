@@ -329,6 +329,7 @@ func (r *recording) writePart(b []byte) *Refusal {
 	return nil
 }
 func (r *recording) endPart() *Refusal { return nil }
+func (r *recording) settle()           {}
 
 func FuzzParams(f *testing.F) {
 	for _, s := range []string{`form-data; name="a"; filename="b.pdf"`, "form-data; name=a; filename*=UTF-8''b", `x; a="b\"c"`, "x;;a=b", `x; a="b" ;c=d`} {

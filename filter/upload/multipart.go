@@ -37,6 +37,8 @@ type partSink interface {
 	beginPart(p *part) *Refusal
 	writePart(b []byte) *Refusal
 	endPart() *Refusal
+	// settle says that what was given to writePart is about to change.
+	settle()
 }
 
 type multipartState uint8
@@ -114,6 +116,7 @@ func (m *multipartReader) write(chunk []byte) *Refusal {
 			chunk, m.carry = chunk[n-len(rest):], m.carry[:0]
 			break
 		}
+		m.sink.settle()
 		m.carry, chunk = append(m.carry[:0], rest...), chunk[n:]
 	}
 	if len(chunk) == 0 {
@@ -121,6 +124,7 @@ func (m *multipartReader) write(chunk []byte) *Refusal {
 	}
 	rest, refusal := m.consume(chunk)
 	if refusal == nil {
+		m.sink.settle()                        // it may have something of what was carried
 		m.carry = append(m.carry[:0], rest...) // the chunk belongs to the caller
 	}
 	return refusal

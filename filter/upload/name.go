@@ -61,7 +61,10 @@ func deviceMistake(name string) string {
 		base = name[:i]
 	}
 	base = strings.TrimRight(base, " ")
-	if len(base) <= longestDevice && isDevice(strings.ToUpper(base)) {
+	if len(base) < len("CON") || len(base) > longestDevice || strings.IndexByte("cpanlCPANL", base[0]) < 0 {
+		return ""
+	}
+	if isDevice(strings.ToUpper(base)) {
 		return "the name is that of a device"
 	}
 	return ""

@@ -21,7 +21,7 @@ func (p *part) parse(head string, room []param) *Refusal {
 		if !ok || !isToken(name) {
 			return malformed("a part's header is folded or has no name")
 		}
-		name = lowerToken(name)
+		name = lowerHeader(name)
 		if slices.Contains(seen, name) {
 			return malformed("a part's header " + name + " stands twice")
 		}
@@ -45,6 +45,33 @@ func (p *part) parse(head string, room []param) *Refusal {
 		p.hasFile = true
 	}
 	return nil
+}
+
+// lowerHeader is strings.ToLower, without a copy of the names that most parts have.
+func lowerHeader(name string) string {
+	for _, known := range [...]string{"content-disposition", "content-type"} {
+		if isLower(name, known) {
+			return known
+		}
+	}
+	return lowerToken(name)
+}
+
+// isLower tells whether the token's letters are those of a name in lower case.
+func isLower(token, lower string) bool {
+	if len(token) != len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		c := token[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // cutLine is strings.Cut at the end of a line.
