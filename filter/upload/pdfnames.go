@@ -55,18 +55,13 @@ func (p *pdfNames) next(b []byte, from int) int {
 	if p.action {
 		return blocks.IndexByteFrom(b, from, '/')
 	}
-	for from < len(b) {
-		i := pdfNamePair.Index(b[from:])
-		if i < 0 {
-			if b[len(b)-1] == '/' {
-				return len(b) - 1
-			}
-			break
-		}
-		if from += i; len(b)-from <= 2 || pdfNamesBegin(b[from+1], b[from+2]) {
+	if i := pdfNameTriple.Index(b[from:]); i >= 0 {
+		return from + i
+	}
+	for from = max(from, len(b)-2); from < len(b); from++ { // of what begins here too little is seen
+		if b[from] == '/' {
 			return from
 		}
-		from++
 	}
 	return len(b)
 }
@@ -104,7 +99,7 @@ var pdfSecond = func() (is [256][256 / 64]uint64) {
 
 func pdfNamesBegin(first, second byte) bool { return pdfSecond[first][second/64]>>(second%64)&1 != 0 }
 
-var pdfNamePair = blocks.NewPair('/', func(c byte) bool { return pdfSecond[c] != [256 / 64]uint64{} })
+var pdfNameTriple = blocks.NewTriple('/', &pdfSecond)
 
 // isWatched tells whether a name is in the list, so that what the list lacks means
 // nothing anywhere.

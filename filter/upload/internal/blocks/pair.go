@@ -97,11 +97,57 @@ func (p *Pair) inBlocks(b []byte) int {
 
 // among finds the pair in a block and the byte behind it.
 func (p *Pair) among(b *[size + 1]byte) int {
-	m := marks((*[size]byte)(b[:]), p.first) & marksIn((*[size]byte)(b[1:]), p.low, p.span)
-	for ; m != 0; m &= m - 1 {
+	for m := p.marks((*[size]byte)(b[:]), (*[size]byte)(b[1:])); m != 0; m &= m - 1 {
 		if i := first(m); p.next[b[i+1]] {
 			return i
 		}
 	}
 	return -1
+}
+
+// marks has a bit where the pair may stand.
+func (p *Pair) marks(b, behind *[size]byte) uint64 {
+	return marks(b, p.first) & marksIn(behind, p.low, p.span)
+}
+
+// Triple is a pair and what may follow it, by its second byte.
+type Triple struct {
+	pair  *Pair
+	third *[256][256 / 64]uint64
+}
+
+// NewTriple makes one of a byte, and of those that may follow it and each other.
+func NewTriple(first byte, third *[256][256 / 64]uint64) *Triple {
+	return &Triple{NewPair(first, func(c byte) bool { return third[c] != [256 / 64]uint64{} }), third}
+}
+
+// Index is where the three first stand in b, or -1.
+func (t *Triple) Index(b []byte) int { return t.index(b, vectors) }
+
+func (t *Triple) index(b []byte, vectors bool) int {
+	at := 0
+	for vectors && len(b)-at >= size+2 {
+		m := t.pair.marks((*[size]byte)(b[at:]), (*[size]byte)(b[at+1:]))
+		for ; m != 0; m &= m - 1 {
+			if i := at + first(m); t.follow(b[i+1], b[i+2]) {
+				return i
+			}
+		}
+		at += size
+	}
+	for len(b)-at > 2 {
+		i := t.pair.index(b[at:len(b)-1], vectors)
+		if i < 0 {
+			break
+		}
+		if at += i; t.follow(b[at+1], b[at+2]) {
+			return at
+		}
+		at++
+	}
+	return -1
+}
+
+func (t *Triple) follow(second, third byte) bool {
+	return t.third[second][third/64]>>(third%64)&1 != 0
 }
