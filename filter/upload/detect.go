@@ -189,7 +189,7 @@ func detectText(head []byte) string {
 	}
 	b = lowered(b)
 	switch {
-	case containsFold(b, phpMark):
+	case hasPHP(b):
 		return "php"
 	case hasFold(b, "<?="):
 		return "php"

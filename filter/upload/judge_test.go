@@ -90,7 +90,7 @@ func samples(t testing.TB) []sample {
 		{"a javascript link in an SVG", "a.svg", "image/svg+xml", svg + `<a href="javascript:x"/></svg>`, RuleSVG, "svg"},
 		{"an entity in an SVG", "a.svg", "image/svg+xml", `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "b">]><svg/>`, RuleSVG, "svg"},
 		{"PHP in an image", "a.png", "image/png", samplePNG(t)[:33] + pngChunk("tEXt", "c\x00<?php x ?>") + samplePNG(t)[33:], RuleImageCode, "png"},
-		{"PHP in a text", "a.csv", "text/csv", strings.Repeat("a,b\n", 2000) + "<?php x", RuleTextCode, "csv"},
+		{"PHP in a text", "a.csv", "text/csv", strings.Repeat("a,b\n", 2000) + "<?php x();", RuleTextCode, "csv"},
 	}
 }
 
