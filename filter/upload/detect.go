@@ -16,11 +16,26 @@ const headSize = 4096
 // known. The containers that only their members tell apart are "zip" here.
 func detect(head []byte) string {
 	for i := range magics {
-		if magics[i].matches(head) {
+		if magics[i].matches(head) && !isProseAbout(magics[i].id, head) {
 			return magics[i].id
 		}
 	}
 	return detectText(head)
+}
+
+// isProseAbout tells a text that happens to begin with the mark of another type:
+// pictures, sounds and fonts are never all text, and the two documents that may be
+// have more than a mark.
+func isProseAbout(id string, head []byte) bool {
+	switch id {
+	case "pdf":
+		return looksLikeText(head) && !blocks.Contains(blocks.String(head), "obj")
+	case "rtf":
+		return len(head) > 6 && head[5] == ' ' && isASCIILetter(head[6])
+	case "gif", "mp3", "flac", "woff", "woff2", "wav", "avi", "webp", "aiff":
+		return looksLikeText(head)
+	}
+	return false
 }
 
 type magic struct {
@@ -94,7 +109,9 @@ var magics = []magic{
 	{"gzip", prefix("\x1f\x8b\x08")},
 	{"bzip2", func(b []byte) bool { return at(b, 0, "BZh") && at(b, 4, "1AY&SY") }},
 	{"xz", prefix("\xfd7zXZ\x00")},
-	{"zstd", prefix("\x28\xb5\x2f\xfd")},
+	{"zstd", func(b []byte) bool { // or a frame that readers skip (RFC 8878, section 3.1.2)
+		return at(b, 0, "\x28\xb5\x2f\xfd") || at(b, 1, "\x2a\x4d\x18") && b[0]&0xf0 == 0x50
+	}},
 	{"7z", prefix("7z\xbc\xaf\x27\x1c")},
 	{"rar", prefix("Rar!\x1a\x07")},
 	{"tar", isTar},
@@ -329,7 +346,7 @@ func looksLikeText(b []byte) bool {
 		return true
 	}
 	odd, ascii := blocks.Look(b)
-	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b))
+	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b) || pairs(b) || letters(b))
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.
@@ -352,4 +369,52 @@ func latin(b []byte) bool {
 		}
 	}
 	return high*3 < len(b)
+}
+
+// pairs tells text of East Asia: in the charsets of Japan, Korea and China (Shift_JIS,
+// EUC, GBK, Big5) a byte above 0x80 has another behind it, of one half of the values;
+// halfwidth katakana stand alone.
+func pairs(b []byte) bool {
+	for i := 0; i < len(b); i++ {
+		if b[i] < 0x80 {
+			continue
+		}
+		if b[i] == 0x80 || b[i] == 0xff {
+			return false
+		}
+		if i+1 == len(b) {
+			break // cut off
+		}
+		switch next := b[i+1]; {
+		case next >= 0x30 && next != 0x7f && next != 0xff:
+			i++
+		case b[i] < 0xa1 || b[i] > 0xdf:
+			return false
+		}
+	}
+	return spaced(b, 400)
+}
+
+// letters tells text in the charsets of one byte for other alphabets (Cyrillic, Greek,
+// Hebrew, Arabic, Thai), which have their letters above 0xa0 and little below.
+func letters(b []byte) bool {
+	low := 0
+	for _, c := range b {
+		if c >= 0x80 && c < 0xa0 {
+			low++
+		}
+	}
+	return low*16 <= len(b) && spaced(b, 40)
+}
+
+// spaced tells whether there is a space or an end of line in every so many bytes, on
+// the whole: a text without any is a short one.
+func spaced(b []byte, every int) bool {
+	n := 1
+	for _, c := range b {
+		if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
+			n++
+		}
+	}
+	return n*every >= len(b)
 }

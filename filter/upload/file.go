@@ -222,8 +222,8 @@ func (f *file) decide() *Refusal {
 	if extension(f.name) == "pdf" && latePDF(f.head) {
 		found = "pdf"
 	}
-	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {
-		found = "xml"
+	if found == "html" {
+		found = likePage(extension(f.name), f.head)
 	}
 	k, r := f.agree(found)
 	if r != nil {
@@ -299,6 +299,31 @@ func latePDF(head []byte) bool {
 	head = head[:min(len(head), 1024)]
 	i := bytes.Index(head, []byte("%PDF-"))
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
+}
+
+// likePage is what a text that begins with an element of HTML may be taken for
+// besides, by its name: Markdown, where there are such elements, and XML and tables
+// whose own names are the same.
+func likePage(ext string, head []byte) string {
+	switch {
+	case ext == "xml" && !runsInBrowsers(head):
+		return "xml"
+	case ext == "csv" && !runsInBrowsers(head), (ext == "md" || ext == "markdown") && !isPage(head):
+		return "txt"
+	}
+	return "html"
+}
+
+// isPage tells whole pages, and elements that run or load something, from those that
+// only lay out a text.
+func isPage(head []byte) bool {
+	lower := lowered(head)
+	for _, tag := range [...]string{"<html", "<head", "<body", "<script", "<iframe", "<form", "<object", "<embed", "<meta", "<base", "<link", "<svg", "<style"} {
+		if containsTag(lower, tag) {
+			return true
+		}
+	}
+	return containsFold(lower, "<!doctype html")
 }
 
 // runsInBrowsers tells pages from XML whose elements have names of HTML.

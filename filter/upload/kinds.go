@@ -74,7 +74,7 @@ var kinds = []kind{
 	{"otf", groupFont, []string{"otf"}, []string{"font/otf", "application/x-font-otf", "application/vnd.ms-opentype"}, newImage},
 	{"woff", groupFont, []string{"woff"}, []string{"font/woff", "application/font-woff"}, newImage},
 	{"woff2", groupFont, []string{"woff2"}, []string{"font/woff2", "application/font-woff2"}, newImage},
-	{"txt", groupText, []string{"txt", "text", "log", "md"}, []string{"text/plain", "text/markdown"}, newText},
+	{"txt", groupText, []string{"txt", "text", "log", "md", "markdown"}, []string{"text/plain", "text/markdown", "text/x-markdown"}, newText},
 	{"csv", groupText, []string{"csv", "tsv"}, []string{"text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/plain"}, newCSV},
 	{"json", groupText, []string{"json", "ndjson", "jsonl"}, []string{"application/json", "text/json", "application/x-ndjson", "text/plain"}, newJSON},
 	{"xml", groupText, []string{"xml"}, []string{"application/xml", "text/xml"}, newXML},
