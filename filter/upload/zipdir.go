@@ -137,10 +137,8 @@ func unsafeMember(name string) bool {
 	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, `\`) || strings.Contains(name, "\x00") || len(name) > 1 && name[1] == ':' {
 		return true
 	}
-	for _, r := range name {
-		if r == ':' || runeMistake(r) != "" {
-			return true
-		}
+	if strings.Contains(name, ":") || runesMistake(name) != "" {
+		return true
 	}
 	for segment := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
 		if segment == ".." {
