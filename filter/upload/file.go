@@ -203,7 +203,7 @@ func (f *file) empty() *Refusal {
 	if f.name == "" {
 		return nil
 	}
-	if k := kindByExtension(extension(f.name)); k == nil || k.group != groupText {
+	if k := kindByExtension(extension(f.name)); k == nil || k.group != groupText || k.id == "json" || k.id == "xml" {
 		return truncated("an empty file")
 	}
 	return nil

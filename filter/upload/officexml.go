@@ -186,7 +186,7 @@ func (o *officeXML) relationship() *Refusal {
 	if mode != "external" {
 		return nil
 	}
-	if !harmlessOutside(kind) {
+	if !harmlessOutside(kind) && !(kind == "attachedtemplate" && staysHere(target)) {
 		return refuse("GH-OFF-002", "a document with an external "+kind)
 	}
 	t := squeeze(target)
@@ -276,6 +276,24 @@ func allNumbers(words []string) bool {
 		}
 	}
 	return true
+}
+
+// staysHere tells the template that somebody wrote a document with, on a drive of
+// their own: nothing is asked for it from elsewhere. Shares are elsewhere, also those
+// that a file: address leads to (RFC 8089, appendix E.3).
+func staysHere(target string) bool {
+	t := strings.NewReplacer("%5c", `\`, "%2f", "/", `\`, "/").Replace(strings.ToLower(target))
+	t = strings.ReplaceAll(t, `\`, "/")
+	if local, is := strings.CutPrefix(t, "file://"); is {
+		if local, is = strings.CutPrefix(strings.TrimPrefix(local, "localhost"), "/"); !is {
+			return false // of another host
+		}
+		t = local
+	}
+	if len(t) > 3 && t[1] == ':' && isASCIILetter(t[0]) && t[2] == '/' {
+		t = t[3:]
+	}
+	return t != "" && t[0] != '/' && !strings.Contains(t, ":")
 }
 
 // leadsOut tells addresses and shares.

@@ -30,7 +30,7 @@ func newOLE(env) checker {
 var oleRecords = []oleRecord{
 	{"\x09\x08\x10\x00\x00\x06\x40\x00", "GH-OFF-001", "an Excel 4 macro sheet"}, // BOF, MS-XLS 2.4.21
 	{"\x09\x08\x08\x00\x00\x05\x40\x00", "GH-OFF-001", "an Excel 4 macro sheet"},
-	{"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00", "GH-OFF-001", "macros"}, // VbaInfoContainer, MS-PPT 2.4.10
+	{"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00", "GH-OFF-001", vbaInfo}, // VbaInfoContainer, MS-PPT 2.4.10
 	{"\x13 DDEAUTO ", "GH-OFF-003", "a DDE field"},
 	{"\x13 DDE ", "GH-OFF-003", "a DDE field"},
 	{"\x13DDEAUTO ", "GH-OFF-003", "a DDE field"},
@@ -40,6 +40,27 @@ var oleRecords = []oleRecord{
 
 type oleRecord struct{ bytes, id, what string }
 
+// in looks for the record. That of PowerPoint's macros stands in any of its documents:
+// without macros, it refers to nothing and says so (VbaInfoAtom, MS-PPT 2.4.11).
+func (r *oleRecord) in(text []byte) bool {
+	for {
+		i := bytes.Index(text, []byte(r.bytes))
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(r.bytes):]
+		if r.what != vbaInfo {
+			return true
+		}
+		if len(text) < vbaInfoRest { // the next piece has it whole
+			return false
+		}
+		if string(text[:vbaInfoRest]) != "\x00\x00\x00\x00\x00\x00\x00\x00" {
+			return true
+		}
+	}
+}
+
 func (r *oleRecord) refusal() *Refusal { return refuse(r.id, "a document with "+r.what) }
 
 // finder16 looks for records across chunks.
@@ -48,13 +69,17 @@ type finder16 struct {
 	carry   []byte
 }
 
-const longestRecord = 20
+const (
+	longestRecord = 32
+	vbaInfo       = "macros"
+	vbaInfoRest   = 8
+)
 
 func (f *finder16) find(b []byte) *Refusal {
 	seam := append(f.carry, b[:min(len(b), longestRecord)]...)
 	for _, text := range [...][]byte{seam, b} {
 		for i := range f.needles {
-			if bytes.Contains(text, []byte(f.needles[i].bytes)) {
+			if f.needles[i].in(text) {
 				return f.needles[i].refusal()
 			}
 		}

@@ -147,7 +147,16 @@ func (s *oleSeams) cut() {
 				s.starts = append(s.starts, t)
 			}
 		}
+		if oleRecords[r].what == vbaInfo && len(s.tails) < maxOLETails && endsBefore(s.last, record) {
+			s.tails = append(s.tails, oleTail{uint32(s.sector), uint8(r), uint8(len(record))}) // #nosec G115 -- bounded
+		}
 	}
+}
+
+// endsBefore tells whether the record is there and what tells of it is not.
+func endsBefore(last []byte, record string) bool {
+	i := bytes.LastIndex(last, []byte(record))
+	return i >= 0 && len(last)-i-len(record) < vbaInfoRest
 }
 
 func (s *oleSeams) end(int64) *Refusal {
@@ -171,7 +180,7 @@ func (s *oleSeams) end(int64) *Refusal {
 			continue
 		}
 		head := s.heads[to]
-		if starts[oleTail{to, t.record, t.cut}] || len(rest) == 2 && head == uint16(rest[0])|uint16(rest[1])<<8 ||
+		if rest == "" || starts[oleTail{to, t.record, t.cut}] || len(rest) == 2 && head == uint16(rest[0])|uint16(rest[1])<<8 ||
 			len(rest) == 1 && byte(head) == rest[0] { // #nosec G115 -- the lower half
 			return oleRecords[t.record].refusal()
 		}
