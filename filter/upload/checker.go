@@ -114,18 +114,18 @@ const riffSlack = 1
 
 // riff compares the size that a RIFF header states with the file's.
 type riff struct {
-	image
+	raster
 	kind string
 	head []byte
 }
 
-func newRIFF(e env) checker { return &riff{image: imageOf(e), kind: e.kind} }
+func newRIFF(e env) checker { return &riff{raster: raster{image: imageOf(e)}, kind: e.kind} }
 
 func (r *riff) write(b []byte) *Refusal {
 	if n := min(8-len(r.head), len(b)); n > 0 {
 		r.head = append(r.head, b[:n]...)
 	}
-	return r.image.write(b)
+	return r.raster.write(b)
 }
 
 func (r *riff) end(size int64) *Refusal {

@@ -81,6 +81,8 @@ func codeMark(b []byte, tags bool) string {
 		return "?="
 	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "%"
+	case b[0] == '%' && isCall(b[1:]) && isPrintable(untilClosed(b)):
+		return "%"
 	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
 		return "script"
 	case tags && strings.IndexByte("hbisoe", c) >= 0:
@@ -115,6 +117,17 @@ func isStatement(b []byte) bool {
 	}
 	rest := bytes.TrimLeft(b[n:], " ")
 	return n >= 3 && len(rest) > 0 && (strings.IndexByte("(.=\"", rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
+}
+
+// isCall tells what ASP runs a text by (the shortest shells there are), right behind
+// the tag.
+func isCall(b []byte) bool {
+	for _, name := range [...]string{"eval", "execute", "executeglobal", "response.", "server.", "request", "createobject", "set "} {
+		if hasFold(b, name) {
+			return name[len(name)-1] == '.' || name == "set " || strings.IndexByte(" (.\t\r\n", b[len(name)]) >= 0
+		}
+	}
+	return false
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
@@ -209,8 +222,8 @@ func foreignAt(b []byte, from, to int) string {
 	return ""
 }
 
-// raster judges pictures whose end is not told by their structure: whatever else
-// begins in them is refused.
+// raster judges pictures and media whose end is not told by their structure: whatever
+// else begins in them is refused.
 type raster struct {
 	image
 	others foreign
@@ -224,7 +237,7 @@ func (p *raster) write(b []byte) *Refusal {
 		p.head = append(p.head, b[:min(len(b), 6-len(p.head))]...)
 	}
 	if is := p.others.write(b); is != "" {
-		return unsafe(RulePolyglot, "a picture with a "+is+" in it")
+		return unsafe(RulePolyglot, "media with a "+is+" in them")
 	}
 	return p.image.write(b)
 }

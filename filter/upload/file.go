@@ -148,7 +148,7 @@ func (f *file) headOnly() bool {
 		return false
 	}
 	switch f.check.(type) {
-	case *image, *riff:
+	case *image, *raster, *riff:
 		return true
 	}
 	return false
@@ -187,10 +187,25 @@ func (f *file) ended() *Refusal {
 			return r
 		}
 	}
+	if f.headOnly() && f.size > f.reach() {
+		if r := f.lastLook(); r != nil {
+			return r
+		}
+	}
 	if f.kind.group != groupArchive && !isContainer(f.kind.id) && endsAsZIP(f.tail.buf) {
 		return unsafe(RulePolyglot, "a "+f.kind.id+" that is a ZIP archive from its end")
 	}
 	return nil
+}
+
+// lastLook looks for code in the last bytes of a recording, of which only the beginning
+// was looked at: that is where it is appended.
+func (f *file) lastLook() *Refusal {
+	last := raster{}
+	if r := last.write(f.tail.buf); r != nil {
+		return r
+	}
+	return last.code.end()
 }
 
 // fileTail is where the end of an archive's directory would stand.

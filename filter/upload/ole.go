@@ -18,12 +18,14 @@ type ole struct {
 	block   []byte
 	records finder16
 	seams   oleSeams
+	at      int64  // bytes so far
+	behind  raster // looks at what follows the last sector
 }
 
 const oleEntry = 128
 
 func newOLE(env) checker {
-	return &ole{records: finder16{needles: oleRecords}}
+	return &ole{records: finder16{needles: oleRecords}, behind: raster{image: image{codeFinder{tags: true}}}}
 }
 
 // oleRecords are headers of records that make a document active.
@@ -117,6 +119,12 @@ func (o *ole) write(b []byte) *Refusal {
 		return r
 	}
 	o.seams.write(b)
+	o.at += int64(len(b))
+	if ends, known := o.seams.ends(); known && ends < o.at {
+		if o.behind.write(b[max(0, int64(len(b))-(o.at-ends)):]) != nil {
+			return unsafe(RulePolyglot, "a document with code or another file behind its end")
+		}
+	}
 	for len(b) > 0 {
 		n := min(oleEntry-len(o.block), len(b))
 		o.block = append(o.block, b[:n]...)
@@ -135,6 +143,9 @@ func (o *ole) write(b []byte) *Refusal {
 func (o *ole) end(size int64) *Refusal {
 	if size < 1536 {
 		return truncated("a compound file without its sectors")
+	}
+	if o.behind.code.end() != nil {
+		return unsafe(RulePolyglot, "a document with code behind its end")
 	}
 	return o.seams.end(size)
 }

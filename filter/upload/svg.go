@@ -196,7 +196,7 @@ func (s *svg) declared(text string) *Refusal {
 	switch {
 	case strings.HasPrefix(lower, "xml ") && hiddenEncoding(lower):
 		return refuse("GH-SVG-006", "an XML in an encoding that hides its text")
-	case strings.HasPrefix(lower, "php"):
+	case strings.HasPrefix(lower, "php"), strings.HasPrefix(lower, "="): // the short tag, too
 		return refuse("GH-COD-002", "PHP code in an XML")
 	case strings.HasPrefix(lower, "entity") && s.unsafeEntity(lower):
 		if s.plain {
