@@ -90,7 +90,7 @@ var magics = []magic{
 	{"mov", func(b []byte) bool {
 		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
 	}},
-	{"mp4", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ")},
+	{"mp4", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ", "3gp4", "3gp5", "3gp6", "3gp7", "3g2a", "3g2b", "3g2c", "M4B ", "M4P ", "iso3", "iso7", "iso8", "iso9")},
 	{"bmp", func(b []byte) bool {
 		if !at(b, 0, "BM") || len(b) < 30 {
 			return false

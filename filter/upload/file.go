@@ -36,7 +36,8 @@ type file struct {
 // undeclaredMedia are what clients send that do not know the type.
 func undeclaredMedia(media string) bool {
 	switch media {
-	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream":
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream",
+		"application/binary", "application/download", "application/x-download", "application/force-download", "application/x-force-download":
 		return true
 	}
 	return false
@@ -186,6 +187,9 @@ func (f *file) ended() *Refusal {
 		if r := f.check.end(f.size); r != nil {
 			return r
 		}
+	}
+	if o, is := f.check.(*ole); is && !o.named(extension(f.name)) {
+		return &Refusal{Rule: RuleMismatch, Reason: "a compound file of another program than the name says", Problem: unsupported}
 	}
 	if f.headOnly() && f.size > f.reach() {
 		if r := f.lastLook(); r != nil {
@@ -371,7 +375,7 @@ func contentIs(found string, k *kind) bool {
 	switch found {
 	case "zip":
 		switch k.id {
-		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "apk":
+		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", "jar", "apk":
 			return true
 		}
 	case "ole":

@@ -18,7 +18,8 @@ type ole struct {
 	block   []byte
 	records finder16
 	seams   oleSeams
-	at      int64  // bytes so far
+	at      int64 // bytes so far
+	is      map[string]bool
 	behind  raster // looks at what follows the last sector
 }
 
@@ -150,6 +151,26 @@ func (o *ole) end(size int64) *Refusal {
 	return o.seams.end(size)
 }
 
+// oleStreams are those that tell whose document it is (MS-DOC 2.1.1, MS-XLS 2.1.2,
+// MS-PPT 2.1.1, MS-OXMSG 2.2); it is never written to.
+var oleStreams = map[string]string{
+	"worddocument": "doc", "workbook": "xls", "book": "xls", "powerpoint document": "ppt", "__properties_version1.0": "msg",
+}
+
+// named tells whether a name with that extension fits: a document may hold others, but
+// not lack the stream of its own.
+func (o *ole) named(ext string) bool {
+	switch ext {
+	case "dot":
+		ext = "doc"
+	case "xlt":
+		ext = "xls"
+	case "pps", "pot":
+		ext = "ppt"
+	}
+	return ext == "" || len(o.is) == 0 || o.is[ext]
+}
+
 // entry judges a directory entry (MS-CFB 2.6.1), if it is one.
 func (o *ole) entry(b []byte) *Refusal {
 	length := int(binary.LittleEndian.Uint16(b[64:]))
@@ -170,7 +191,14 @@ func (o *ole) entry(b []byte) *Refusal {
 		}
 		name = append(name, b[i])
 	}
-	switch lower := strings.ToLower(blocks.String(name)); lower {
+	lower := strings.ToLower(blocks.String(name))
+	if program, telling := oleStreams[lower]; telling {
+		if o.is == nil {
+			o.is = map[string]bool{}
+		}
+		o.is[program] = true
+	}
+	switch lower {
 	case "vba", "_vba_project", "_vba_project_cur", "macros":
 		return refuse("GH-OFF-001", "a document with macros")
 	case "\x01ole10native", "package", "equation native":
