@@ -158,6 +158,16 @@ var magics = []magic{
 	{"lnk", prefix("L\x00\x00\x00\x01\x14\x02\x00")},
 }
 
+// endsID3 tells whether the tag that stands before a recording ends within the head,
+// so that what it is of can be seen (ID3v2.4, section 3.1).
+func endsID3(head []byte) bool {
+	if !at(head, 0, "ID3") || len(head) < 10 {
+		return true
+	}
+	size := int(head[6]&0x7f)<<21 | int(head[7]&0x7f)<<14 | int(head[8]&0x7f)<<7 | int(head[9]&0x7f)
+	return 10+size+4 <= len(head) && !at(head, 10+size, "fLaC")
+}
+
 // isSFNT wants a table directory of a sensible length behind the version
 // (OpenType 1.9, "Organization of an OpenType font").
 func isSFNT(b []byte, version string) bool {
@@ -210,7 +220,7 @@ func detectText(head []byte) string {
 		return "php"
 	case hasFold(b, "<?="):
 		return "php"
-	case hasFold(b, "<%"), isScriptlet(b):
+	case hasFold(b, "<%"), isScriptlet(b), isScriptByLook(b):
 		return "script"
 	case isSYLK(b):
 		return "sylk"
@@ -261,6 +271,8 @@ func proseKind(b []byte) string {
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"
+	case isScriptByLook(b):
+		return "script"
 	}
 	return "txt"
 }

@@ -282,7 +282,8 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 	f.kind = kindByID(found)
 	for i := range kinds {
 		k := &kinds[i]
-		if !contentIs(found, k) || f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) {
+		if !contentIs(found, k) || f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) ||
+			found == "mp3" && k.id == "flac" && endsID3(f.head) {
 			continue
 		}
 		return k, nil

