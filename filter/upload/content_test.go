@@ -149,6 +149,22 @@ func TestATemplateOnOnesOwnDriveIsNoLinkOutside(t *testing.T) {
 	}
 }
 
+func TestPicturesFromSharesAndRibbonsOfOtherFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	image := func(target string) string {
+		return `word/_rels/document.xml.rels=<Relationships><Relationship Id="r" Type="http://x/image" Target="` + target + `" TargetMode="External"/></Relationships>`
+	}
+	for part, accepted := range map[string]bool{
+		image(`\\\\x\y.png`): false, image("file://x/y.png"): false, image(`file:///\\x\y.png`): false, image("file:////x/y.png"): false,
+		image("https://x/y.png"): true, image("file:///C:/y.png"): true, image("media/y.png"): true,
+		`customUI/customUI.xml=<customUI xmlns="x" onLoad="http://x/y.dotm!z"/>`: false, `customUI/customUI.xml=<customUI xmlns="x" onLoad="Loaded"/>`: true,
+	} {
+		if r := sniff(t, Config{}, "a.docx", sampleDOCX(t, part)); r.Accepted != accepted || !accepted && r.ID != "GH-OFF-002" {
+			t.Errorf("%s: %+v", part, r)
+		}
+	}
+}
+
 func TestAPresentationWithoutMacrosMayHaveTheirRecord(t *testing.T) {
 	t.Parallel()
 	const record = "\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00"

@@ -173,9 +173,9 @@ func hidesProgram(name string) bool {
 			}
 		}
 		switch ext {
-		case "asp", "aspx", "asa", "ashx", "asmx", "cer", "cshtml", "jsp", "jspx", "jspf", "cgi", "pl", "htaccess", "shtml", "cfm",
+		case "asp", "aspx", "asa", "ashx", "asmx", "cshtml", "jsp", "jspx", "jspf", "cgi", "htaccess", "shtml", "cfm",
 			"php3", "php4", "php7", "php8", "pht", "phps",
-			"bat", "cmd", "sh", "ps1", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "pif", "cpl", "msi", "lnk", "jar", "settingcontent-ms":
+			"bat", "cmd", "ps1", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "pif", "cpl", "msi", "lnk", "jar", "settingcontent-ms":
 			return true
 		}
 	}

@@ -90,6 +90,10 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "name" && strings.HasPrefix(strings.ToLower(value), "_xlnm.auto_") {
 			return refuse("GH-OFF-001", "a document that calls a macro on being opened")
 		}
+	case "customui":
+		if name == "onload" && strings.ContainsAny(value, `:!/\`) {
+			return refuse("GH-OFF-002", "a document whose ribbon calls a macro of another file")
+		}
 	case "section-source":
 		if name == "href" && leadsOut(value) {
 			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
@@ -101,7 +105,7 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 // watched has the names that attribute asks for, of elements and of attributes.
 func (o *officeXML) watched(name string) bool {
 	switch name {
-	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "action", "href":
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href":
 		return true
 	}
 	return false
@@ -188,6 +192,9 @@ func (o *officeXML) relationship() *Refusal {
 	}
 	if !harmlessOutside(kind) && !(kind == "attachedtemplate" && staysHere(target)) {
 		return refuse("GH-OFF-002", "a document with an external "+kind)
+	}
+	if mediaOutside(kind) && isShare(target) {
+		return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")
 	}
 	t := squeeze(target)
 	for _, scheme := range [...]string{"mhtml:", "javascript:", "vbscript:", "ms-", "script:", "search-ms:", "search:", "data:text/"} {
@@ -294,6 +301,21 @@ func staysHere(target string) bool {
 		t = t[3:]
 	}
 	return t != "" && t[0] != '/' && !strings.Contains(t, ":")
+}
+
+// mediaOutside tells kinds of relationships that are followed as soon as a page is shown.
+func mediaOutside(kind string) bool {
+	switch kind {
+	case "image", "video", "audio", "media", "movie":
+		return true
+	}
+	return false
+}
+
+// isShare tells files on other hosts.
+func isShare(target string) bool {
+	lower := strings.ToLower(target)
+	return !staysHere(target) && (strings.HasPrefix(lower, "file:") || strings.HasPrefix(lower, `\\`) || strings.HasPrefix(lower, "//"))
 }
 
 // leadsOut tells addresses and shares.
