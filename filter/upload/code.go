@@ -233,8 +233,8 @@ type raster struct {
 func newRaster(e env) checker { return &raster{image: imageOf(e)} }
 
 func (p *raster) write(b []byte) *Refusal {
-	if len(p.head) < 6 {
-		p.head = append(p.head, b[:min(len(b), 6-len(p.head))]...)
+	if len(p.head) < bmpHead {
+		p.head = append(p.head, b[:min(len(b), bmpHead-len(p.head))]...)
 	}
 	if is := p.others.write(b); is != "" {
 		return unsafe(RulePolyglot, "media with a "+is+" in them")
@@ -243,8 +243,28 @@ func (p *raster) write(b []byte) *Refusal {
 }
 
 func (p *raster) end(size int64) *Refusal {
-	if at(p.head, 0, "BM/*") && len(p.head) == 6 && int64(binary.LittleEndian.Uint32(p.head[2:])) != size {
+	if at(p.head, 0, "BM/*") && len(p.head) >= 6 && int64(binary.LittleEndian.Uint32(p.head[2:])) != size {
 		return unsafe(RulePolyglot, "a BMP that is a script too")
 	}
+	if at(p.head, 0, "BM") && size < bmpRows(p.head) {
+		return truncated("a BMP without its last rows")
+	}
 	return p.image.end(size)
+}
+
+// bmpHead is as much of a BMP as tells where its rows begin and how long they are.
+const bmpHead = 34
+
+// bmpRows is what a BMP of rows that are not compressed has at least, but for the last
+// one: readers make do without its padding.
+func bmpRows(head []byte) int64 {
+	le := binary.LittleEndian
+	if len(head) < bmpHead || le.Uint32(head[14:]) < 40 || le.Uint32(head[30:]) != 0 {
+		return 0
+	}
+	width, height, bits := magnitude(le.Uint32(head[18:])), magnitude(le.Uint32(head[22:])), int64(le.Uint16(head[28:]))
+	if bits > 64 {
+		return 0
+	}
+	return int64(le.Uint32(head[10:])) + (width*bits+31)/32*4*max(0, height-1)
 }

@@ -188,6 +188,9 @@ func (f *file) ended() *Refusal {
 			return r
 		}
 	}
+	if f.kind.id == "xz" && !bytes.HasSuffix(bytes.TrimRight(f.tail.buf, "\x00"), []byte("YZ")) {
+		return truncated("an XZ without its footer")
+	}
 	if o, is := f.check.(*ole); is && !o.named(extension(f.name)) {
 		return &Refusal{Rule: RuleMismatch, Reason: "a compound file of another program than the name says", Problem: unsupported}
 	}

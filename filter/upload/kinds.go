@@ -57,7 +57,7 @@ var kinds = []kind{
 	{"bzip2", groupArchive, []string{"bz2"}, []string{"application/x-bzip2", "application/bzip2", "application/x-bzip", "application/bzip", "application/x-compressed"}, nil},
 	{"xz", groupArchive, []string{"xz"}, []string{"application/x-xz", "application/xz", "application/x-compressed"}, nil},
 	{"zstd", groupArchive, []string{"zst"}, []string{"application/zstd"}, nil},
-	{"7z", groupArchive, []string{"7z"}, []string{"application/x-7z-compressed", "application/7z", "application/7zip", "application/x-compressed"}, nil},
+	{"7z", groupArchive, []string{"7z"}, []string{"application/x-7z-compressed", "application/7z", "application/7zip", "application/x-compressed"}, newSevenZip},
 	{"rar", groupArchive, []string{"rar"}, []string{"application/vnd.rar", "application/x-rar-compressed", "application/x-rar", "application/rar", "application/x-compressed"}, nil},
 	{"tar", groupArchive, []string{"tar"}, []string{"application/x-tar", "application/tar", "application/gtar", "application/ustar", "application/x-compressed"}, newTAR},
 	{"mp3", groupAudio, []string{"mp3", "mpga"}, []string{"audio/mpeg", "audio/mp3", "audio/mpeg3", "audio/mpeg-3", "audio/mpg", "audio/mpga"}, newRaster},

@@ -181,6 +181,8 @@ func (p *pngCheck) end(int64) *Refusal {
 	switch {
 	case !p.ended || p.need > 0:
 		return truncated("a PNG without its IEND chunk")
+	case p.rows() == 0 || binary.BigEndian.Uint32(p.header) == 0:
+		return truncated("a PNG without a picture")
 	case p.behind.harmful():
 		return unsafe(RuleAppended, "bytes after a PNG's end")
 	}

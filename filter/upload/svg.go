@@ -14,6 +14,7 @@ type svg struct {
 	css   cssText
 	plain bool // an XML that is no drawing
 	facts xmlFacts
+	roots int
 }
 
 func newSVG(env) checker { return newDrawing() }
@@ -40,6 +41,11 @@ func (s *svg) end(int64) *Refusal {
 }
 
 func (s *svg) element(name string) *Refusal {
+	if s.scan.depth == 0 {
+		if s.roots++; s.roots > 1 {
+			return unsafe(RuleAppended, "an XML with a second root")
+		}
+	}
 	if s.plain {
 		return s.facts.element(name)
 	}
