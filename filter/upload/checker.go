@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"gatehouse/filter/upload/internal/blocks"
 	"gatehouse/filter/verdict"
 )
 
@@ -50,7 +49,6 @@ func (t *tail) write(b []byte) {
 // text and wherever chunks are cut.
 type finder struct {
 	needles []string
-	mark    *blocks.Pair // how the one needle begins, if it is looked for by that
 	keep    int
 	carry   []byte
 }
@@ -63,24 +61,9 @@ func newFinder(needles ...string) finder {
 	return finder{needles: needles, keep: longest}
 }
 
-// phpMark is what code of PHP begins with, and phpPair how that begins.
-const phpMark = "<?php"
-
-var phpPair = blocks.NewPair(phpMark[0], func(c byte) bool { return c == phpMark[1] })
-
-// newPHPFinder looks for code of PHP.
-func newPHPFinder() finder {
-	return finder{needles: phpMarks, keep: len(phpMark), mark: phpPair}
-}
-
-var phpMarks = []string{phpMark}
-
 // find returns the first needle that accept agrees to, or "". accept sees what
 // follows the needle; it may be nil.
 func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) string {
-	if f.mark != nil && accept == nil && len(b) > 0 {
-		return f.findMarked(b)
-	}
 	for len(b) > 0 {
 		piece := b[:min(len(b), 32<<10)]
 		b = b[len(piece):]
@@ -100,46 +83,6 @@ func (f *finder) find(b []byte, accept func(needle string, after []byte) bool) s
 		f.carry = append(text[:0], text[max(0, len(text)-f.keep):]...)
 	}
 	return ""
-}
-
-// findMarked is find for one needle whose first two bytes are no letters: only where
-// those stand one has to look, and the text is not copied.
-func (f *finder) findMarked(b []byte) string {
-	needle := f.needles[0]
-	f.carry = append(f.carry, b[:min(len(b), len(needle)-1)]...)
-	if f.hasMarked(f.carry, needle) || f.hasMarked(b, needle) {
-		return needle
-	}
-	if keep := len(needle) - 1; len(b) >= keep {
-		f.carry = append(f.carry[:0], b[len(b)-keep:]...)
-	} else {
-		f.carry = append(f.carry[:0], f.carry[max(0, len(f.carry)-keep):]...)
-	}
-	return ""
-}
-
-func (f *finder) hasMarked(b []byte, needle string) bool {
-	for {
-		i := f.mark.Index(b)
-		if i < 0 || len(b)-i < len(needle) {
-			return false
-		}
-		if b = b[i+1:]; equalLower(b[:len(needle)-1], needle[1:]) {
-			return true
-		}
-	}
-}
-
-func equalLower(b []byte, lower string) bool {
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func isASCIILetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
@@ -171,18 +114,18 @@ const riffSlack = 1
 
 // riff compares the size that a RIFF header states with the file's.
 type riff struct {
-	image
+	raster
 	kind string
 	head []byte
 }
 
-func newRIFF(e env) checker { return &riff{image: imageOf(e), kind: e.kind} }
+func newRIFF(e env) checker { return &riff{raster: raster{image: imageOf(e)}, kind: e.kind} }
 
 func (r *riff) write(b []byte) *Refusal {
 	if n := min(8-len(r.head), len(b)); n > 0 {
 		r.head = append(r.head, b[:n]...)
 	}
-	return r.image.write(b)
+	return r.raster.write(b)
 }
 
 func (r *riff) end(size int64) *Refusal {
@@ -204,13 +147,13 @@ func (r *riff) end(size int64) *Refusal {
 	return nil
 }
 
-// text refuses the bytes that its kind cannot have, and code for a server.
-type text struct{ php finder }
+// text refuses code for a server.
+type text struct{ php phpText }
 
-func newText(env) checker { return &text{newPHPFinder()} }
+func newText(env) checker { return &text{} }
 
 func (t *text) write(b []byte) *Refusal {
-	if t.php.find(b, nil) != "" {
+	if t.php.write(b) {
 		return unsafe(RuleTextCode, "PHP code in a text")
 	}
 	return nil

@@ -81,6 +81,8 @@ func codeMark(b []byte, tags bool) string {
 		return "?="
 	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "%"
+	case b[0] == '%' && isCall(b[1:]) && isPrintable(untilClosed(b)):
+		return "%"
 	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
 		return "script"
 	case tags && strings.IndexByte("hbisoe", c) >= 0:
@@ -115,6 +117,17 @@ func isStatement(b []byte) bool {
 	}
 	rest := bytes.TrimLeft(b[n:], " ")
 	return n >= 3 && len(rest) > 0 && (strings.IndexByte("(.=\"", rest[0]) >= 0 || len(b[n:]) > len(rest) && isLetter(rest[0]))
+}
+
+// isCall tells what ASP runs a text by (the shortest shells there are), right behind
+// the tag.
+func isCall(b []byte) bool {
+	for _, name := range [...]string{"eval", "execute", "executeglobal", "response.", "server.", "request", "createobject", "set "} {
+		if hasFold(b, name) {
+			return name[len(name)-1] == '.' || name == "set " || strings.IndexByte(" (.\t\r\n", b[len(name)]) >= 0
+		}
+	}
+	return false
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
@@ -209,8 +222,8 @@ func foreignAt(b []byte, from, to int) string {
 	return ""
 }
 
-// raster judges pictures whose end is not told by their structure: whatever else
-// begins in them is refused.
+// raster judges pictures and media whose end is not told by their structure: whatever
+// else begins in them is refused.
 type raster struct {
 	image
 	others foreign
@@ -220,18 +233,38 @@ type raster struct {
 func newRaster(e env) checker { return &raster{image: imageOf(e)} }
 
 func (p *raster) write(b []byte) *Refusal {
-	if len(p.head) < 6 {
-		p.head = append(p.head, b[:min(len(b), 6-len(p.head))]...)
+	if len(p.head) < bmpHead {
+		p.head = append(p.head, b[:min(len(b), bmpHead-len(p.head))]...)
 	}
 	if is := p.others.write(b); is != "" {
-		return unsafe(RulePolyglot, "a picture with a "+is+" in it")
+		return unsafe(RulePolyglot, "media with a "+is+" in them")
 	}
 	return p.image.write(b)
 }
 
 func (p *raster) end(size int64) *Refusal {
-	if at(p.head, 0, "BM/*") && len(p.head) == 6 && int64(binary.LittleEndian.Uint32(p.head[2:])) != size {
+	if at(p.head, 0, "BM/*") && len(p.head) >= 6 && int64(binary.LittleEndian.Uint32(p.head[2:])) != size {
 		return unsafe(RulePolyglot, "a BMP that is a script too")
 	}
+	if at(p.head, 0, "BM") && size < bmpRows(p.head) {
+		return truncated("a BMP without its last rows")
+	}
 	return p.image.end(size)
+}
+
+// bmpHead is as much of a BMP as tells where its rows begin and how long they are.
+const bmpHead = 34
+
+// bmpRows is what a BMP of rows that are not compressed has at least, but for the last
+// one: readers make do without its padding.
+func bmpRows(head []byte) int64 {
+	le := binary.LittleEndian
+	if len(head) < bmpHead || le.Uint32(head[14:]) < 40 || le.Uint32(head[30:]) != 0 {
+		return 0
+	}
+	width, height, bits := magnitude(le.Uint32(head[18:])), magnitude(le.Uint32(head[22:])), int64(le.Uint16(head[28:]))
+	if bits > 64 {
+		return 0
+	}
+	return int64(le.Uint32(head[10:])) + (width*bits+31)/32*4*max(0, height-1)
 }

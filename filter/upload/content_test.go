@@ -133,3 +133,82 @@ func TestAnIconOfPixelsIsNoCode(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestATemplateOnOnesOwnDriveIsNoLinkOutside(t *testing.T) {
+	t.Parallel()
+	for target, local := range map[string]bool{
+		`C:\Users\a\Normal.dotm`: true, "file:///C:\\Program%20Files\\x.dot": true, "file:///c:/x.dotx": true, "Normal.dotm": true, "file:///Users/a/x.dotm": true,
+		"file://localhost/c:/x.dot": true, "../x.dot": true,
+		"http://x/y.dotm": false, "https://x/y.dotm": false, `\\x\y.dotm`: false, "//x/y.dotm": false, "file://x/y.dotm": false, "file:////x/y.dotm": false,
+		`file:///\\x\y.dotm`: false, "file:///%5C%5Cx%5Cy.dotm": false, "file:///c:///x/y": false, "ftp://x/y": false, "mhtml:http://x!y": false, "file:///": false, "": false,
+		"C:": false, `C:\`: false, `c:\\x\y`: false,
+	} {
+		if got := staysHere(target); got != local {
+			t.Errorf("%q: %v", target, got)
+		}
+	}
+}
+
+func TestPicturesFromSharesAndRibbonsOfOtherFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	image := func(target string) string {
+		return `word/_rels/document.xml.rels=<Relationships><Relationship Id="r" Type="http://x/image" Target="` + target + `" TargetMode="External"/></Relationships>`
+	}
+	for part, accepted := range map[string]bool{
+		image(`\\\\x\y.png`): false, image("file://x/y.png"): false, image(`file:///\\x\y.png`): false, image("file:////x/y.png"): false,
+		image("https://x/y.png"): true, image("file:///C:/y.png"): true, image("media/y.png"): true,
+		`customUI/customUI.xml=<customUI xmlns="x" onLoad="http://x/y.dotm!z"/>`: false, `customUI/customUI.xml=<customUI xmlns="x" onLoad="Loaded"/>`: true,
+	} {
+		if r := sniff(t, Config{}, "a.docx", sampleDOCX(t, part)); r.Accepted != accepted || !accepted && r.ID != "GH-OFF-002" {
+			t.Errorf("%s: %+v", part, r)
+		}
+	}
+}
+
+func TestAPresentationWithoutMacrosMayHaveTheirRecord(t *testing.T) {
+	t.Parallel()
+	const record = "\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00"
+	for rest, accepted := range map[string]bool{
+		"\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00": true,
+		"\x03\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00": false,
+		"\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00": false,
+		"\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00": false,
+	} {
+		for _, at := range [...]int{600, 1000, 1003, 1008, 1012} {
+			file := []byte(strings.ReplaceAll(sampleOLE(0, false), "DDEAUTO", "OTHERS!"))
+			copy(file[at:], record+rest)
+			if r := sniff(t, Config{}, "a.ppt", string(file)); r.Accepted != accepted {
+				t.Errorf("%x at %d: %+v", rest, at, r)
+			}
+		}
+	}
+	apart := []byte(strings.ReplaceAll(sampleOLE(0, true), "DDEAUTO", "OTHERS!"))
+	copy(apart[2048-len(record)-4:], record+"\x00\x00\x00\x00")
+	if r := sniff(t, Config{}, "a.ppt", string(apart)); r.Rule != RuleMacro {
+		t.Errorf("what the record says is elsewhere: %+v", r)
+	}
+}
+
+func TestWhatCamerasLeaveBehindAPNGIsLetThroughWithoutCodeInIt(t *testing.T) {
+	t.Parallel()
+	for behind, accepted := range map[string]bool{
+		"\x00\x00\xa1\x0b\x18\x00\x00\x00PhotoEditor_Re_Edit_Data{}SEFHj\x00\x00\x00SEFT": true, "\x00\n": true,
+		"\x00\x00\xa1\x0b<?php x(); ?>SEFT": false, "\x00\x00\xa1\x0bMZ\x90PE\x00\x00\x4c\x01SEFT": false, "PK\x03\x04SEFT": false,
+		"\x00\x00\xa1\x0bx": false, "alert(1)//SEFT": false, "\x00\x00<script>alert(1)</script>SEFT": false,
+	} {
+		if r := sniff(t, Config{}, "a.png", samplePNG(t)+behind); r.Accepted != accepted {
+			t.Errorf("%q: %+v", behind, r)
+		}
+	}
+}
+
+func TestAPDFMayBePaddedBehindItsEnd(t *testing.T) {
+	t.Parallel()
+	for behind, accepted := range map[string]bool{
+		strings.Repeat("\x00", 40<<10): true, strings.Repeat(" \n", 20<<10): true, strings.Repeat("\x00", 20<<10) + "x" + strings.Repeat("\x00", 20<<10): false,
+	} {
+		if r := sniff(t, Config{}, "a.pdf", samplePDF("")+behind); r.Accepted != accepted {
+			t.Errorf("%d bytes: %+v", len(behind), r)
+		}
+	}
+}

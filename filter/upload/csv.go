@@ -25,7 +25,7 @@ type csv struct {
 // maxCell is what is kept of a formula.
 const maxCell = 256
 
-func newCSV(env) checker { return &csv{text: text{newPHPFinder()}} }
+func newCSV(env) checker { return &csv{} }
 
 func (c *csv) write(b []byte) *Refusal {
 	if r := c.text.write(b); r != nil {
@@ -68,7 +68,7 @@ func (c *csv) skipMark(ch byte) bool {
 
 func (c *csv) char(ch byte) *Refusal {
 	switch {
-	case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t' || ch == 0):
+	case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t' || ch == 0) && !c.inTopic():
 		return c.endCell()
 	case ch == '"':
 		if !c.inside {
@@ -89,6 +89,14 @@ func (c *csv) char(ch byte) *Refusal {
 	return nil
 }
 
+// inTopic tells whether what the cell has so far may be a program and the beginning of
+// what it is told: which characters part cells is the reader's choice, so that any of
+// them may stand there.
+func (c *csv) inTopic() bool {
+	i := bytes.IndexByte(c.cell, '|')
+	return c.formula && i > 1 && len(c.cell) < maxCell && bytes.HasPrefix(bytes.TrimLeft(c.cell[i+1:], " "), []byte("'")) && bytes.Count(c.cell[i:], []byte("'")) == 1
+}
+
 // endCell refuses =program|'arguments'!cell, which spreadsheets start, and the
 // functions that do the same or load something when the file is opened.
 func (c *csv) endCell() *Refusal {
@@ -104,10 +112,25 @@ func (c *csv) endCell() *Refusal {
 	if bytes.IndexByte(cell, '(') > 0 && bytes.Contains(bytes.ToUpper(cell), []byte("DDE(")) {
 		return refuse("GH-CSV-001", "a cell that starts a program through DDE")
 	}
+	if loadsByItself(cell) {
+		return refuse("GH-CSV-003", "a cell that sends or loads something as soon as it is shown")
+	}
 	if isFormula(cell) {
 		c.formulas++
 	}
 	return nil
+}
+
+// loadsByItself tells the functions that spreadsheets ask addresses by, which may carry
+// what other cells hold.
+func loadsByItself(cell []byte) bool {
+	upper := bytes.ToUpper(cell)
+	for _, function := range [...]string{"WEBSERVICE", "IMPORTXML", "IMPORTDATA", "IMPORTHTML", "IMPORTFEED", "IMPORTRANGE"} {
+		if i := bytes.Index(upper, []byte(function)); i > 0 && bytes.HasPrefix(bytes.TrimLeft(upper[i+len(function):], " "), []byte("(")) {
+			return true
+		}
+	}
+	return false
 }
 
 // isFormula leaves out signed numbers, telephone numbers and names with an @.

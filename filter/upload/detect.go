@@ -22,13 +22,28 @@ func detect(head []byte) string {
 	return detectText(head)
 }
 
+// isProseAbout tells a text that happens to begin with the mark of another type:
+// pictures, sounds and fonts are never all text, and the two documents that may be
+// have more than a mark.
+func isProseAbout(id string, head []byte) bool {
+	switch id {
+	case "pdf":
+		return looksLikeText(head) && !blocks.Contains(blocks.String(head), "obj")
+	case "rtf":
+		return len(head) > 6 && head[5] == ' ' && isASCIILetter(head[6])
+	case "gif", "mp3", "flac", "woff", "woff2", "wav", "avi", "webp", "aiff":
+		return looksLikeText(head)
+	}
+	return false
+}
+
 // detectMagic is detect without the kinds of text.
 func detectMagic(head []byte) string {
 	if len(head) == 0 {
 		return ""
 	}
 	for left := magicsOf[head[0]]; left != 0; left &= left - 1 {
-		if m := &magics[bits.TrailingZeros64(left)]; m.matches(head) {
+		if m := &magics[bits.TrailingZeros64(left)]; m.matches(head) && !isProseAbout(m.id, head) {
 			return m.id
 		}
 	}
@@ -103,7 +118,7 @@ var magics = []magic{
 	{"mov", "", func(b []byte) bool {
 		return at(b, 4, "ftypqt  ") || at(b, 4, "moov") || at(b, 4, "mdat") || at(b, 4, "wide")
 	}},
-	{"mp4", "", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ")},
+	{"mp4", "", brand("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4A ", "M4VH", "dash", "MSNV", "f4v ", "3gp4", "3gp5", "3gp6", "3gp7", "3g2a", "3g2b", "3g2c", "M4B ", "M4P ", "iso3", "iso7", "iso8", "iso9")},
 	{"bmp", "B", func(b []byte) bool {
 		if !at(b, 0, "BM") || len(b) < 30 {
 			return false
@@ -122,7 +137,9 @@ var magics = []magic{
 	prefix("gzip", "\x1f\x8b\x08"),
 	{"bzip2", "B", func(b []byte) bool { return at(b, 0, "BZh") && at(b, 4, "1AY&SY") }},
 	prefix("xz", "\xfd7zXZ\x00"),
-	prefix("zstd", "\x28\xb5\x2f\xfd"),
+	{"zstd", "\x28PQRSTUVWXYZ[\\]^_", func(b []byte) bool { // or a frame that readers skip (RFC 8878, section 3.1.2)
+		return at(b, 0, "\x28\xb5\x2f\xfd") || at(b, 1, "\x2a\x4d\x18") && b[0]&0xf0 == 0x50
+	}},
 	prefix("7z", "7z\xbc\xaf\x27\x1c"),
 	prefix("rar", "Rar!\x1a\x07"),
 	{"tar", "", isTar},
@@ -167,6 +184,16 @@ var magics = []magic{
 	{"class", "\xca", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
 	prefix("wasm", "\x00asm\x01"),
 	prefix("lnk", "L\x00\x00\x00\x01\x14\x02\x00"),
+}
+
+// endsID3 tells whether the tag that stands before a recording ends within the head,
+// so that what it is of can be seen (ID3v2.4, section 3.1).
+func endsID3(head []byte) bool {
+	if !at(head, 0, "ID3") || len(head) < 10 {
+		return true
+	}
+	size := int(head[6]&0x7f)<<21 | int(head[7]&0x7f)<<14 | int(head[8]&0x7f)<<7 | int(head[9]&0x7f)
+	return 10+size+4 <= len(head) && !at(head, 10+size, "fLaC")
 }
 
 // isSFNT wants a table directory of a sensible length behind the version
@@ -220,11 +247,11 @@ func detectText(head []byte) string {
 	}
 	b = lowered(b)
 	switch {
-	case containsFold(b, phpMark):
+	case hasPHP(b):
 		return "php"
 	case hasFold(b, "<?="):
 		return "php"
-	case hasFold(b, "<%"), isScriptlet(b):
+	case hasFold(b, "<%"), isScriptlet(b), isScriptByLook(b):
 		return "script"
 	case isSYLK(b):
 		return "sylk"
@@ -275,6 +302,8 @@ func proseKind(b []byte) string {
 		return ""
 	case b[0] == '{' || b[0] == '[':
 		return "json"
+	case isScriptByLook(b):
+		return "script"
 	}
 	return "txt"
 }
@@ -364,7 +393,7 @@ func looksLikeText(b []byte) bool {
 		return true
 	}
 	odd, ascii := blocks.Look(b)
-	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b))
+	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b) || pairs(b) || letters(b))
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.
@@ -387,4 +416,52 @@ func latin(b []byte) bool {
 		}
 	}
 	return high*3 < len(b)
+}
+
+// pairs tells text of East Asia: in the charsets of Japan, Korea and China (Shift_JIS,
+// EUC, GBK, Big5) a byte above 0x80 has another behind it, of one half of the values;
+// halfwidth katakana stand alone.
+func pairs(b []byte) bool {
+	for i := 0; i < len(b); i++ {
+		if b[i] < 0x80 {
+			continue
+		}
+		if b[i] == 0x80 || b[i] == 0xff {
+			return false
+		}
+		if i+1 == len(b) {
+			break // cut off
+		}
+		switch next := b[i+1]; {
+		case next >= 0x30 && next != 0x7f && next != 0xff:
+			i++
+		case b[i] < 0xa1 || b[i] > 0xdf:
+			return false
+		}
+	}
+	return spaced(b, 400)
+}
+
+// letters tells text in the charsets of one byte for other alphabets (Cyrillic, Greek,
+// Hebrew, Arabic, Thai), which have their letters above 0xa0 and little below.
+func letters(b []byte) bool {
+	low := 0
+	for _, c := range b {
+		if c >= 0x80 && c < 0xa0 {
+			low++
+		}
+	}
+	return low*16 <= len(b) && spaced(b, 40)
+}
+
+// spaced tells whether there is a space or an end of line in every so many bytes, on
+// the whole: a text without any is a short one.
+func spaced(b []byte, every int) bool {
+	n := 1
+	for _, c := range b {
+		if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
+			n++
+		}
+	}
+	return n*every >= len(b)
 }

@@ -41,7 +41,8 @@ type fileState struct {
 // undeclaredMedia are what clients send that do not know the type.
 func undeclaredMedia(media string) bool {
 	switch media {
-	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream":
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "application/offset+octet-stream",
+		"application/binary", "application/download", "application/x-download", "application/force-download", "application/x-force-download":
 		return true
 	}
 	return false
@@ -174,7 +175,7 @@ func (f *file) headOnly() bool {
 		return false
 	}
 	switch f.check.(type) {
-	case *image, *riff:
+	case *image, *raster, *riff:
 		return true
 	}
 	return false
@@ -213,10 +214,31 @@ func (f *file) ended() *Refusal {
 			return r
 		}
 	}
+	if f.kind.id == "xz" && !bytes.HasSuffix(bytes.TrimRight(f.tail.buf, "\x00"), []byte("YZ")) {
+		return truncated("an XZ without its footer")
+	}
+	if o, is := f.check.(*ole); is && !o.named(extension(f.name)) {
+		return &Refusal{Rule: RuleMismatch, Reason: "a compound file of another program than the name says", Problem: unsupported}
+	}
+	if f.headOnly() && f.size > f.reach() {
+		if r := f.lastLook(); r != nil {
+			return r
+		}
+	}
 	if f.kind.group != groupArchive && !isContainer(f.kind.id) && endsAsZIP(f.tail.buf) {
 		return unsafe(RulePolyglot, "a "+f.kind.id+" that is a ZIP archive from its end")
 	}
 	return nil
+}
+
+// lastLook looks for code in the last bytes of a recording, of which only the beginning
+// was looked at: that is where it is appended.
+func (f *file) lastLook() *Refusal {
+	last := raster{}
+	if r := last.write(f.tail.buf); r != nil {
+		return r
+	}
+	return last.code.end()
 }
 
 // fileTail is where the end of an archive's directory would stand.
@@ -229,7 +251,7 @@ func (f *file) empty() *Refusal {
 	if f.name == "" {
 		return nil
 	}
-	if k := kindByExtension(extension(f.name)); k == nil || k.group != groupText {
+	if k := kindByExtension(extension(f.name)); k == nil || k.group != groupText || k.id == "json" || k.id == "xml" {
 		return truncated("an empty file")
 	}
 	return nil
@@ -248,8 +270,8 @@ func (f *file) decide() *Refusal {
 	if extension(f.name) == "pdf" && latePDF(f.head) {
 		found = "pdf"
 	}
-	if found == "html" && extension(f.name) == "xml" && !runsInBrowsers(f.head) {
-		found = "xml"
+	if found == "html" {
+		found = likePage(extension(f.name), f.head)
 	}
 	k, r := f.agree(found)
 	if r != nil {
@@ -289,7 +311,8 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 	f.kind = kindByID(found)
 	for _, i := range kindsHolding(found) {
 		k := &kinds[i]
-		if f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) {
+		if f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) ||
+			found == "mp3" && k.id == "flac" && endsID3(f.head) {
 			continue
 		}
 		return k, nil
@@ -327,6 +350,31 @@ func latePDF(head []byte) bool {
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
 }
 
+// likePage is what a text that begins with an element of HTML may be taken for
+// besides, by its name: Markdown, where there are such elements, and XML and tables
+// whose own names are the same.
+func likePage(ext string, head []byte) string {
+	switch {
+	case ext == "xml" && !runsInBrowsers(head):
+		return "xml"
+	case ext == "csv" && !runsInBrowsers(head), (ext == "md" || ext == "markdown") && !isPage(head):
+		return "txt"
+	}
+	return "html"
+}
+
+// isPage tells whole pages, and elements that run or load something, from those that
+// only lay out a text.
+func isPage(head []byte) bool {
+	lower := lowered(head)
+	for _, tag := range [...]string{"<html", "<head", "<body", "<script", "<iframe", "<form", "<object", "<embed", "<meta", "<base", "<link", "<svg", "<style"} {
+		if containsTag(lower, tag) {
+			return true
+		}
+	}
+	return containsFold(lower, "<!doctype html")
+}
+
 // runsInBrowsers tells pages from XML whose elements have names of HTML.
 func runsInBrowsers(head []byte) bool {
 	lower := lowered(head)
@@ -350,7 +398,7 @@ func contentIs(found string, k *kind) bool {
 	switch found {
 	case "zip":
 		switch k.id {
-		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "apk":
+		case "docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", "jar", "apk":
 			return true
 		}
 	case "ole":

@@ -113,6 +113,8 @@ func (g *gif) end(int64) *Refusal {
 	case g.state == gifBlock && g.pictures && len(g.head) == 0: // decoders do without a trailer
 	case g.state != gifTrailer:
 		return truncated("a GIF without its trailer")
+	case !g.pictures:
+		return truncated("a GIF without a picture")
 	case g.behind.more:
 		return unsafe(RuleAppended, "bytes after a GIF's trailer")
 	}

@@ -37,6 +37,7 @@ type jpegCheck struct {
 	skip   int
 	marker byte
 	behind []byte // the first bytes after the end
+	framed bool
 	others foreign
 }
 
@@ -154,6 +155,7 @@ func (j *jpegCheck) found(marker byte) {
 func (j *jpegCheck) segment() *Refusal {
 	length := int(binary.BigEndian.Uint16(j.head))
 	if j.state == jpegFrame {
+		j.framed = true
 		j.skip = length - 7
 		r := j.env.pixels(int64(binary.BigEndian.Uint16(j.head[5:])), int64(binary.BigEndian.Uint16(j.head[3:])))
 		j.toSkip()
@@ -200,6 +202,9 @@ func (j *jpegCheck) end(int64) *Refusal {
 	}
 	if j.state != jpegEnded {
 		return truncated("a JPEG without its end-of-image marker")
+	}
+	if !j.framed {
+		return truncated("a JPEG without a picture")
 	}
 	behind := bytes.TrimSpace(bytes.Trim(j.behind, "\x00"))
 	switch found := detect(behind); found {

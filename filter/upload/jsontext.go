@@ -1,55 +1,296 @@
 package upload
 
-// jsonText wants brackets that match and strings that end (RFC 8259): what is
-// cut off or is no JSON is refused; several values are taken, one a line.
+import "strings"
+
+// jsonText reads a file by the grammar of RFC 8259: what is cut off, or is no JSON,
+// is refused. Several values are taken, one a line (NDJSON); so is a byte order mark,
+// which writers leave.
 type jsonText struct {
-	php     text
-	stack   []byte // the brackets that are open
-	quoted  bool
-	escaped bool
-	seen    bool
-	wide    utf16Text
+	php   text
+	stack []byte // the brackets that are open
+	state jsonTextState
+	word  string // what is left of a literal
+	hex   int    // digits of an escape that are to come
+	mark  []byte // the byte order mark, as far as it was read
+	begun bool
+	seen  bool // a value
+	line  bool // the last value's line has ended
+	wide  utf16Text
 }
+
+type jsonTextState uint8
+
+const (
+	jsonTextValue jsonTextState = iota
+	jsonTextFirst               // or the end of the array
+	jsonTextFirstName
+	jsonTextName
+	jsonTextColon
+	jsonTextAfter // a value: a comma, or the end of what it is in
+	jsonTextInName
+	jsonTextInString
+	jsonTextWord
+	// Of a number, what was there last (RFC 8259, section 6).
+	jsonTextMinus
+	jsonTextZero
+	jsonTextWhole
+	jsonTextPoint
+	jsonTextFraction
+	jsonTextPower
+	jsonTextPowerSign
+	jsonTextExponent
+)
 
 // maxJSONDepth: parsers give up between 500 and 10,000.
 const maxJSONDepth = 1000
 
-func newJSON(env) checker {
-	return &jsonText{php: text{newPHPFinder()}}
-}
+func newJSON(env) checker { return &jsonText{} }
 
 func (j *jsonText) write(b []byte) *Refusal {
 	if r := j.php.write(b); r != nil {
 		return r
 	}
-	for _, c := range j.wide.narrow(b) {
-		switch {
-		case j.escaped:
-			j.escaped = false
-		case j.quoted:
-			j.escaped = c == '\\'
-			j.quoted = c != '"'
-		case c == '"':
-			j.quoted, j.seen = true, true
-		case c == '{' || c == '[':
-			j.seen = true
-			if j.stack = append(j.stack, c+2); len(j.stack) > maxJSONDepth {
-				return truncated("a JSON nested more than 1000 deep")
+	return j.read(j.wide.narrow(b))
+}
+
+func (j *jsonText) read(b []byte) *Refusal {
+	for i := 0; i < len(b); i++ {
+		for j.state == jsonTextInString && j.hex == 0 && !jsonTextTelling[b[i]] { // most of what there is
+			if i++; i == len(b) {
+				return nil
 			}
-		case c == '}' || c == ']':
-			if len(j.stack) == 0 || j.stack[len(j.stack)-1] != c {
-				return truncated("a JSON whose brackets do not match")
-			}
-			j.stack = j.stack[:len(j.stack)-1]
-		case c > ' ':
-			j.seen = true
+		}
+		if !j.begun && j.skipMark(b[i]) {
+			continue
+		}
+		if r := j.char(b[i]); r != nil {
+			return r
 		}
 	}
 	return nil
 }
 
+// jsonTextTelling has the bytes that mean something in a string.
+var jsonTextTelling = func() (is [256]bool) {
+	for c := range ' ' {
+		is[c] = true
+	}
+	is['"'], is['\\'] = true, true
+	return is
+}()
+
+// skipMark passes over a byte order mark; of that of UTF-16, a "?" is left.
+func (j *jsonText) skipMark(c byte) bool {
+	const utf8Mark = "\xef\xbb\xbf"
+	if (j.wide.little || j.wide.big) && len(j.mark) == 0 {
+		j.begun = true
+		return c == '?'
+	}
+	if len(j.mark) < len(utf8Mark) && c == utf8Mark[len(j.mark)] {
+		j.mark = append(j.mark, c)
+		return true
+	}
+	j.begun = true
+	return false
+}
+
+func badJSONText(why string) *Refusal { return truncated("a JSON " + why) }
+
+func (j *jsonText) char(c byte) *Refusal {
+	switch {
+	case j.state == jsonTextInString || j.state == jsonTextInName:
+		return j.inString(c)
+	case j.state == jsonTextWord:
+		return j.inWord(c)
+	case j.state >= jsonTextMinus:
+		used, r := j.inNumber(c)
+		if used || r != nil {
+			return r
+		}
+	}
+	switch c {
+	case '\n', '\r':
+		j.line = true
+		return nil
+	case ' ', '\t':
+		return nil
+	}
+	return j.structure(c)
+}
+
+// structure takes a character outside of strings, numbers and literals.
+func (j *jsonText) structure(c byte) *Refusal {
+	switch j.state {
+	case jsonTextColon:
+		if c != ':' {
+			return badJSONText("with a name that has no colon")
+		}
+		j.state = jsonTextValue
+		return nil
+	case jsonTextName, jsonTextFirstName:
+		if c == '}' && j.state == jsonTextFirstName {
+			return j.closeBracket(c)
+		}
+		if c != '"' {
+			return badJSONText("with something that is no name")
+		}
+		j.state, j.hex = jsonTextInName, 0
+		return nil
+	case jsonTextAfter:
+		return j.after(c)
+	case jsonTextFirst:
+		if c == ']' {
+			return j.closeBracket(c)
+		}
+	}
+	return j.value(c)
+}
+
+func (j *jsonText) after(c byte) *Refusal {
+	switch {
+	case len(j.stack) == 0:
+		if !j.line {
+			return badJSONText("with something behind its end")
+		}
+		return j.value(c)
+	case c == '}' || c == ']':
+		return j.closeBracket(c)
+	case c != ',':
+		return badJSONText("with values that no comma parts")
+	}
+	if j.state = jsonTextValue; j.stack[len(j.stack)-1] == '}' {
+		j.state = jsonTextName
+	}
+	return nil
+}
+
+// value takes the first character of one.
+func (j *jsonText) value(c byte) *Refusal {
+	j.seen, j.line = true, false
+	switch {
+	case c == '"':
+		j.state, j.hex = jsonTextInString, 0
+	case c == '{':
+		return j.openBracket('}', jsonTextFirstName)
+	case c == '[':
+		return j.openBracket(']', jsonTextFirst)
+	case c == '-':
+		j.state = jsonTextMinus
+	case c == '0':
+		j.state = jsonTextZero
+	case c >= '1' && c <= '9':
+		j.state = jsonTextWhole
+	case c == 't':
+		j.state, j.word = jsonTextWord, "rue"
+	case c == 'f':
+		j.state, j.word = jsonTextWord, "alse"
+	case c == 'n':
+		j.state, j.word = jsonTextWord, "ull"
+	case c == '}' || c == ']':
+		return badJSONText("whose brackets do not match")
+	default:
+		return badJSONText("with something that is no value")
+	}
+	return nil
+}
+
+func (j *jsonText) openBracket(closing byte, next jsonTextState) *Refusal {
+	if j.stack = append(j.stack, closing); len(j.stack) > maxJSONDepth {
+		return truncated("a JSON nested more than 1000 deep")
+	}
+	j.state = next
+	return nil
+}
+
+func (j *jsonText) closeBracket(c byte) *Refusal {
+	if len(j.stack) == 0 || j.stack[len(j.stack)-1] != c {
+		return badJSONText("whose brackets do not match")
+	}
+	j.stack, j.state = j.stack[:len(j.stack)-1], jsonTextAfter
+	return nil
+}
+
+// jsonTextEscape stands in hex for a backslash whose letter is to come.
+const jsonTextEscape = 5
+
+func (j *jsonText) inString(c byte) *Refusal {
+	switch {
+	case j.hex == jsonTextEscape:
+		j.hex = 0
+		if c == 'u' {
+			j.hex = 4
+		} else if strings.IndexByte(`"\/bfnrt`, c) < 0 {
+			return badJSONText("with an escape that there is not")
+		}
+	case j.hex > 0:
+		if _, ok := unhex('0', c); !ok {
+			return badJSONText("with an escape that there is not")
+		}
+		j.hex--
+	case c == '\\':
+		j.hex = jsonTextEscape
+	case c == '"' && j.state == jsonTextInName:
+		j.state = jsonTextColon
+	case c == '"':
+		j.state = jsonTextAfter
+	case c < ' ':
+		return badJSONText("with a control character in a string")
+	}
+	return nil
+}
+
+func (j *jsonText) inWord(c byte) *Refusal {
+	if c != j.word[0] {
+		return badJSONText("with something that is no value")
+	}
+	if j.word = j.word[1:]; j.word == "" {
+		j.state = jsonTextAfter
+	}
+	return nil
+}
+
+// inNumber takes a character of a number; false means that it ended before.
+func (j *jsonText) inNumber(c byte) (bool, *Refusal) {
+	next, digit := j.state, c >= '0' && c <= '9'
+	switch {
+	case c == '0' && j.state == jsonTextMinus:
+		next = jsonTextZero
+	case digit && j.state == jsonTextMinus:
+		next = jsonTextWhole
+	case digit && (j.state == jsonTextPoint || j.state == jsonTextFraction):
+		next = jsonTextFraction
+	case digit && j.state >= jsonTextPower:
+		next = jsonTextExponent
+	case digit && j.state == jsonTextWhole:
+	case c == '.' && (j.state == jsonTextZero || j.state == jsonTextWhole):
+		next = jsonTextPoint
+	case c|0x20 == 'e' && (j.state == jsonTextZero || j.state == jsonTextWhole || j.state == jsonTextFraction):
+		next = jsonTextPower
+	case (c == '+' || c == '-') && j.state == jsonTextPower:
+		next = jsonTextPowerSign
+	case digit || !j.whole():
+		return false, badJSONText("with a number that is none")
+	default:
+		j.state = jsonTextAfter
+		return false, nil
+	}
+	j.state = next
+	return true, nil
+}
+
+// whole tells whether the number may end here.
+func (j *jsonText) whole() bool {
+	return j.state == jsonTextZero || j.state == jsonTextWhole || j.state == jsonTextFraction || j.state == jsonTextExponent
+}
+
 func (j *jsonText) end(int64) *Refusal {
-	if j.quoted || len(j.stack) > 0 || !j.seen {
+	if r := j.php.end(0); r != nil {
+		return r
+	}
+	if r := j.read(j.wide.rest()); r != nil {
+		return r
+	}
+	if !j.seen || len(j.stack) > 0 || j.state != jsonTextAfter && !j.whole() {
 		return truncated("a JSON that is cut off")
 	}
 	return nil

@@ -90,7 +90,7 @@ func samples(t testing.TB) []sample {
 		{"a javascript link in an SVG", "a.svg", "image/svg+xml", svg + `<a href="javascript:x"/></svg>`, RuleSVG, "svg"},
 		{"an entity in an SVG", "a.svg", "image/svg+xml", `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "b">]><svg/>`, RuleSVG, "svg"},
 		{"PHP in an image", "a.png", "image/png", samplePNG(t)[:33] + pngChunk("tEXt", "c\x00<?php x ?>") + samplePNG(t)[33:], RuleImageCode, "png"},
-		{"PHP in a text", "a.csv", "text/csv", strings.Repeat("a,b\n", 2000) + "<?php x", RuleTextCode, "csv"},
+		{"PHP in a text", "a.csv", "text/csv", strings.Repeat("a,b\n", 2000) + "<?php x();", RuleTextCode, "csv"},
 	}
 }
 
@@ -114,11 +114,14 @@ func TestJudgeFiles(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	harmless := []string{"a.pdf", "My file (1).pdf", "naïve.pdf", "日本語.pdf", "v1.2.pdf", "report.final.pdf", "com.pdf", "console.pdf", ".a.pdf"}
+	harmless := []string{"a.pdf", "My file (1).pdf", "naïve.pdf", "日本語.pdf", "v1.2.pdf", "report.final.pdf", "com.pdf", "console.pdf", ".a.pdf",
+		"می\u200cخواهم.pdf", "👨\u200d👩\u200d👧.pdf", "ශ්\u200dරී.pdf", "- Copy.pdf", "-5.pdf", "$5.pdf", "a`b.pdf", "a&b.pdf", "100% cotton.pdf", "node.js.pdf", "main.py.pdf", "index.html.pdf", "help.pl.pdf", "run.sh.pdf"}
 	harmful := []string{
 		"", ".", "..", "../a.pdf", "/a.pdf", `..\a.pdf`, `C:\a.pdf`, "c:a.pdf", "a.pdf.", "a.pdf ", " a.pdf", "a\x00.pdf", "a\n.pdf",
 		"a\u202efdp.exe", "a\u2024pdf", "a\u200b.pdf", "con", "CON.pdf", "nul.txt.pdf", "COM1.pdf", "lpt9", "CON .pdf", "COM¹.pdf",
 		"a.php.pdf", "a.exe.pdf", "a.asp;.pdf", "a.jsp.pdf", "%2e%2e%2fa.pdf", "a%00.pdf", strings.Repeat("a", 256), "\xff.pdf", "a|b.pdf", `a"b.pdf`, "a.pdf:stream",
+		"$(id).pdf", "${IFS}.pdf", "`id`.pdf", "-rf.pdf", "--help.pdf", "..%c0%afa.pdf", "%u002e%u002e.pdf", "a%0d%0ab.pdf", "a\u200d.pdf", "a\u200c.pdf", "م\u200c.pdf",
+		"a.bat.pdf", "a.php7.pdf", "a.pht.pdf", "a.php\u00a0.pdf", "a.php .pdf", "a.hta.pdf", "a.vbs.pdf",
 	}
 	for _, name := range harmless {
 		if reason := nameMistake(name); reason != "" || hidesProgram(name) {

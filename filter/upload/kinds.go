@@ -1,6 +1,9 @@
 package upload
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // kind is a file type.
 type kind struct {
@@ -26,58 +29,59 @@ const (
 
 // kinds is a table, never written to.
 var kinds = []kind{
-	{"jpeg", groupImage, []string{"jpg", "jpeg", "jpe", "jfif"}, []string{"image/jpeg", "image/jpg", "image/pjpeg"}, newJPEG},
-	{"png", groupImage, []string{"png"}, []string{"image/png", "image/x-png"}, newPNG},
+	{"jpeg", groupImage, []string{"jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "jif"}, []string{"image/jpeg", "image/jpg", "image/pjpeg", "image/jfif", "image/citrix-jpeg", "application/jpg"}, newJPEG},
+	{"png", groupImage, []string{"png", "apng"}, []string{"image/png", "image/x-png", "image/apng", "image/vnd.mozilla.apng", "image/citrix-png", "application/png"}, newPNG},
 	{"gif", groupImage, []string{"gif"}, []string{"image/gif"}, newGIF},
 	{"webp", groupImage, []string{"webp"}, []string{"image/webp"}, newRIFF},
-	{"avif", groupImage, []string{"avif"}, []string{"image/avif"}, newRaster},
-	{"heic", groupImage, []string{"heic", "heif"}, []string{"image/heic", "image/heif"}, newRaster},
-	{"bmp", groupImage, []string{"bmp", "dib"}, []string{"image/bmp", "image/x-bmp", "image/x-ms-bmp"}, newRaster},
-	{"ico", groupImage, []string{"ico"}, []string{"image/x-icon", "image/vnd.microsoft.icon", "image/ico"}, newRaster},
-	{"tiff", groupImage, []string{"tif", "tiff"}, []string{"image/tiff", "image/x-tiff"}, newTIFF},
+	{"avif", groupImage, []string{"avif"}, []string{"image/avif", "image/avif-sequence"}, newRaster},
+	{"heic", groupImage, []string{"heic", "heif", "hif"}, []string{"image/heic", "image/heif", "image/heic-sequence", "image/heif-sequence"}, newRaster},
+	{"bmp", groupImage, []string{"bmp", "dib"}, []string{"image/bmp", "image/x-bmp", "image/x-ms-bmp", "image/ms-bmp", "image/windows-bmp", "image/bitmap", "image/win-bitmap", "application/bmp"}, newRaster},
+	{"ico", groupImage, []string{"ico"}, []string{"image/x-icon", "image/vnd.microsoft.icon", "image/ico", "image/icon", "text/ico", "application/ico"}, newRaster},
+	{"tiff", groupImage, []string{"tif", "tiff"}, []string{"image/tiff", "image/x-tiff", "image/tif", "image/tiff-fx"}, newTIFF},
 	{"jxl", groupImage, []string{"jxl"}, []string{"image/jxl"}, newRaster},
 	{"jp2", groupImage, []string{"jp2", "jpx", "j2k"}, []string{"image/jp2", "image/jpx"}, newRaster},
-	{"svg", groupImage, []string{"svg"}, []string{"image/svg+xml"}, newSVG},
-	{"pdf", groupDocument, []string{"pdf"}, []string{"application/pdf", "application/x-pdf"}, newPDF},
-	{"docx", groupDocument, []string{"docx"}, []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}, newZIP("docx")},
-	{"xlsx", groupDocument, []string{"xlsx"}, []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}, newZIP("xlsx")},
-	{"pptx", groupDocument, []string{"pptx"}, []string{"application/vnd.openxmlformats-officedocument.presentationml.presentation"}, newZIP("pptx")},
-	{"odt", groupDocument, []string{"odt"}, []string{"application/vnd.oasis.opendocument.text"}, newZIP("odt")},
-	{"ods", groupDocument, []string{"ods"}, []string{"application/vnd.oasis.opendocument.spreadsheet"}, newZIP("ods")},
-	{"odp", groupDocument, []string{"odp"}, []string{"application/vnd.oasis.opendocument.presentation"}, newZIP("odp")},
+	{"svg", groupImage, []string{"svg"}, []string{"image/svg+xml", "image/svg", "image/svg-xml", "text/xml-svg", "application/svg+xml"}, newSVG},
+	{"pdf", groupDocument, []string{"pdf"}, []string{"application/pdf", "application/x-pdf", "application/acrobat", "applications/vnd.pdf", "application/vnd.pdf", "text/pdf"}, newPDF},
+	{"docx", groupDocument, []string{"docx", "dotx"}, []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/vnd.openxmlformats-officedocument.wordprocessingml.template"}, newZIP("docx")},
+	{"xlsx", groupDocument, []string{"xlsx", "xltx"}, []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.openxmlformats-officedocument.spreadsheetml.template"}, newZIP("xlsx")},
+	{"pptx", groupDocument, []string{"pptx", "ppsx", "potx"}, []string{"application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/vnd.openxmlformats-officedocument.presentationml.slideshow", "application/vnd.openxmlformats-officedocument.presentationml.template"}, newZIP("pptx")},
+	{"odt", groupDocument, []string{"odt", "ott"}, []string{"application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template"}, newZIP("odt")},
+	{"ods", groupDocument, []string{"ods", "ots"}, []string{"application/vnd.oasis.opendocument.spreadsheet", "application/vnd.oasis.opendocument.spreadsheet-template"}, newZIP("ods")},
+	{"odp", groupDocument, []string{"odp", "otp"}, []string{"application/vnd.oasis.opendocument.presentation", "application/vnd.oasis.opendocument.presentation-template"}, newZIP("odp")},
+	{"odg", groupDocument, []string{"odg", "otg"}, []string{"application/vnd.oasis.opendocument.graphics", "application/vnd.oasis.opendocument.graphics-template"}, newZIP("odg")},
 	{"epub", groupDocument, []string{"epub"}, []string{"application/epub+zip"}, newZIP("epub")},
-	{"rtf", groupDocument, []string{"rtf"}, []string{"application/rtf", "text/rtf"}, newRTF},
-	{"ole", groupDocument, []string{"doc", "xls", "ppt", "msg"}, []string{"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-outlook"}, newOLE},
-	{"zip", groupArchive, []string{"zip"}, []string{"application/zip", "application/x-zip-compressed", "application/x-zip"}, newZIP("zip")},
-	{"gzip", groupArchive, []string{"gz", "tgz"}, []string{"application/gzip", "application/x-gzip"}, newGZIP},
-	{"bzip2", groupArchive, []string{"bz2"}, []string{"application/x-bzip2", "application/bzip2", "application/x-bzip"}, nil},
-	{"xz", groupArchive, []string{"xz"}, []string{"application/x-xz"}, nil},
+	{"rtf", groupDocument, []string{"rtf"}, []string{"application/rtf", "text/rtf", "text/richtext", "application/msword"}, newRTF},
+	{"ole", groupDocument, []string{"doc", "xls", "ppt", "msg", "dot", "xlt", "pps", "pot"}, []string{"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-outlook", "application/vnd.ms-word", "application/doc", "application/word", "application/msexcel", "application/ms-excel", "application/excel", "application/dos_ms_excel", "application/xls", "application/mspowerpoint", "application/ms-powerpoint", "application/powerpoint", "application/ppt"}, newOLE},
+	{"zip", groupArchive, []string{"zip"}, []string{"application/zip", "application/x-zip-compressed", "application/x-zip", "application/zip-compressed", "application/x-compressed"}, newZIP("zip")},
+	{"gzip", groupArchive, []string{"gz", "tgz", "gzip"}, []string{"application/gzip", "application/x-gzip", "application/gzip-compressed", "application/gzipped", "application/gunzip", "gzip/document", "application/x-compressed", "application/x-compressed-tar"}, newGZIP},
+	{"bzip2", groupArchive, []string{"bz2"}, []string{"application/x-bzip2", "application/bzip2", "application/x-bzip", "application/bzip", "application/x-compressed"}, nil},
+	{"xz", groupArchive, []string{"xz"}, []string{"application/x-xz", "application/xz", "application/x-compressed"}, nil},
 	{"zstd", groupArchive, []string{"zst"}, []string{"application/zstd"}, nil},
-	{"7z", groupArchive, []string{"7z"}, []string{"application/x-7z-compressed"}, nil},
-	{"rar", groupArchive, []string{"rar"}, []string{"application/vnd.rar", "application/x-rar-compressed", "application/x-rar"}, nil},
-	{"tar", groupArchive, []string{"tar"}, []string{"application/x-tar"}, newTAR},
-	{"mp3", groupAudio, []string{"mp3"}, []string{"audio/mpeg", "audio/mp3"}, newImage},
-	{"wav", groupAudio, []string{"wav"}, []string{"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave"}, newRIFF},
-	{"ogg", groupAudio, []string{"ogg", "oga", "ogv", "opus"}, []string{"audio/ogg", "video/ogg", "application/ogg", "audio/opus"}, newImage},
-	{"flac", groupAudio, []string{"flac"}, []string{"audio/flac", "audio/x-flac"}, newImage},
-	{"aac", groupAudio, []string{"aac"}, []string{"audio/aac", "audio/x-aac", "audio/aacp"}, newImage},
-	{"aiff", groupAudio, []string{"aiff", "aif", "aifc"}, []string{"audio/aiff", "audio/x-aiff"}, newImage},
-	{"midi", groupAudio, []string{"mid", "midi"}, []string{"audio/midi", "audio/x-midi"}, newImage},
-	{"amr", groupAudio, []string{"amr"}, []string{"audio/amr"}, newImage},
-	{"mp4", groupVideo, []string{"mp4", "m4v", "m4a"}, []string{"video/mp4", "audio/mp4", "video/x-m4v", "audio/x-m4a"}, newImage},
-	{"mov", groupVideo, []string{"mov", "qt"}, []string{"video/quicktime"}, newImage},
-	{"webm", groupVideo, []string{"webm"}, []string{"video/webm", "audio/webm"}, newImage},
-	{"mkv", groupVideo, []string{"mkv"}, []string{"video/x-matroska"}, newImage},
-	{"avi", groupVideo, []string{"avi"}, []string{"video/x-msvideo", "video/avi", "video/vnd.avi"}, newImage},
-	{"mpeg", groupVideo, []string{"mpg", "mpeg"}, []string{"video/mpeg"}, newImage},
-	{"ttf", groupFont, []string{"ttf", "ttc"}, []string{"font/ttf", "font/sfnt", "font/collection", "application/x-font-ttf"}, newImage},
-	{"otf", groupFont, []string{"otf"}, []string{"font/otf", "application/x-font-otf", "application/vnd.ms-opentype"}, newImage},
-	{"woff", groupFont, []string{"woff"}, []string{"font/woff", "application/font-woff"}, newImage},
-	{"woff2", groupFont, []string{"woff2"}, []string{"font/woff2", "application/font-woff2"}, newImage},
-	{"txt", groupText, []string{"txt", "text", "log", "md"}, []string{"text/plain", "text/markdown"}, newText},
-	{"csv", groupText, []string{"csv", "tsv"}, []string{"text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/plain"}, newCSV},
-	{"json", groupText, []string{"json", "ndjson", "jsonl"}, []string{"application/json", "text/json", "application/x-ndjson", "text/plain"}, newJSON},
-	{"xml", groupText, []string{"xml"}, []string{"application/xml", "text/xml"}, newXML},
+	{"7z", groupArchive, []string{"7z"}, []string{"application/x-7z-compressed", "application/7z", "application/7zip", "application/x-compressed"}, newSevenZip},
+	{"rar", groupArchive, []string{"rar"}, []string{"application/vnd.rar", "application/x-rar-compressed", "application/x-rar", "application/rar", "application/x-compressed"}, nil},
+	{"tar", groupArchive, []string{"tar"}, []string{"application/x-tar", "application/tar", "application/gtar", "application/ustar", "application/x-compressed"}, newTAR},
+	{"mp3", groupAudio, []string{"mp3", "mpga"}, []string{"audio/mpeg", "audio/mp3", "audio/mpeg3", "audio/mpeg-3", "audio/mpg", "audio/mpga"}, newRaster},
+	{"wav", groupAudio, []string{"wav", "wave"}, []string{"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave", "audio/pn-wav"}, newRIFF},
+	{"ogg", groupAudio, []string{"ogg", "oga", "ogv", "opus", "ogx", "spx"}, []string{"audio/ogg", "video/ogg", "application/ogg", "audio/opus", "audio/vorbis", "audio/speex"}, newRaster},
+	{"flac", groupAudio, []string{"flac"}, []string{"audio/flac", "audio/x-flac", "application/flac"}, newRaster},
+	{"aac", groupAudio, []string{"aac"}, []string{"audio/aac", "audio/x-aac", "audio/aacp"}, newRaster},
+	{"aiff", groupAudio, []string{"aiff", "aif", "aifc"}, []string{"audio/aiff", "audio/x-aiff"}, newRaster},
+	{"midi", groupAudio, []string{"mid", "midi"}, []string{"audio/midi", "audio/x-midi"}, newRaster},
+	{"amr", groupAudio, []string{"amr"}, []string{"audio/amr"}, newRaster},
+	{"mp4", groupVideo, []string{"mp4", "m4v", "m4a", "m4b", "m4r", "m4p", "mp4v", "mpg4", "f4v", "3gp", "3g2"}, []string{"video/mp4", "audio/mp4", "video/x-m4v", "audio/x-m4a", "application/mp4", "audio/m4a", "audio/mp4a-latm", "video/3gpp", "audio/3gpp", "video/3gpp2", "audio/3gpp2"}, newRaster},
+	{"mov", groupVideo, []string{"mov", "qt"}, []string{"video/quicktime"}, newRaster},
+	{"webm", groupVideo, []string{"webm"}, []string{"video/webm", "audio/webm"}, newRaster},
+	{"mkv", groupVideo, []string{"mkv", "mka"}, []string{"video/x-matroska", "video/matroska", "audio/matroska", "video/mkv"}, newRaster},
+	{"avi", groupVideo, []string{"avi"}, []string{"video/x-msvideo", "video/avi", "video/vnd.avi", "video/msvideo"}, newRaster},
+	{"mpeg", groupVideo, []string{"mpg", "mpeg"}, []string{"video/mpeg"}, newRaster},
+	{"ttf", groupFont, []string{"ttf", "ttc"}, []string{"font/ttf", "font/sfnt", "font/collection", "application/x-font-ttf", "font/truetype", "application/font-sfnt", "application/font-truetype"}, newRaster},
+	{"otf", groupFont, []string{"otf"}, []string{"font/otf", "application/x-font-otf", "application/vnd.ms-opentype", "font/opentype", "application/font-opentype"}, newRaster},
+	{"woff", groupFont, []string{"woff"}, []string{"font/woff", "application/font-woff"}, newRaster},
+	{"woff2", groupFont, []string{"woff2"}, []string{"font/woff2", "application/font-woff2"}, newRaster},
+	{"txt", groupText, []string{"txt", "text", "log", "md", "markdown", "asc", "srt", "vtt", "ics", "vcf", "rst", "tex", "bib", "diff", "patch", "nfo", "po"}, []string{"text/plain", "text/markdown", "text/x-markdown", "text/log", "application/txt", "text/anytext", "text/calendar", "text/vcard", "text/vtt", "application/x-subrip", "text/x-rst", "text/x-diff", "text/x-patch", "text/x-tex", "text/x-bibtex"}, newText},
+	{"csv", groupText, []string{"csv", "tsv", "tab"}, []string{"text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/plain", "text/comma-separated-values", "application/excel", "application/msexcel"}, newCSV},
+	{"json", groupText, []string{"json", "ndjson", "jsonl", "geojson", "jsonld", "topojson", "har"}, []string{"application/json", "text/json", "application/x-ndjson", "text/plain", "text/x-json", "application/jsonlines"}, newJSON},
+	{"xml", groupText, []string{"xml", "xsd", "rss", "atom", "gpx", "kml", "plist", "wsdl", "xmp", "musicxml", "tcx", "xlf", "xliff"}, []string{"application/xml", "text/xml"}, newXML},
 	{"yaml", groupText, []string{"yaml", "yml"}, []string{"application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml", "text/plain"}, newText},
 	{"html", "", []string{"html", "htm", "xhtml"}, []string{"text/html", "application/xhtml+xml"}, newText},
 	{"php", "", []string{"php", "phtml", "phar", "php5"}, []string{"application/x-php", "application/x-httpd-php", "text/x-php"}, nil},
@@ -150,7 +154,24 @@ func KnownGroups() []string {
 }
 
 func (k *kind) hasExtension(ext string) bool { return slices.Contains(k.extensions, ext) }
-func (k *kind) hasMedia(media string) bool   { return slices.Contains(k.media, media) }
+
+// hasMedia tells whether the type has that name, or had it before it was registered:
+// then it was one with x- (RFC 6648).
+func (k *kind) hasMedia(media string) bool {
+	if slices.Contains(k.media, media) {
+		return true
+	}
+	if group, name, _ := strings.Cut(media, "/"); strings.HasPrefix(name, "x-") {
+		return slices.Contains(k.media, group+"/"+name[len("x-"):])
+	}
+	return k.id == "json" && strings.HasSuffix(media, "+json") || k.id == "xml" && isDataXML(media)
+}
+
+// isDataXML tells the types of XML (RFC 7303) that are neither drawings nor pages nor
+// programs, which have their own names.
+func isDataXML(media string) bool {
+	return strings.HasSuffix(media, "+xml") && !strings.Contains(media, "svg") && !strings.Contains(media, "xhtml") && !strings.Contains(media, "xslt")
+}
 
 // SameMedia tells whether two media types are names of one type.
 func SameMedia(a, b string) bool {

@@ -33,8 +33,10 @@ func newMember(e env, name string) (*member, *Refusal) {
 // programName tells names that people start by a click and that nothing else
 // bears. Scripts that lie in every source archive are not among them.
 func programName(name string) bool {
-	switch extension(name[strings.LastIndexAny(name, `/\`)+1:]) {
-	case "exe", "scr", "pif", "cpl", "msi", "lnk", "hta", "vbe", "jse", "wsf", "wsh", "scf", "dll", "vbs", "chm", "msp":
+	name = strings.TrimRight(name[strings.LastIndexAny(name, `/\`)+1:], ". ") // which Windows drops
+	switch extension(name) {
+	case "exe", "scr", "pif", "cpl", "msi", "lnk", "hta", "vbe", "jse", "wsf", "wsh", "scf", "dll", "vbs", "chm", "msp",
+		"msc", "xll", "wll", "settingcontent-ms", "library-ms", "searchconnector-ms", "appref-ms":
 		return true
 	}
 	return false

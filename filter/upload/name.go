@@ -16,7 +16,7 @@ var plainName = setOf("-_. ()0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 // nameMistake says why a file name could do harm where it is written or shown;
 // empty if it is harmless.
 func nameMistake(name string) string {
-	if n := len(name); n > 0 && n <= maxName && plainName.hasAll(name) && name[0] != ' ' && name[n-1] != ' ' && name[n-1] != '.' {
+	if n := len(name); n > 0 && n <= maxName && plainName.hasAll(name) && name[0] != ' ' && name[0] != '-' && name[n-1] != ' ' && name[n-1] != '.' {
 		return deviceMistake(name)
 	}
 	return oddNameMistake(name)
@@ -39,14 +39,18 @@ func oddNameMistake(name string) string {
 		return "the name begins or ends with a dot or space that systems drop"
 	case strings.ContainsAny(name, `:;*?"<>|`):
 		return "the name has a character that is special to a file system"
+	case substitutes(name):
+		return "the name has what a shell puts the output of a program for"
+	case isOption(name):
+		return "the name looks like an option of a program"
 	}
 	for i, r := range name {
 		if r == '%' && hidesByPercent(name[i:]) {
-			return "the name hides a dot, slash or NUL behind percent signs"
+			return "the name hides a dot, slash, end of line or NUL behind percent signs"
 		}
-		if reason := runeMistake(r); reason != "" {
-			return reason
-		}
+	}
+	if reason := runesMistake(name); reason != "" {
+		return reason
 	}
 	return deviceMistake(name)
 }
@@ -70,14 +74,46 @@ func deviceMistake(name string) string {
 	return ""
 }
 
-// hidesByPercent tells whether s begins with the code of a dot, a slash, a percent
-// sign before such a code, or a NUL.
+// substitutes tells what a shell runs wherever it finds it, also between double quotes
+// (POSIX.1-2017, XCU 2.6.3).
+func substitutes(name string) bool {
+	return strings.Contains(name, "$(") || strings.Contains(name, "${") || strings.Count(name, "`") > 1
+}
+
+// isOption tells names that programs take for an option where a name is given to them
+// (OWASP File Upload Cheat Sheet): a hyphen before a letter or another hyphen.
+func isOption(name string) bool {
+	return len(name) > 1 && name[0] == '-' && (name[1] == '-' || isASCIILetter(name[1]))
+}
+
+// runesMistake judges the characters of a name one by one.
+func runesMistake(name string) string {
+	before := rune(0)
+	for i, r := range name {
+		if reason := runeMistake(r); reason != "" && !(isJoiner(r) && before >= joinedFrom && firstRune(name[i+utf8.RuneLen(r):]) >= joinedFrom) {
+			return reason
+		}
+		before = r
+	}
+	return ""
+}
+
+// isJoiner tells what writing joins or parts letters with (Persian, the scripts of
+// India), and pictures: between characters beyond joinedFrom it has a meaning, and
+// cannot hide where an extension begins.
+func isJoiner(r rune) bool { return r == 0x200c || r == 0x200d }
+
+const joinedFrom = 0x0600
+
+// hidesByPercent tells whether s begins with the code of a dot, a slash, an end of
+// line, a NUL, a percent sign before such a code, or one of the codes that careless
+// readers take for a dot or slash.
 func hidesByPercent(s string) bool {
 	if len(s) < 3 || s[0] != '%' {
 		return false
 	}
 	switch strings.ToLower(s[1:3]) {
-	case "2e", "2f", "5c", "00":
+	case "2e", "2f", "5c", "00", "0a", "0d", "c0", "c1", "u0":
 		return true
 	case "25":
 		return hidesByPercent("%" + s[3:])
@@ -157,7 +193,7 @@ func hidesProgram(name string) bool {
 		if i <= 0 {
 			return false
 		}
-		inner = inner[:i]
+		inner = strings.TrimRightFunc(inner[:i], isNameSpace)
 		ext := extension(inner)
 		for _, id := range [...]string{"php", "exe"} {
 			if ext != "" && ext != "com" && kindByID(id).hasExtension(ext) {
@@ -165,7 +201,9 @@ func hidesProgram(name string) bool {
 			}
 		}
 		switch ext {
-		case "asp", "aspx", "jsp", "jspx", "cgi", "htaccess", "shtml":
+		case "asp", "aspx", "asa", "ashx", "asmx", "cshtml", "jsp", "jspx", "jspf", "cgi", "htaccess", "shtml", "cfm",
+			"php3", "php4", "php7", "php8", "pht", "phps",
+			"bat", "cmd", "ps1", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "pif", "cpl", "msi", "lnk", "jar", "settingcontent-ms":
 			return true
 		}
 	}

@@ -40,7 +40,7 @@ func (z *zip) isPart(lower, base string) bool {
 
 func isOffice(kind string) bool {
 	switch kind {
-	case "docx", "xlsx", "pptx", "odt", "ods", "odp":
+	case "docx", "xlsx", "pptx", "odt", "ods", "odp", "odg":
 		return true
 	}
 	return false

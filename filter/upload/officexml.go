@@ -90,6 +90,10 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "name" && strings.HasPrefix(strings.ToLower(value), "_xlnm.auto_") {
 			return refuse("GH-OFF-001", "a document that calls a macro on being opened")
 		}
+	case "customui":
+		if name == "onload" && strings.ContainsAny(value, `:!/\`) {
+			return refuse("GH-OFF-002", "a document whose ribbon calls a macro of another file")
+		}
 	case "section-source":
 		if name == "href" && leadsOut(value) {
 			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
@@ -101,7 +105,7 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 // watched has the names that attribute asks for, of elements and of attributes.
 func (o *officeXML) watched(name string) bool {
 	switch name {
-	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "action", "href":
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href":
 		return true
 	}
 	return false
@@ -195,8 +199,11 @@ func (o *officeXML) relationship() *Refusal {
 	if mode != "external" {
 		return nil
 	}
-	if !harmlessOutside(kind) {
+	if !harmlessOutside(kind) && !(kind == "attachedtemplate" && staysHere(target)) {
 		return refuse("GH-OFF-002", "a document with an external "+kind)
+	}
+	if mediaOutside(kind) && isShare(target) {
+		return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")
 	}
 	t := squeeze(target)
 	for _, scheme := range [...]string{"mhtml:", "javascript:", "vbscript:", "ms-", "script:", "search-ms:", "search:", "data:text/"} {
@@ -285,6 +292,39 @@ func allNumbers(words []string) bool {
 		}
 	}
 	return true
+}
+
+// staysHere tells the template that somebody wrote a document with, on a drive of
+// their own: nothing is asked for it from elsewhere. Shares are elsewhere, also those
+// that a file: address leads to (RFC 8089, appendix E.3).
+func staysHere(target string) bool {
+	t := strings.NewReplacer("%5c", `\`, "%2f", "/", `\`, "/").Replace(strings.ToLower(target))
+	t = strings.ReplaceAll(t, `\`, "/")
+	if local, is := strings.CutPrefix(t, "file://"); is {
+		if local, is = strings.CutPrefix(strings.TrimPrefix(local, "localhost"), "/"); !is {
+			return false // of another host
+		}
+		t = local
+	}
+	if len(t) > 3 && t[1] == ':' && isASCIILetter(t[0]) && t[2] == '/' {
+		t = t[3:]
+	}
+	return t != "" && t[0] != '/' && !strings.Contains(t, ":")
+}
+
+// mediaOutside tells kinds of relationships that are followed as soon as a page is shown.
+func mediaOutside(kind string) bool {
+	switch kind {
+	case "image", "video", "audio", "media", "movie":
+		return true
+	}
+	return false
+}
+
+// isShare tells files on other hosts.
+func isShare(target string) bool {
+	lower := strings.ToLower(target)
+	return !staysHere(target) && (strings.HasPrefix(lower, "file:") || strings.HasPrefix(lower, `\\`) || strings.HasPrefix(lower, "//"))
 }
 
 // leadsOut tells addresses and shares.

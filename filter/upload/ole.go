@@ -18,19 +18,22 @@ type ole struct {
 	block   []byte
 	records finder16
 	seams   oleSeams
+	at      int64 // bytes so far
+	is      map[string]bool
+	behind  raster // looks at what follows the last sector
 }
 
 const oleEntry = 128
 
 func newOLE(env) checker {
-	return &ole{records: finder16{needles: oleRecords}}
+	return &ole{records: finder16{needles: oleRecords}, behind: raster{image: image{codeFinder{tags: true}}}}
 }
 
 // oleRecords are headers of records that make a document active.
 var oleRecords = []oleRecord{
 	{"\x09\x08\x10\x00\x00\x06\x40\x00", "GH-OFF-001", "an Excel 4 macro sheet"}, // BOF, MS-XLS 2.4.21
 	{"\x09\x08\x08\x00\x00\x05\x40\x00", "GH-OFF-001", "an Excel 4 macro sheet"},
-	{"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00", "GH-OFF-001", "macros"}, // VbaInfoContainer, MS-PPT 2.4.10
+	{"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00", "GH-OFF-001", vbaInfo}, // VbaInfoContainer, MS-PPT 2.4.10
 	{"\x13 DDEAUTO ", "GH-OFF-003", "a DDE field"},
 	{"\x13 DDE ", "GH-OFF-003", "a DDE field"},
 	{"\x13DDEAUTO ", "GH-OFF-003", "a DDE field"},
@@ -40,6 +43,27 @@ var oleRecords = []oleRecord{
 
 type oleRecord struct{ bytes, id, what string }
 
+// in looks for the record. That of PowerPoint's macros stands in any of its documents:
+// without macros, it refers to nothing and says so (VbaInfoAtom, MS-PPT 2.4.11).
+func (r *oleRecord) in(text []byte) bool {
+	for {
+		i := bytes.Index(text, []byte(r.bytes))
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(r.bytes):]
+		if r.what != vbaInfo {
+			return true
+		}
+		if len(text) < vbaInfoRest { // the next piece has it whole
+			return false
+		}
+		if string(text[:vbaInfoRest]) != "\x00\x00\x00\x00\x00\x00\x00\x00" {
+			return true
+		}
+	}
+}
+
 func (r *oleRecord) refusal() *Refusal { return refuse(r.id, "a document with "+r.what) }
 
 // finder16 looks for records across chunks.
@@ -48,13 +72,17 @@ type finder16 struct {
 	carry   []byte
 }
 
-const longestRecord = 20
+const (
+	longestRecord = 32
+	vbaInfo       = "macros"
+	vbaInfoRest   = 8
+)
 
 func (f *finder16) find(b []byte) *Refusal {
 	seam := append(f.carry, b[:min(len(b), longestRecord)]...)
 	for _, text := range [...][]byte{seam, b} {
 		for i := range f.needles {
-			if bytes.Contains(text, []byte(f.needles[i].bytes)) {
+			if f.needles[i].in(text) {
 				return f.needles[i].refusal()
 			}
 		}
@@ -92,6 +120,12 @@ func (o *ole) write(b []byte) *Refusal {
 		return r
 	}
 	o.seams.write(b)
+	o.at += int64(len(b))
+	if ends, known := o.seams.ends(); known && ends < o.at {
+		if o.behind.write(b[max(0, int64(len(b))-(o.at-ends)):]) != nil {
+			return unsafe(RulePolyglot, "a document with code or another file behind its end")
+		}
+	}
 	for len(b) > 0 {
 		n := min(oleEntry-len(o.block), len(b))
 		o.block = append(o.block, b[:n]...)
@@ -111,7 +145,30 @@ func (o *ole) end(size int64) *Refusal {
 	if size < 1536 {
 		return truncated("a compound file without its sectors")
 	}
+	if o.behind.code.end() != nil {
+		return unsafe(RulePolyglot, "a document with code behind its end")
+	}
 	return o.seams.end(size)
+}
+
+// oleStreams are those that tell whose document it is (MS-DOC 2.1.1, MS-XLS 2.1.2,
+// MS-PPT 2.1.1, MS-OXMSG 2.2); it is never written to.
+var oleStreams = map[string]string{
+	"worddocument": "doc", "workbook": "xls", "book": "xls", "powerpoint document": "ppt", "__properties_version1.0": "msg",
+}
+
+// named tells whether a name with that extension fits: a document may hold others, but
+// not lack the stream of its own.
+func (o *ole) named(ext string) bool {
+	switch ext {
+	case "dot":
+		ext = "doc"
+	case "xlt":
+		ext = "xls"
+	case "pps", "pot":
+		ext = "ppt"
+	}
+	return ext == "" || len(o.is) == 0 || o.is[ext]
 }
 
 // entry judges a directory entry (MS-CFB 2.6.1), if it is one.
@@ -134,7 +191,14 @@ func (o *ole) entry(b []byte) *Refusal {
 		}
 		name = append(name, b[i])
 	}
-	switch lower := strings.ToLower(blocks.String(name)); lower {
+	lower := strings.ToLower(blocks.String(name))
+	if program, telling := oleStreams[lower]; telling {
+		if o.is == nil {
+			o.is = map[string]bool{}
+		}
+		o.is[program] = true
+	}
+	switch lower {
 	case "vba", "_vba_project", "_vba_project_cur", "macros":
 		return refuse("GH-OFF-001", "a document with macros")
 	case "\x01ole10native", "package", "equation native":

@@ -26,6 +26,16 @@ type oleSeams struct {
 	heads   []uint16 // the first two bytes of each sector
 	starts  []oleTail
 	started bool
+	used    int // the last sector that the table says is taken
+	passed  int // parts of the table
+	whole   bool
+}
+
+// ends is where the last sector ends that the table knows; false as long as not all of
+// the table has been read, whose own sectors are among those, or if its places are not
+// all told by the header.
+func (s *oleSeams) ends() (int64, bool) {
+	return int64(s.used+2) * int64(s.size), s.whole && s.passed == len(s.tables)
 }
 
 // oleJump says that a sector is followed by one that does not adjoin.
@@ -46,6 +56,7 @@ const (
 	// oleShort is how short the rest of a record may be that is looked up among the
 	// sectors' first bytes; longer ones are kept as they are found.
 	oleShort = 2
+	oleFree  = 0xffffffff
 )
 
 func (s *oleSeams) write(b []byte) {
@@ -73,12 +84,15 @@ func (s *oleSeams) begin() {
 	if shift != 9 && shift != 12 {
 		return
 	}
-	s.size, s.started, s.table = 1<<shift, true, -1
+	s.size, s.started, s.table, s.whole = 1<<shift, true, -1, le.Uint32(s.head[72:]) == 0 // no table of tables
 	for i := 76; i+4 <= 512; i += 4 {
 		if v := le.Uint32(s.head[i:]); v < maxOLESectors*2 {
 			s.tables = append(s.tables, v)
+		} else if v != oleFree {
+			s.whole = false
 		}
 	}
+	s.whole = s.whole && len(s.tables) > 0
 	s.at, s.sector = 0, 0
 	if s.size > 512 { // the header fills a sector
 		s.at, s.sector = 512, -1
@@ -119,12 +133,19 @@ func (s *oleSeams) piece(b []byte) {
 }
 
 func (s *oleSeams) jump(from int, to uint32) {
+	if to != oleFree {
+		s.used = max(s.used, from)
+	}
 	if to < maxOLESectors && int(to) != from+1 && len(s.jumps) < maxOLEJumps {
 		s.jumps = append(s.jumps, oleJump{uint32(from), to}) // #nosec G115 -- at most 109*1024
 	}
 }
 
 func (s *oleSeams) endSector() {
+	if s.table >= 0 {
+		s.used = max(s.used, s.sector)
+		s.passed++
+	}
 	if s.sector >= 0 && s.sector < maxOLESectors {
 		s.heads = append(s.heads, binary.LittleEndian.Uint16(s.first))
 		s.cut()
@@ -147,7 +168,16 @@ func (s *oleSeams) cut() {
 				s.starts = append(s.starts, t)
 			}
 		}
+		if oleRecords[r].what == vbaInfo && len(s.tails) < maxOLETails && endsBefore(s.last, record) {
+			s.tails = append(s.tails, oleTail{uint32(s.sector), uint8(r), uint8(len(record))}) // #nosec G115 -- bounded
+		}
 	}
+}
+
+// endsBefore tells whether the record is there and what tells of it is not.
+func endsBefore(last []byte, record string) bool {
+	i := bytes.LastIndex(last, []byte(record))
+	return i >= 0 && len(last)-i-len(record) < vbaInfoRest
 }
 
 func (s *oleSeams) end(int64) *Refusal {
@@ -171,7 +201,7 @@ func (s *oleSeams) end(int64) *Refusal {
 			continue
 		}
 		head := s.heads[to]
-		if starts[oleTail{to, t.record, t.cut}] || len(rest) == 2 && head == uint16(rest[0])|uint16(rest[1])<<8 ||
+		if rest == "" || starts[oleTail{to, t.record, t.cut}] || len(rest) == 2 && head == uint16(rest[0])|uint16(rest[1])<<8 ||
 			len(rest) == 1 && byte(head) == rest[0] { // #nosec G115 -- the lower half
 			return oleRecords[t.record].refusal()
 		}

@@ -14,6 +14,7 @@ type pdf struct {
 	env    env
 	tail   tail
 	since  int64 // bytes since the last end mark
+	blank  bool  // all of them
 	ending tail  // where readers look for one, or for what stands before it
 	ended  bool
 	names  pdfNames
@@ -226,7 +227,20 @@ func (p *pdf) findEnd(b []byte) {
 		p.ended, p.since = true, int64(len(rest))
 	}
 	p.tail.write(b)
+	if p.blank = p.blank && p.since > int64(len(b)) || p.since <= int64(len(b)); p.blank {
+		p.blank = isBlank(b[max(0, int64(len(b))-p.since):])
+	}
 	p.ending.write(b)
+}
+
+// isBlank tells padding, to the end of a block or of what was set aside for a file.
+func isBlank(b []byte) bool {
+	for _, c := range b {
+		if !isPDFSpace(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // endless tells a file that ends before the mark, but behind what matters.
@@ -262,7 +276,7 @@ func (p *pdf) end(int64) *Refusal {
 		return refuse("GH-PDF-009", "an encrypted PDF, whose objects nobody can see")
 	}
 	p.env.budget.uncertain = p.env.budget.uncertain || p.opaque || p.names.seen.encrypted
-	if (!p.ended || p.since > pdfSlack) && p.endless() {
+	if (!p.ended || p.since > pdfSlack && !p.blank) && p.endless() {
 		return truncated("a PDF without %%EOF at its end")
 	}
 	return nil

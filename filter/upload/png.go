@@ -15,7 +15,7 @@ type pngCheck struct {
 	head   []byte
 	kind   string // of the chunk being read
 	ended  bool
-	behind blanks
+	behind behindPNG
 
 	header  []byte
 	packed  int64     // bytes of IDAT
@@ -181,7 +181,9 @@ func (p *pngCheck) end(int64) *Refusal {
 	switch {
 	case !p.ended || p.need > 0:
 		return truncated("a PNG without its IEND chunk")
-	case p.behind.more:
+	case p.rows() == 0 || binary.BigEndian.Uint32(p.header) == 0:
+		return truncated("a PNG without a picture")
+	case p.behind.harmful():
 		return unsafe(RuleAppended, "bytes after a PNG's end")
 	}
 	return nil

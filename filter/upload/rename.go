@@ -91,10 +91,18 @@ func harmlessName(name string) string {
 
 func lessHarmful(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	if isOption(name) {
+		name = "_" + name[1:]
+	}
+	if substitutes(name) {
+		name = strings.NewReplacer("`", "_", "$", "_").Replace(name)
+	}
 	var out []byte
 	for rest := name; rest != ""; {
 		r, n := utf8.DecodeRuneInString(rest)
 		switch {
+		case isJoiner(r) && lastRune(string(out)) >= joinedFrom && firstRune(rest[n:]) >= joinedFrom:
+			out = append(out, rest[:n]...)
 		case r == utf8.RuneError && n == 1, strings.ContainsRune(`:;*?"<>|`, r), isLookalike(r), hidesByPercent(rest):
 			out = append(out, '_')
 		case runeMistake(r) != "":

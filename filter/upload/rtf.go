@@ -24,6 +24,8 @@ type rtf struct {
 	depth    int
 	level    int // of the field's instruction, or of the template
 	skip     int // characters that stand for the one before
+	over     bool
+	behind   raster // looks at what follows the end
 }
 
 type rtfState uint8
@@ -39,17 +41,42 @@ const (
 // rtfVerb is within how many characters a field says what it does.
 const rtfVerb = 32
 
-func newRTF(env) checker { return &rtf{} }
+func newRTF(env) checker { return &rtf{behind: raster{image: image{codeFinder{tags: true}}}} }
 
 func (f *rtf) write(b []byte) *Refusal {
+	was := f.over
+	if r := f.read(b); r != nil {
+		return r
+	}
+	if was {
+		return f.after(b)
+	}
+	return nil
+}
+
+// after looks for other things behind the end of the outermost group.
+func (f *rtf) after(b []byte) *Refusal {
+	if f.behind.write(b) != nil {
+		return unsafe(RulePolyglot, "an RTF with code or another file behind its end")
+	}
+	return nil
+}
+
+func (f *rtf) read(b []byte) *Refusal {
 	for i := 0; i < len(b); i++ {
 		for f.state == rtfText && f.skip == 0 && !f.instr && !f.template && !rtfTelling[b[i]] { // letters that nobody keeps
 			if i++; i == len(b) {
 				return nil
 			}
 		}
+		was := f.over
 		if r := f.char(b[i]); r != nil {
 			return r
+		}
+		if f.over && !was {
+			if r := f.after(b[i+1:]); r != nil {
+				return r
+			}
 		}
 	}
 	return nil
@@ -124,7 +151,9 @@ func (f *rtf) plain(c byte) *Refusal {
 	case '{':
 		f.depth++
 	case '}':
-		if f.depth--; f.depth < f.level && (f.instr || f.template) {
+		f.depth--
+		f.over = f.over || f.depth == 0
+		if f.depth < f.level && (f.instr || f.template) {
 			f.instr, f.template = false, false
 			return fieldInstruction(f.field)
 		}
@@ -188,6 +217,9 @@ func (f *rtf) control(word string) *Refusal {
 func (f *rtf) end(int64) *Refusal {
 	if f.depth > 0 {
 		return truncated("an RTF whose groups are not all closed")
+	}
+	if f.behind.code.end() != nil {
+		return unsafe(RulePolyglot, "an RTF with code behind its end")
 	}
 	return nil
 }

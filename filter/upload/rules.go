@@ -130,6 +130,7 @@ var ruleTable = []RuleInfo{
 	{"GH-OFF-006", RuleOffice, "the document is encrypted, so that nobody can see what it is", unsafeContent},
 	{"GH-CSV-001", RuleCSV, "a cell starts a program through DDE", unsafeContent},
 	{"GH-CSV-002", RuleCSVFormula, "a cell is a formula: reported, not refused", verdict.NoProblem},
+	{"GH-CSV-003", RuleCSV, "a cell loads or sends something as soon as it is shown", unsafeContent},
 	{"GH-ARC-001", RuleArchive, "a member's name leaves the folder, or could do harm", unsafeContent},
 	{"GH-ARC-002", RuleArchive, "a member is a link that leads out, a device or a pipe", unsafeContent},
 	{"GH-ARC-003", RuleArchive, "the archive and its directory disagree", unsafeContent},

@@ -14,6 +14,7 @@ type svg struct {
 	css   cssText
 	plain bool // an XML that is no drawing
 	facts xmlFacts
+	roots int
 }
 
 func newSVG(env) checker { return newDrawing(false) }
@@ -36,6 +37,11 @@ func (s *svg) end(int64) *Refusal {
 }
 
 func (s *svg) element(name string) *Refusal {
+	if s.scan.depth == 0 {
+		if s.roots++; s.roots > 1 {
+			return unsafe(RuleAppended, "an XML with a second root")
+		}
+	}
 	if s.plain {
 		return s.facts.element(name)
 	}
@@ -203,7 +209,7 @@ func (s *svg) declared(text string) *Refusal {
 	switch {
 	case strings.HasPrefix(lower, "xml ") && hiddenEncoding(lower):
 		return refuse("GH-SVG-006", "an XML in an encoding that hides its text")
-	case strings.HasPrefix(lower, "php"):
+	case strings.HasPrefix(lower, "php"), strings.HasPrefix(lower, "="): // the short tag, too
 		return refuse("GH-COD-002", "PHP code in an XML")
 	case strings.HasPrefix(lower, "entity") && s.unsafeEntity(lower):
 		if s.plain {

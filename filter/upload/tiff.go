@@ -18,6 +18,7 @@ type tiffCheck struct {
 	left   uint64 // entries
 	width  int64
 	height int64
+	listed bool // an entry of a directory
 }
 
 type tiffState uint8
@@ -100,6 +101,7 @@ func (t *tiffCheck) read(b []byte) *Refusal {
 			t.want(tiffLink, 4, 8)
 		}
 	case tiffEntry:
+		t.listed = true
 		t.entry(b)
 		if t.left--; t.left == 0 {
 			t.want(tiffLink, 4, 8)
@@ -136,4 +138,11 @@ func (t *tiffCheck) entry(b []byte) {
 	case tagHeight:
 		t.height = n
 	}
+}
+
+func (t *tiffCheck) end(size int64) *Refusal {
+	if !t.listed {
+		return truncated("a TIFF without a directory of its picture")
+	}
+	return t.raster.end(size)
 }

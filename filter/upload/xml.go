@@ -446,3 +446,12 @@ func (u *utf16Text) narrow(b []byte) []byte {
 	}
 	return u.out
 }
+
+// rest is a text that ended within its first two bytes.
+func (u *utf16Text) rest() []byte {
+	if u.begun {
+		return nil
+	}
+	u.begun = true
+	return u.head
+}

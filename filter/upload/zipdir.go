@@ -137,13 +137,30 @@ func unsafeMember(name string) bool {
 	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, `\`) || strings.Contains(name, "\x00") || len(name) > 1 && name[1] == ':' {
 		return true
 	}
-	for _, r := range name {
-		if r == ':' || runeMistake(r) != "" {
+	if strings.Contains(name, ":") || runesMistake(name) != "" {
+		return true
+	}
+	name = strings.ReplaceAll(name, `\`, "/")
+	for segment := range strings.SplitSeq(name, "/") {
+		if segment == ".." || deviceMember(segment) {
 			return true
 		}
 	}
-	for segment := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
-		if segment == ".." {
+	return disguisedAscent(strings.ToLower(name))
+}
+
+// deviceMember leaves aux.c and aux.h alone, which archives of sources have.
+func deviceMember(segment string) bool {
+	base, _, extended := strings.Cut(segment, ".")
+	base = strings.ToUpper(strings.TrimRight(base, " "))
+	return isDevice(base) && !(base == "AUX" && extended)
+}
+
+// disguisedAscent tells names that become ones with ".." where percent signs are
+// resolved, or where "../" is taken out once.
+func disguisedAscent(lower string) bool {
+	for _, part := range [...]string{"%2e%2e", "..%2f", "..%5c", ".%2e/", "%2e./", "....//"} {
+		if strings.Contains(lower, part) {
 			return true
 		}
 	}
