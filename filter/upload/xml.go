@@ -12,7 +12,8 @@ type xmlHandler interface {
 	element(name string) *Refusal
 	attribute(element, name, value string) *Refusal
 	text(element string, b []byte) *Refusal
-	// heeded says that such an element must be told, and the one that follows it.
+	// heeded says that such an element must be told, and the one that follows it. One at
+	// the root is told always.
 	// watched says that every attribute of such an element, or of such a name, must
 	// be told; of any other only those whose value, as it stands, has one of the
 	// suspicious bytes, if there are any. read says that the element's text must be
@@ -246,7 +247,7 @@ func (x *xmlScanner) named(name []byte) *Refusal {
 		return nil
 	}
 	x.element, x.rooted = x.names.of(name, x.handler), true
-	if !x.element.heeded && !x.heeded {
+	if x.depth > 0 && !x.element.heeded && !x.heeded {
 		return nil
 	}
 	x.heeded = x.element.heeded

@@ -58,7 +58,7 @@ func (x *xmlScanner) skimName(b, next *blocks.Piece) int {
 		return 0
 	}
 	known := x.names.short(b, n)
-	if known == nil || known.heeded || x.heeded {
+	if known == nil || known.heeded || x.heeded || x.depth == 0 {
 		return 0
 	}
 	x.element, x.rooted, x.closing, x.slash = known, true, false, false
