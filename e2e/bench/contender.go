@@ -18,6 +18,7 @@ type contender struct {
 	// requests are sent in turn by all connections together.
 	requests [][]byte
 	next     atomic.Int64
+	status   string // that answers may have beside 200
 	// parts are the processes whose time is measured, and spent what a request took of
 	// each, round by round, in microseconds.
 	parts []part
@@ -36,6 +37,9 @@ type part struct {
 const warmUpTime = 500 * time.Millisecond
 
 func (c *contender) warmUp(t pack.TB, connections int) { c.load(t, warmUpTime, connections) }
+
+// accepts says whether an answer has a status that it should have.
+func (c *contender) accepts(status []byte) bool { return isOK(status) || string(status) == c.status }
 
 func (c *contender) turn(t pack.TB, length time.Duration, connections int) {
 	before := c.used(t)
@@ -59,7 +63,7 @@ func (c *contender) load(t pack.TB, length time.Duration, connections int) []tim
 	)
 	for range connections {
 		wg.Go(func() {
-			latencies, err := drive(c.addr, c.upcoming, deadline)
+			latencies, err := drive(c.addr, c.upcoming, c.accepts, deadline)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, latencies...)

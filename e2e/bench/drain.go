@@ -85,7 +85,7 @@ func sendUploads(addr string, b body, deadline time.Time) (sent int64, err error
 		if _, err := buffers.WriteTo(conn); err != nil {
 			return sent, err
 		}
-		if err := readOK(reader); err != nil {
+		if err := readAnswer(reader, isOK); err != nil {
 			return sent, err
 		}
 		sent += b.size()
