@@ -114,12 +114,13 @@ func (s *Slices) Asked(ctx context.Context, r *Request) {
 	defer l.mu.Unlock()
 	hot := now.Sub(l.last) < soon
 	l.last = now
-	within := l.within(now)
-	if !hot || within && 4*l.left > l.had || l.taking || l.gone || now.Before(l.dry) {
+	// One that will end soon makes place for the next: its rest goes back on the same way.
+	lasts := l.within(now.Add(l.cell / 4))
+	if !hot || lasts && 4*l.left > l.had || l.taking || l.gone || now.Before(l.dry) {
 		return
 	}
 	t := taking{begun: now, n: l.wish(now)}
-	if !within {
+	if !lasts {
 		t.back, t.index, l.left = l.left, l.index, 0
 	}
 	l.taking = true
