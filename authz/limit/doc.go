@@ -20,7 +20,8 @@
 // commands that callers share round trips for; it knows Redis's clock to within half a
 // round trip, does not ask for what is over its limit, and serves a hot key from a
 // slice of its budget where a Request says so. With N replicas, up to N slices, and a
-// quarter of each that is taken ahead, may be refused though nobody used them.
+// quarter of each that is taken ahead, may be refused though nobody used them. Slices
+// do the same for what a Limiter counts.
 //
 // A call whose answer was lost may have been counted: open the client without command
 // retries (MaxRetries -1), or a retry counts twice, and with ContextTimeoutEnabled, or

@@ -36,6 +36,10 @@ const MaxRequests = 1 << 40
 // each request.
 const MaxLogged = 100_000
 
+// Auto is the Lease of a replica that takes as many hits as it has been asked for
+// lately: 4 to 1000, and a sixteenth of what is left at most.
+const Auto = -1
+
 // Spec says what is allowed.
 type Spec struct {
 	// Name appears in the RateLimit fields; it does not separate counters.
@@ -67,8 +71,9 @@ type Request struct {
 	Hits int64 // 0 means 1
 	// Peek asks without counting: it is allowed while the limit is not exceeded.
 	Peek bool
-	// Lease is how many hits of a fixed window a replica takes from Redis at once to
-	// serve itself; 0 means none. Only Windows and Slices know it.
+	// Lease is how many hits a replica takes from Redis at once to serve itself, while
+	// the counter is hot; 0 means none, and Auto as many as it needs. Only Windows, which
+	// has them for fixed windows and not Auto, and Slices know it.
 	Lease int64
 	// id names the places that a request of Concurrency takes; Prepare gives it.
 	id string

@@ -2,7 +2,7 @@ package limit
 
 import (
 	"context"
-	_ "embed" // for limit.lua
+	_ "embed" // for the scripts
 	"errors"
 	"fmt"
 	"math"
@@ -13,12 +13,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+//go:embed clock.lua
+var clockSource string
+
+//go:embed quick.lua
+var quickSource string
+
+//go:embed kinds.lua
+var kindsSource string
+
 //go:embed limit.lua
 var source string
 
 // Source is the script that decides, for who makes a larger one of it: it takes
 // what Part gives, as KEYS and ARGV, and returns what Decode reads.
-func Source() string { return kindsSource + source }
+func Source() string { return clockSource + quickSource + kindsSource + source }
 
 const keyPrefix = "gh:l:{"
 
@@ -229,12 +238,16 @@ func (r Request) appendArgs(args []any) []any {
 	if r.Shadow {
 		shadow = 1
 	}
-	s := r.Spec
-	interval := r.id
-	if s.algorithm() != Concurrency {
-		interval = strconv.FormatFloat(s.interval(), 'f', 2, 64)
+	letter, capacity, window, interval := r.Spec.args()
+	if r.Spec.algorithm() == Concurrency {
+		interval = r.id
 	}
-	return append(args, string(s.algorithm()[0]), s.capacity(), s.Window.Microseconds(), interval, r.hits(), shadow)
+	return append(args, letter, capacity, window, interval, r.hits(), shadow)
+}
+
+// args are what the scripts take of it.
+func (s Spec) args() (letter string, capacity, window int64, interval string) {
+	return string(s.algorithm()[0]), s.capacity(), s.Window.Microseconds(), strconv.FormatFloat(s.interval(), 'f', 2, 64)
 }
 
 // interval is the time in µs after which GCRA grants the next request, rounded

@@ -2,15 +2,11 @@ package limit
 
 import (
 	"crypto/rand"
-	_ "embed" // for kinds.lua
 	"errors"
 	"fmt"
 	"time"
 	_ "time/tzdata" // a container without the database must not refuse a valid zone
 )
-
-//go:embed kinds.lua
-var kindsSource string
 
 // Period is what a Quota is for.
 type Period string

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -69,4 +70,28 @@ func (h *hints) has(key string) bool {
 func (h *hints) add(key string) {
 	sum := maphash.String(h.seed, key)
 	h.slots[sum%hintSlots].Store(sum)
+}
+
+// recent guesses when counters were asked for last, in memory that does not grow with
+// their number. A wrong guess costs round trips, never a count.
+type recent struct {
+	seed  maphash.Seed
+	start time.Time
+	slots [hintSlots]struct {
+		key atomic.Uint64
+		at  atomic.Int64 // ns since start
+	}
+}
+
+func newRecent(start time.Time) *recent { return &recent{seed: maphash.MakeSeed(), start: start} }
+
+// again notes that the counter is asked for, and says whether it was within that time
+// before.
+func (h *recent) again(key string, now time.Time, within time.Duration) bool {
+	sum := maphash.String(h.seed, key)
+	slot := &h.slots[sum%hintSlots]
+	at := int64(now.Sub(h.start))
+	known := slot.key.Swap(sum) == sum
+	before := slot.at.Swap(at)
+	return known && at-before < int64(within)
 }

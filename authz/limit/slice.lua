@@ -1,35 +1,50 @@
--- Takes a slice of a fixed window's budget, as limit.lua keeps it, or gives back what is left of one.
--- KEYS[1]  the counter: "<number of the window since the epoch> <hits>"
--- ARGV[1]  now in us, or 0: Redis's clock
--- ARGV[2]  hits to take, or less than 0: to give back
--- ARGV[3]  the limit
--- ARGV[4]  the window in us
--- ARGV[5]  to give back: the number of the window that they are of
--- Returns what was taken, the hits after it, the number of the window, and us until it ends.
-local now, n = tonumber(ARGV[1]), tonumber(ARGV[2])
-local limit, window = tonumber(ARGV[3]), tonumber(ARGV[4])
-if now == 0 then
-  local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+-- Gives back what is left of a slice of a budget, as limit.lua keeps it, and takes another. This text goes behind
+-- clock.lua and kinds.lua.
+-- KEYS[1]  the counter
+-- ARGV[1]  see clock.lua
+-- ARGV[2]  algorithm s|f|g|t
+-- ARGV[3]  the capacity; [4] the window in us; [5] the interval in us (g)
+-- ARGV[6]  hits to take; 0: none
+-- ARGV[7]  at most this share of what is left: 16 is a sixteenth
+-- ARGV[8]  fewer than so many are not worth it
+-- ARGV[9]  s and g: us from one end of slices to the next; what is taken ends at the first that is half of that away.
+--          f and t: it ends with the window
+-- ARGV[10] hits to give back; [11] which slice they are of
+-- Returns what was taken, what remains for others, us until that grows, which slice it is, and us until it ends.
+local s = {
+  key = KEYS[1], taken = 0, capacity = tonumber(ARGV[3]), window = tonumber(ARGV[4]), interval = tonumber(ARGV[5]),
+  cell = tonumber(ARGV[9]),
+}
+local kind = kinds[ARGV[2]]()
+kind.load(s)
+if tonumber(ARGV[10]) > 0 then
+  kind.back(s, tonumber(ARGV[10]), tonumber(ARGV[11]))
+  s.taken = 0
 end
-local index, used = math.floor(now / window), 0
-local stored = redis.call('GET', KEYS[1])
-if stored then
-  local at, hits = string.match(stored, '^(%d+) (%d+)$')
-  if tonumber(at) >= index then index, used = tonumber(at), tonumber(hits) end
-end
-local ends = (index + 1) * window - now
-local taken = 0
-if n < 0 then
-  -- Never below what others have used: a counter that is gone, or smaller, lost its data.
-  if index == tonumber(ARGV[5]) and used + n >= 0 then taken = n end
+
+local ends
+if s.cell > 0 then
+  cell = (math.floor(now / s.cell + 0.5) + 1) * s.cell
+  ends = cell - now
 else
-  -- A quarter of what is left at most, so that the last hits of a budget lie where they are asked for.
-  taken = math.max(0, math.min(n, math.ceil((limit - used) / 4)))
+  ends = (s.index + 1) * s.window - now
 end
-if taken ~= 0 then
-  used = used + taken
-  redis.call('SET', KEYS[1], string.format('%.0f %.0f', index, used), 'PX',
-    math.ceil(ends / 1000) + 1 + (ARGV[1] == '0' and 0 or 3600000))
+
+local left, least = math.max(0, kind.remaining(s)), tonumber(ARGV[8])
+local share = math.floor(left / tonumber(ARGV[7]))
+if least == 1 then share = math.max(share, math.min(1, left)) end
+s.taken = math.min(tonumber(ARGV[6]), share)
+-- Slices that end later are of a clock that has been set back since.
+if s.taken < least or (kind.withheld and s.index > cell) then s.taken = 0 end
+local took = s.taken
+if took > 0 then kind.save(s) end
+
+local remaining, reset = kind.remaining(s), kind.reset(s)
+if kind.withheld and s.capacity > 0 then
+  -- What the holder of the slice sees is not kept from the time before the end.
+  local kept = s.tat
+  s.tat = s.tat - kind.withheld(s)
+  remaining = kind.remaining(s)
+  reset = kept - now - (s.capacity - remaining - 1) * s.interval
 end
-return {taken, used, index, ends}
+return {took, math.max(0, remaining), math.max(0, math.ceil(reset)), s.index or 0, math.ceil(ends)}

@@ -35,7 +35,7 @@ func (c *compiler) limits(where string, configs []Limit) []CompiledLimit {
 func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 	c.text(where+".name", config.Name)
 	compiled := CompiledLimit{
-		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny), Lease: config.Lease,
+		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny), Lease: limit.Auto,
 		Spec: limit.Spec{
 			Name: config.Name, Algorithm: limit.Algorithm(cmp.Or(config.Algorithm, SlidingWindow)),
 			Requests: config.Requests, Burst: config.Burst,
@@ -46,7 +46,10 @@ func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 	compiled.Report, off = c.mode(where+".mode", config.Mode)
 	c.by(where+".by", config.By, &compiled)
 	c.rate(where, config, &compiled.Spec)
-	c.lease(where+".lease", config)
+	if config.Lease != nil {
+		compiled.Lease = *config.Lease
+		c.lease(where+".lease", &compiled)
+	}
 	switch compiled.OnRedisError {
 	case OnErrorDeny, OnErrorAllow, OnErrorLocal:
 	default:
@@ -147,16 +150,18 @@ func (c *compiler) quota(where string, config Limit, spec *limit.Spec) {
 	spec.Calendar = calendar
 }
 
-// lease is for what is exact with it: of other algorithms hits that are counted ahead
-// would be used later than they were counted.
-func (c *compiler) lease(where string, config Limit) {
+// lease looks at one that is told in numbers.
+func (c *compiler) lease(where string, l *CompiledLimit) {
+	most := max(l.Spec.Requests/4, 1)
+	request := limit.Request{Spec: l.Spec, Lease: l.Lease}
 	switch {
-	case config.Lease == 0:
-	case config.Algorithm != FixedWindow:
-		c.found.add(where, "is for fixed windows", "remove it, or write algorithm fixed_window")
-	case config.Lease < 0 || config.Lease > max(config.Requests/4, 1):
-		c.found.add(where, fmt.Sprintf("is %d", config.Lease),
-			fmt.Sprintf("write 1 to %d, a quarter of the limit: it is what each replica may hold", max(config.Requests/4, 1)))
+	case l.Lease == 0:
+	case l.Lease < 0 || l.Lease > most:
+		c.found.add(where, fmt.Sprintf("is %d", l.Lease),
+			fmt.Sprintf("write 0 to %d, a quarter of the limit: it is what each replica may hold", most))
+	case !request.Leasable():
+		c.found.add(where, fmt.Sprintf("is %d, and %s of this kind is always counted in Redis", l.Lease, l.Spec.Algorithm),
+			"remove it, or write an algorithm and a window of a second or more that counts ahead: sliding_window, gcra, two_bucket or fixed_window")
 	}
 }
 

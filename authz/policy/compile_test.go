@@ -150,7 +150,11 @@ func TestEachMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"a window without end", limits(`{"name":"n","by":["ip"],"requests":1,"window_ms":9223372036854775807}`), "window_ms: is 9223372036854775807"},
 		{"a log without end", limits(`{"name":"n","by":["ip"],"requests":1000000,"window_ms":1}`), "sliding_window remembers"},
 		{"an unknown algorithm", limits(`{"name":"n","by":["ip"],"requests":1,"window_ms":1,"algorithm":"leaky"}`), "algorithm: is"},
-		{"a lease of what is not counted in windows", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":1,"lease":2}`), "fixed windows"},
+		{"a lease of a window that is too short", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":999,"lease":2}`), "always counted in Redis"},
+		{"a lease of a bucket that is full too soon", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":60000,"algorithm":"gcra","burst":1,"lease":1}`), "always counted in Redis"},
+		{"a lease of a calendar's quota", limits(`{"name":"n","by":["ip"],"requests":100,"period":"day","algorithm":"quota","lease":2}`), "always counted in Redis"},
+		{"a lease of places", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":1000,"algorithm":"concurrency","lease":2}`), "always counted in Redis"},
+		{"a lease of null", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":1000,"lease":null}`), "lease: is null"},
 		{"a lease of more than a quarter", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":1,"algorithm":"fixed_window","lease":26}`), "a quarter"},
 		{"a lease below none", limits(`{"name":"n","by":["ip"],"requests":100,"window_ms":1,"algorithm":"fixed_window","lease":-1}`), "a quarter"},
 		{"a period without quota", limits(`{"name":"n","by":["ip"],"requests":1,"period":"day"}`), "period: is a calendar's day"},
@@ -214,4 +218,36 @@ func FuzzParse(f *testing.F) {
 			set.Select("host:1", "/path", "GET")
 		}
 	})
+}
+
+func TestReplicasCountAheadUnlessALimitSaysOtherwise(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, more string
+		want       int64
+		leasable   bool
+	}{
+		{"a sliding window", ``, limit.Auto, true},
+		{"gcra", `,"algorithm":"gcra"`, limit.Auto, true},
+		{"two buckets", `,"algorithm":"two_bucket"`, limit.Auto, true},
+		{"a fixed window", `,"algorithm":"fixed_window"`, limit.Auto, true},
+		{"places", `,"algorithm":"concurrency"`, limit.Auto, false},
+		{"one that says so many", `,"lease":20`, 20, true},
+		{"one that says none", `,"lease":0`, 0, false},
+		{"places that say none", `,"algorithm":"concurrency","lease":0`, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			set, err := Parse([]byte(`{"version":"1","policies":{"a":{"limits":[{"name":"n","by":["ip"],"requests":100,"window_ms":60000` + c.more + `}]}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, _ := set.Lookup("a")
+			l := p.Limits[0]
+			r := limit.Request{Key: l.Key, Spec: l.Spec, Lease: l.Lease}
+			if l.Lease != c.want || r.Leasable() != c.leasable {
+				t.Errorf("a lease of %d, leasable: %v", l.Lease, r.Leasable())
+			}
+		})
+	}
 }

@@ -187,7 +187,8 @@ type Limit struct {
 	Algorithm    Algorithm    `json:"algorithm,omitempty"`
 	Burst        int64        `json:"burst,omitempty"` // GCRA only; default Requests
 	OnRedisError OnRedisError `json:"on_redis_error,omitempty"`
-	// Lease lets a replica count so many hits of a hot key of a fixed window ahead
-	// and use them without asking Redis (limit.Slices); 0: none.
-	Lease int64 `json:"lease,omitempty"`
+	// Lease is how many hits of a hot key a replica counts ahead, to use them without
+	// asking Redis (limit.Slices): as many as it needs where nothing is said, and none
+	// for 0. Quotas and concurrency have none.
+	Lease *int64 `json:"lease,omitempty"`
 }

@@ -152,7 +152,11 @@ func (w *walker) member(t reflect.Type, key, at string) reflect.Type {
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name == key {
-			return t.Field(i).Type
+			member := t.Field(i).Type
+			if member.Kind() == reflect.Pointer { // to tell what is not there from zero
+				member = member.Elem()
+			}
+			return member
 		}
 		known = append(known, name)
 	}

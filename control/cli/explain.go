@@ -187,13 +187,23 @@ func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 	for _, l := range e.Limits {
 		value := fmt.Sprintf("%s: %s by %s, %s, while Redis is away: %s%s", l.Name, limitText(l.Limit), strings.Join(l.By, " and "),
 			cmp.Or(l.Algorithm, "sliding_window"), cmp.Or(l.OnRedisError, "deny"), reported(string(l.Mode)))
-		if l.Lease > 0 {
-			value += fmt.Sprintf(", a hot counter's next %d in each replica", l.Lease)
-		}
+		value += leaseText(l.Lease)
 		if l.Note != "" {
 			value += " (" + l.Note + ")"
 		}
 		row("limit", value, where(l.From))
+	}
+}
+
+// leaseText says what replicas count ahead, where somebody has said so.
+func leaseText(lease *int64) string {
+	switch {
+	case lease == nil:
+		return ""
+	case *lease == 0:
+		return ", each request counted in Redis"
+	default:
+		return fmt.Sprintf(", a hot counter's next %d in each replica", *lease)
 	}
 }
 

@@ -61,7 +61,7 @@ func TestAllKeysReachTheirPlace(t *testing.T) {
 			Name: "burst", Mode: "report", By: []string{"ip", "user"}, Requests: 10, WindowMillis: 1000,
 			Algorithm: "gcra", Burst: 20, OnRedisError: "local",
 		}, {
-			Name: "hot", By: []string{"user"}, Requests: 1000, WindowMillis: 60_000, Algorithm: "fixed_window", Lease: 50,
+			Name: "hot", By: []string{"user"}, Requests: 1000, WindowMillis: 60_000, Algorithm: "fixed_window", Lease: new(int64(50)),
 		}, {
 			Name: "monthly", By: []string{"user"}, Requests: 20000, Period: "month", TimeZone: "Europe/Berlin", Algorithm: "quota",
 		}, {

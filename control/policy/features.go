@@ -251,10 +251,19 @@ func (k *compiler) limits(raw value[[]value[rawLimit]], t trace) []authzpolicy.L
 			Algorithm:    authzpolicy.Algorithm(put(t, path+".algorithm", l.v.algorithm)),
 			Burst:        put(t, path+".burst", l.v.burst),
 			OnRedisError: authzpolicy.OnRedisError(put(t, path+".on_redis_error", l.v.onRedisError)),
-			Lease:        put(t, path+".lease", l.v.lease),
+			Lease:        putLease(t, path+".lease", l.v.lease),
 		}
 	}
 	return out
+}
+
+// putLease tells 0 from what is not told.
+func putLease(t trace, path string, lease value[int64]) *int64 {
+	n := put(t, path, lease)
+	if !lease.set {
+		return nil
+	}
+	return &n
 }
 
 // judgeAuthz has authz's compiler look at one policy.

@@ -191,7 +191,7 @@ func limitKind() kind[rawLimit] {
 		key("algorithm", "how requests are counted; quota takes a rate like 1000/day or 20000/month, concurrency one like 5/10m: five at once, each for ten minutes at most", word("sliding_window", "fixed_window", "gcra", "two_bucket", "quota", "concurrency"), func(l *rawLimit) *value[string] { return &l.algorithm }),
 		key("time_zone", "quota: whose calendar, such as Europe/Berlin; UTC unless told", text(), func(l *rawLimit) *value[string] { return &l.timeZone }),
 		key("burst", "gcra: how many may come at once", integer(1, 1_000_000_000), func(l *rawLimit) *value[int64] { return &l.burst }),
-		key("lease", "fixed_window: how many requests of a hot key each replica counts ahead, to ask Redis less often", integer(1, 250_000_000),
+		key("lease", "how many requests of a hot key each replica counts ahead, to ask Redis less often: as many as it needs, a sixteenth of what is left at most, unless told; 0 asks Redis about every request", integer(0, 250_000_000),
 			func(l *rawLimit) *value[int64] { return &l.lease }),
 		key("on_redis_error", "deny (503), allow, or local: count in each replica alone", word("deny", "allow", "local"),
 			func(l *rawLimit) *value[string] { return &l.onRedisError }),

@@ -33,7 +33,7 @@ func TestOneAnswerIsReadToItsEndAndNoFurther(t *testing.T) {
 				next = ""
 			}
 			r := bufio.NewReader(strings.NewReader(test.answer + next))
-			if err := readOK(r); (err != nil) != test.wrong {
+			if err := readAnswer(r, isOK); (err != nil) != test.wrong {
 				t.Fatalf("error %v", err)
 			}
 			if rest, _ := io.ReadAll(r); !test.wrong && string(rest) != next {
@@ -58,7 +58,7 @@ func TestDriveKeepsOneConnectionUntilTheDeadline(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	latencies, err := drive(front{addr: server.Listener.Addr().String()}, func() []byte { return request("") }, time.Now().Add(100*time.Millisecond))
+	latencies, err := drive(front{addr: server.Listener.Addr().String()}, func() []byte { return request("") }, isOK, time.Now().Add(100*time.Millisecond))
 	if err != nil || len(latencies) < 2 || connections.Load() != 1 {
 		t.Errorf("%d requests over %d connections, error %v", len(latencies), connections.Load(), err)
 	}

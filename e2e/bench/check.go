@@ -20,15 +20,22 @@ import (
 	"gatehouse/e2e/pack"
 )
 
-// The policies of the comparison. exact counts each request in Redis before it is
-// answered; leased counts ahead what a hot user or address will use (lease); fresh
-// asks Redis for the session, too.
+// The policies of the comparison. defaults says no more than a limit has to, gcra its
+// algorithm, too: replicas count ahead what a hot user or address will use. leased says
+// how many (lease), and exact none: each request is counted in Redis before it is
+// answered. fresh asks Redis for the session, too, and over has limits that are reached.
 const (
-	policyExact   = "exact"
-	policyLeased  = "leased"
-	policyFresh   = "fresh"
-	policySession = "session"
+	policyDefaults = "defaults"
+	policyGCRA     = "gcra"
+	policyLeased   = "leased"
+	policyExact    = "exact"
+	policyFresh    = "fresh"
+	policySession  = "session"
+	policyOver     = "over"
 )
+
+// hotUsers come in turn, each often.
+const hotUsers = 50
 
 // strangers is of how many users each comes in turn: so many that no session is
 // found in the cache, and no counter is hot.
@@ -44,21 +51,32 @@ func startChecks(t pack.TB) []*contender {
 	ok := start(t, setup{Name: "a server that always says OK", Check: true, Policy: policyExact, AuthzPort: port}, token)
 	ok.parts = []part{{"server", pid}}
 	all := []*contender{ok}
+	others := signInStrangers(t, check)
 	for _, one := range []struct {
 		name, policy string
 		tokens       []string
+		status       string
 	}{
-		{"one user: session cached, no limits", policySession, nil},
-		{"one user: session cached, two limits with a lease", policyLeased, nil},
-		{"one user: session cached, two limits in Redis each time", policyExact, nil},
-		{"one user: session and two limits in Redis each time", policyFresh, nil},
-		{"each another user: session and two limits in Redis", policyExact, signInStrangers(t, check)},
+		{"one user: session cached, no limits", policySession, nil, ""},
+		{"one user: session cached, two limits (sliding_window) by default", policyDefaults, nil, ""},
+		{"50 users: sessions cached, two limits (sliding_window) by default", policyDefaults, others[:hotUsers], ""},
+		{"one user: session cached, two limits (gcra) by default", policyGCRA, nil, ""},
+		{"one user: session cached, two limits (fixed_window) with lease: 1000", policyLeased, nil, ""},
+		{"one user: session cached, two limits in Redis each time (lease: 0)", policyExact, nil, ""},
+		{"one user: session and two limits in Redis each time", policyFresh, nil, ""},
+		{"one user: over the limits, refused", policyOver, nil, "429"},
+		{"each another user: session in Redis, two limits by default", policyDefaults, others, ""},
+		{"each another user: session and two limits in Redis", policyExact, others, ""},
 	} {
 		c := start(t, setup{Name: one.name, Check: true, Policy: one.policy, AuthzPort: authzPort}, token)
 		c.parts = []part{{"server", check.Authz.Pid()}, {"Redis", check.Redis.Pid()}}
-		for _, other := range one.tokens {
+		for i, other := range one.tokens {
+			if i == 0 {
+				c.requests = nil
+			}
 			c.requests = append(c.requests, request(other))
 		}
+		c.status = one.status
 		all = append(all, c)
 	}
 	for _, c := range all {
@@ -67,28 +85,36 @@ func startChecks(t pack.TB) []*contender {
 	return all
 }
 
-// checkConfig has limits that are never reached. GCRA is the cheapest of the exact
-// algorithms; leases are for fixed windows only.
+// checkConfig has limits that are never reached, but for one policy. GCRA is the cheapest
+// of the algorithms where Redis is asked each time.
 func checkConfig(t pack.TB) string {
-	limits := func(algorithm authzpolicy.Algorithm, lease int64) []authzpolicy.Limit {
+	limits := func(one authzpolicy.Limit) []authzpolicy.Limit {
 		made := make([]authzpolicy.Limit, 2)
 		for i, by := range []string{"ip", "user"} {
-			made[i] = authzpolicy.Limit{
-				Name: "by_" + by, By: []string{by}, Requests: 1_000_000_000, WindowMillis: 60_000, Algorithm: algorithm, Lease: lease,
-			}
+			made[i] = one
+			made[i].Name, made[i].By = "by_"+by, []string{by}
 		}
 		return made
 	}
+	const many = 1_000_000_000
+	none, thousand := int64(0), int64(1000)
+	sliding := limits(authzpolicy.Limit{Requests: 100_000, WindowMillis: 10_000}) // it remembers no more
+	gcra := limits(authzpolicy.Limit{Requests: many, WindowMillis: 60_000, Algorithm: authzpolicy.GCRA})
+	leased := limits(authzpolicy.Limit{Requests: many, WindowMillis: 60_000, Algorithm: authzpolicy.FixedWindow, Lease: &thousand})
+	exact := limits(authzpolicy.Limit{Requests: many, WindowMillis: 59_000, Algorithm: authzpolicy.GCRA, Lease: &none})
+	over := limits(authzpolicy.Limit{Requests: 100, WindowMillis: 3_600_000})
 	required := authzpolicy.Session{Require: authzpolicy.SessionRequired}
 	fresh := authzpolicy.Session{Require: authzpolicy.SessionRequired, Cache: "off"}
-	const lease = 1000
 	return marshal(t, authzpolicy.Config{
 		Version: "bench", DefaultPolicy: policyExact,
 		Policies: map[string]authzpolicy.Policy{
-			policySession: {Session: required},
-			policyLeased:  {Session: required, Limits: limits(authzpolicy.FixedWindow, lease)},
-			policyExact:   {Session: required, Limits: limits(authzpolicy.GCRA, 0)},
-			policyFresh:   {Session: fresh, Limits: limits(authzpolicy.GCRA, 0)},
+			policySession:  {Session: required},
+			policyDefaults: {Session: required, Limits: sliding},
+			policyGCRA:     {Session: required, Limits: gcra},
+			policyLeased:   {Session: required, Limits: leased},
+			policyExact:    {Session: required, Limits: exact},
+			policyFresh:    {Session: fresh, Limits: exact},
+			policyOver:     {Session: required, Limits: over},
 		},
 	})
 }

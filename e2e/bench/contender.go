@@ -22,6 +22,7 @@ type contender struct {
 	next     atomic.Int64
 	// browser is sent over HTTP/2 instead, if there is one.
 	browser []hpack.HeaderField
+	status  string // that answers may have beside 200
 	// parts are the processes whose time is measured, and spent what a request took of
 	// each, round by round, in microseconds.
 	parts []part
@@ -40,6 +41,9 @@ type part struct {
 const warmUpTime = 500 * time.Millisecond
 
 func (c *contender) warmUp(t pack.TB, connections int) { c.load(t, warmUpTime, connections) }
+
+// accepts says whether an answer has a status that it should have.
+func (c *contender) accepts(status []byte) bool { return isOK(status) || string(status) == c.status }
 
 func (c *contender) turn(t pack.TB, length time.Duration, connections int) {
 	before := c.used(t)
@@ -83,7 +87,7 @@ func (c *contender) drive(deadline time.Time) ([]time.Duration, error) {
 	if c.browser != nil {
 		return driveHTTP2(c.front, c.browser, streamsOfBrowser, deadline)
 	}
-	return drive(c.front, c.upcoming, deadline)
+	return drive(c.front, c.upcoming, c.accepts, deadline)
 }
 
 // streamsOfBrowser are in flight on one connection.

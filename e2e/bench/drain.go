@@ -85,7 +85,7 @@ func sendUploads(to front, b body, deadline time.Time) (sent int64, err error) {
 		if err := write(head, b.pieces); err != nil {
 			return sent, err
 		}
-		if err := readOK(reader); err != nil {
+		if err := readAnswer(reader, isOK); err != nil {
 			return sent, err
 		}
 		sent += b.size()

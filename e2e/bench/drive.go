@@ -12,7 +12,7 @@ import (
 // drive sends requests over one connection until the deadline. It reads
 // no more of HTTP than the status and the length, because a client that costs
 // more than Envoy would measure itself.
-func drive(to front, request func() []byte, deadline time.Time) ([]time.Duration, error) {
+func drive(to front, request func() []byte, accepts func(status []byte) bool, deadline time.Time) ([]time.Duration, error) {
 	conn, err := to.dial(deadline, 10*time.Second, overHTTP1)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func drive(to front, request func() []byte, deadline time.Time) ([]time.Duration
 		if _, err := conn.Write(request()); err != nil {
 			return nil, err
 		}
-		if err := readOK(reader); err != nil {
+		if err := readAnswer(reader, accepts); err != nil {
 			return nil, err
 		}
 		latencies = append(latencies, time.Since(began))
@@ -37,12 +37,12 @@ func drive(to front, request func() []byte, deadline time.Time) ([]time.Duration
 
 var lengthField = []byte("content-length: ")
 
-func readOK(r *bufio.Reader) error {
+func readAnswer(r *bufio.Reader, accepts func(status []byte) bool) error {
 	status, err := r.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
+	if code, found := bytes.CutPrefix(status, []byte("HTTP/1.1 ")); !found || len(code) < 3 || !accepts(code[:3]) {
 		return fmt.Errorf("answer %q", status)
 	}
 	length := -1
@@ -67,3 +67,5 @@ func readOK(r *bufio.Reader) error {
 	_, err = io.CopyN(io.Discard, r, int64(length))
 	return err
 }
+
+func isOK(status []byte) bool { return string(status) == "200" }

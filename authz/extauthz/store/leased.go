@@ -17,7 +17,7 @@ type served struct {
 
 func leased(requests []limit.Request) bool {
 	for i := range requests {
-		if requests[i].Lease > 0 {
+		if requests[i].Leasable() {
 			return true
 		}
 	}
@@ -44,7 +44,7 @@ func (s *Store) serve(requests *[]limit.Request) served {
 // settle puts the answers of slices among the others. What the call was not counted
 // for in the end goes back.
 func (s *Store) settle(ctx context.Context, a *Answer, q *Query, limits, users *served) {
-	all, refused := limits.merge(a.Limits)
+	all, refused := s.merge(limits, a.Limits)
 	if q.Needed && errors.Is(a.Err, session.ErrUnavailable) {
 		s.giveBack(limits, nil)
 		all = nil // nothing matters, and nothing is counted
@@ -52,7 +52,7 @@ func (s *Store) settle(ctx context.Context, a *Answer, q *Query, limits, users *
 	var its []Counted
 	if a.Err == nil { // whose they are is known
 		var more bool
-		its, more = users.merge(a.UserLimits)
+		its, more = s.merge(users, a.UserLimits)
 		refused = refused || more
 	}
 	if refused && all != nil {
@@ -72,7 +72,7 @@ func (s *Store) settle(ctx context.Context, a *Answer, q *Query, limits, users *
 
 // merge has all answers in the order of the requests, and says whether one of Redis's
 // refuses the call. It is nil for no requests.
-func (v *served) merge(asked []Counted) (all []Counted, refused bool) {
+func (s *Store) merge(v *served, asked []Counted) (all []Counted, refused bool) {
 	if len(v.requests) == 0 {
 		return nil, false
 	}
@@ -87,6 +87,9 @@ func (v *served) merge(asked []Counted) (all []Counted, refused bool) {
 			continue
 		}
 		all[i], asked = asked[0], asked[1:]
+		if all[i].Err == nil {
+			s.slices.Correct(&v.requests[i], v.answers[i], &all[i].Result)
+		}
 		refused = refused || all[i].Err == nil && !all[i].Allowed && !all[i].Shadow
 	}
 	return all, refused

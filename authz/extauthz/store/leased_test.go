@@ -53,29 +53,37 @@ func (f *fixture) heat(t *testing.T, requests ...limit.Request) {
 	}
 }
 
-func TestLimitsOfAHotUserTakeNoRoundTripWhereTheySaySo(t *testing.T) {
+func TestLimitsOfAHotUserTakeNoRoundTrip(t *testing.T) {
 	t.Parallel()
-	client := redistest.Start(t).Client()
-	f := newFixture(t, client)
-	f.cache(t, client)
-	client.AddHook(f.trips)
-	q := f.leasing(f.token, 1_000_000)
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for {
-		before := f.trips.n.Load()
-		a := f.Ask(t.Context(), q)
-		if a.Err != nil || !a.Limits[0].Allowed || !a.UserLimits[0].Allowed || a.Limits[0].Name != "ip" || a.UserLimits[0].Name != "user" {
-			t.Fatalf("%+v", a)
-		}
-		if f.trips.n.Load() == before && a.Limits[0].Remaining > 0 {
-			return
-		}
-		select {
-		case <-deadline.C:
-			t.Fatal("each request took a round trip")
-		default:
-		}
+	for _, algorithm := range []limit.Algorithm{limit.SlidingWindow, limit.GCRA, limit.TwoBucket, limit.FixedWindow} {
+		t.Run(string(algorithm), func(t *testing.T) {
+			t.Parallel()
+			client := redistest.Start(t).Client()
+			f := newFixture(t, client)
+			f.cache(t, client)
+			client.AddHook(f.trips)
+			q := f.leasing(f.token, 100_000)
+			for _, r := range []*limit.Request{&q.Limits[0], &q.UserLimits[0]} {
+				r.Spec.Algorithm, r.Spec.Requests, r.Lease = algorithm, 100_000, limit.Auto
+			}
+			deadline := time.NewTimer(patience)
+			defer deadline.Stop()
+			for {
+				before := f.trips.n.Load()
+				a := f.Ask(t.Context(), q)
+				if a.Err != nil || !a.Limits[0].Allowed || !a.UserLimits[0].Allowed || a.Limits[0].Name != "ip" || a.UserLimits[0].Name != "user" {
+					t.Fatalf("%+v", a)
+				}
+				if f.trips.n.Load() == before && a.Limits[0].Remaining > 0 {
+					return
+				}
+				select {
+				case <-deadline.C:
+					t.Fatal("each request took a round trip")
+				default:
+				}
+			}
+		})
 	}
 }
 
@@ -157,6 +165,24 @@ func TestWhatOneLimitRefusesTheSlicesOfOthersGetBack(t *testing.T) {
 		}
 		if a.Limits[0].Remaining != before.Limits[0].Remaining || a.UserLimits[0].Remaining != before.UserLimits[0].Remaining {
 			t.Fatalf("before %+v, then %+v", before, a)
+		}
+	}
+}
+
+func TestExactlyTheLimitPassesWhereReplicasCountAheadUntold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	q := f.leasing(f.token, 1000)
+	q.UserLimits[0].Spec.Algorithm, q.UserLimits[0].Lease = limit.SlidingWindow, limit.Auto
+	for i := range 1000 {
+		a := f.Ask(t.Context(), q)
+		if user := a.UserLimits[0]; !user.Allowed || user.Remaining >= 1000 {
+			t.Fatalf("request %d: %+v", i+1, user)
+		}
+	}
+	for range 100 {
+		if user := f.Ask(t.Context(), q).UserLimits[0]; user.Allowed || user.Remaining != 0 {
+			t.Fatalf("one after the last: %+v", user)
 		}
 	}
 }
