@@ -74,7 +74,7 @@ func TestEveryFormOfTheAccountRefusesForeignPages(t *testing.T) {
 	token, other := p.token("/auth/account"), s.person().signIn().token("/auth/account")
 	for _, path := range []string{
 		"sessions/end", "sessions/end-others", "sessions/end-all", "providers/link", "providers/remove", "password", "totp/begin", "totp/confirm", "totp/remove",
-		"recovery", "passkeys/remove", "keys/add", "keys/remove",
+		"recovery", "passkeys/remove", "keys/add", "keys/remove", "email", "email/confirm", "email/cancel",
 	} {
 		for name, c := range map[string]struct {
 			token string

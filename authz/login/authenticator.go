@@ -28,6 +28,8 @@ const (
 	ReasonThrottled    Reason = "throttled"
 	// ReasonNoCertificate: sessions are bound to certificates, and the client shows none.
 	ReasonNoCertificate Reason = "client_certificate_missing"
+	// ReasonFull: the person has as many sessions as the policy allows, and it refuses more.
+	ReasonFull Reason = "too_many_sessions"
 )
 
 // Failure says that somebody did not prove who they are.

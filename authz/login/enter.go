@@ -48,6 +48,10 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 		h.reportFailure(r, user.Name, p.rule, &Failure{Reason: ReasonNoCertificate, UserID: user.ID})
 		h.unbindable(w, r, c)
 		return
+	case errors.Is(err, session.ErrFull):
+		h.reportFailure(r, user.Name, p.rule, &Failure{Reason: ReasonFull, UserID: user.ID})
+		h.full(w, r, c)
+		return
 	case err != nil:
 		h.unavailable(w, r, c, err)
 		return
@@ -90,6 +94,20 @@ func (h *handler) unbindable(w http.ResponseWriter, r *http.Request, c credentia
 		return
 	}
 	writePage(w, verdict.Forbidden.Status(), "Sign-in is not possible", "Signing in here needs the certificate of your device, which your browser has not shown.")
+}
+
+// full tells somebody who has proved who they are how to get in. To try again in a
+// moment, as for what is not available, would not help.
+func (h *handler) full(w http.ResponseWriter, r *http.Request, c credentials) {
+	if !c.form {
+		writeDocument(w, verdict.Forbidden.Status(), verdict.ContentType, verdict.Forbidden.DocumentWith(requestID(r), "missing", "free_session"))
+		return
+	}
+	text := "You are signed in on as many devices as are allowed here. Sign out on one of them, or wait until one has not been used for long enough."
+	if h.canMail() {
+		text += " If you have none of them any more, set your password anew (" + ResetAskPath + "): that signs out all of them."
+	}
+	writePage(w, verdict.Forbidden.Status(), "Sign-in is not possible", text)
 }
 
 // enter rotates the session of who is signed in already, so that what their

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -179,4 +180,41 @@ func TestOfManyWithOneCodeAtOnceOneGetsIn(t *testing.T) {
 			t.Errorf("%s: %d got in, %d sessions, %v", name, in.Load(), len(live), err)
 		}
 	}
+}
+
+// Where a policy refuses more sessions, who is refused must learn what to do: it is
+// no failure of the gateway's, and trying again does not help.
+func TestWhoHasAsManySessionsAsAreAllowedLearnsHowToGetIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(s *site) {
+		one := session.Rules{Cap: session.Cap{Sessions: 1, Overflow: session.Refuse}}
+		s.sessions = session.NewWith(s.redis.Client(), s.now, rand.Reader, session.Settings{Rules: func() session.Rules { return one }})
+	})
+	first := s.person().signIn()
+	s.events.take()
+	for says, enter := range map[string]func() answered{
+		"Sign out on one of them": func() answered { return s.person().enter("alice", password) },
+		`"missing":"free_session"`: func() answered {
+			return s.person().do(http.MethodPost, "/auth/login", asJSON, jsonBody("alice", password))
+		},
+	} {
+		got := enter()
+		if got.status != http.StatusForbidden || !strings.Contains(got.text, says) || len(got.header.Values("Set-Cookie")) != 0 {
+			t.Errorf("%s: %d %v %s", says, got.status, got.header, got.text)
+		}
+		reason := ""
+		for _, e := range s.events.take() {
+			if e.Type == event.AuthenticationAttempt && e.Outcome == event.Failure {
+				reason = e.Reason
+			}
+		}
+		if reason != string(ReasonFull) {
+			t.Errorf("%s: the record says %q", says, reason)
+		}
+	}
+	if !first.isIn() {
+		t.Error("the first one is out")
+	}
+	// Whoever is signed in there may sign in anew.
+	first.mustBe(first.enter("alice", password), http.StatusSeeOther, "anew")
 }

@@ -19,6 +19,9 @@ const (
 	OperatorReset = 24 * time.Hour
 )
 
+// ResetAskPath is the page on which people ask for a reset.
+const ResetAskPath = "/auth/reset"
+
 // ResetPath is where the link of a reset leads, with ?token=.
 const ResetPath = "/auth/reset/set"
 

@@ -46,6 +46,8 @@ type Options struct {
 	Config string
 	// Answer writes the upstream's responses; nil echoes what it has seen.
 	Answer http.Handler
+	// AuthzFlags are further flags of authz.
+	AuthzFlags []string
 }
 
 // Pack is a running Gatehouse.
@@ -73,7 +75,7 @@ func Start(t TB, o Options) *Pack {
 	p.values = strings.NewReplacer("${LISTEN}", p.Addr(), "${PORT}", port, "${LISTEN_TLS}", p.Ports.Addr(portTLS),
 		"${APP}", p.App.URL, "${CERT}", cert, "${KEY}", key)
 	p.WriteConfig(t, o.Config)
-	p.Control, p.Authz, p.Envoy = p.control(t), p.authz(t), p.envoy(t)
+	p.Control, p.Authz, p.Envoy = p.control(t), p.authz(t, o.AuthzFlags...), p.envoy(t)
 	p.Control.Launch(t)
 	p.Authz.Launch(t)
 	p.Envoy.Launch(t)

@@ -14,3 +14,11 @@ func (p *Pack) AddUser(t TB, name, password string) {
 		t.Fatalf("gatehouse user add: %v\n%s", err, out)
 	}
 }
+
+// SetEmail says where mail reaches a user.
+func (p *Pack) SetEmail(t TB, name, address string) {
+	t.Helper()
+	if out, err := exec.Command(Gatehouse(t), "user", "set-email", name, address, "--store", p.store()).CombinedOutput(); err != nil {
+		t.Fatalf("gatehouse user set-email: %v\n%s", err, out)
+	}
+}
