@@ -83,10 +83,8 @@ func (p *Policy) Allowed(origins []string) (string, bool) {
 	if len(origins) != 1 || len(origins[0]) > maxOriginLen || !p.origins.allows(origins[0]) {
 		return "", false
 	}
-	if p.origins.any {
-		if _, ok := parseOrigin(origins[0]); !ok && origins[0] != "null" {
-			return "", false
-		}
+	if p.origins.any && !isAnyOrigin(origins[0]) {
+		return "", false
 	}
 	return origins[0], true
 }

@@ -30,6 +30,34 @@ func parseOrigin(s string) (origin, bool) {
 	return origin{scheme, host, port}, true
 }
 
+// isAnyOrigin tells what a browser may send at all, where every origin is allowed:
+// also what no policy may list, because it is nearly always a mistake there (a host
+// that ends with a dot), and the hosts of schemes of applications, which the URL
+// standard leaves as they are (section 3.5, "opaque-host parser").
+func isAnyOrigin(s string) bool {
+	if s == "null" {
+		return true
+	}
+	if _, ok := parseOrigin(s); ok {
+		return true
+	}
+	scheme, rest, _ := strings.Cut(s, "://")
+	if scheme != "http" && scheme != "https" {
+		return isScheme(scheme) && isOpaqueHost(rest)
+	}
+	host, port, ok := splitPort(rest)
+	return ok && isHost(strings.TrimSuffix(host, ".")) && !isDefaultPort(scheme, port)
+}
+
+func isOpaqueHost(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte("#/<>?@\\^|,\"", s[i]) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
 func isScheme(s string) bool {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return false

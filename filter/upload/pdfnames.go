@@ -201,7 +201,7 @@ func (p *pdfNames) ended(name, text []byte) *Refusal {
 	if len(name) > longestPDFName || len(name) == 0 || len(name) > 1 && !pdfNamesBegin(name[0], name[1]) || !isWatched(name) {
 		return nil
 	}
-	if id := activeName(name); id != "" && !(blocks.String(name) == "JavaScript" && inAddress(p.context(text))) {
+	if id := activeName(name); id != "" && !(blocks.String(name) == "JavaScript" && inText(p.context(text))) {
 		return activePDF(id, string(name))
 	}
 	switch blocks.String(name) {
@@ -263,17 +263,18 @@ func (p *pdfNames) context(text []byte) []byte {
 	return append(p.recent.buf[:len(p.recent.buf):len(p.recent.buf)], text...)
 }
 
-// inAddress tells a name that is a part of a web address in a string. No reader
-// comes to see it as a name: between the parenthesis and it stands nothing that
-// could end a comment, begin a dictionary or part two objects. (Should an object
-// stream's table point there, then the script itself has its own name, JS.)
-func inAddress(context []byte) bool {
-	address := context[bytes.LastIndexByte(context, '(')+1:]
-	if len(address) == len(context) || !at(address, 0, "http://") && !at(address, 0, "https://") {
+// inText tells a name that is a part of a string that people read: an address, a title
+// that speaks of it. No reader comes to see it as a name: between the parenthesis and
+// it stands nothing that could end a comment or a string, begin a dictionary or an
+// object. (Should an object stream's table point there, then the script itself has its
+// own name, JS.)
+func inText(context []byte) bool {
+	text := context[bytes.LastIndexByte(context, '(')+1:]
+	if len(text) == len(context) || bytes.Contains(text, []byte("obj")) {
 		return false
 	}
-	return !bytes.ContainsFunc(address, func(r rune) bool {
-		return r <= ' ' || r == ')' || r == '<' || r == '>' || r == '[' || r == ']' || r == '{' || r == '}'
+	return !bytes.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r == ')' || r == '<' || r == '>' || r == '[' || r == ']' || r == '{' || r == '}'
 	})
 }
 
