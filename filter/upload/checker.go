@@ -147,14 +147,20 @@ func (r *riff) end(size int64) *Refusal {
 	return nil
 }
 
-// text refuses code for a server.
-type text struct{ php phpText }
+// text refuses code for a server, and what readers of PDF would open.
+type text struct {
+	php phpText
+	pdf pdfInText
+}
 
 func newText(env) checker { return &text{} }
 
 func (t *text) write(b []byte) *Refusal {
 	if t.php.write(b) {
 		return unsafe(RuleTextCode, "PHP code in a text")
+	}
+	if t.pdf.write(b) {
+		return unsafe(RulePolyglot, "a text that is a PDF, too")
 	}
 	return nil
 }

@@ -18,6 +18,11 @@ func TestTextsAreToldFromWhatTheySpeakOf(t *testing.T) {
 		{"a.gif", "image/gif", "GIF89a is a format of 1989\n", false}, {"a.gif", "image/gif", "GIF89a=1;alert(1)//", false},
 		{"a.mp3", "audio/mpeg", "ID3 tags stand first\n", false}, {"a.pdf", "application/pdf", "%PDF-1.7 is the last version\n", false},
 		{"a.txt", "text/plain", "%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n", false}, {"a.txt", "text/plain", `{\rtf1\ansi x}`, false},
+		{"a.txt", "text/plain", "hello\n%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n", false},
+		{"a.txt", "text/plain", "%PDF-1.4\n%" + strings.Repeat("x", 5000) + "\n1 0 obj<</Type/Catalog>>\nendobj\n", false},
+		{"a.csv", "text/csv", "a,b\n%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n", false},
+		{"a.txt", "text/plain", "A PDF begins with %PDF- and is of objects.\n", true},
+		{"a.txt", "text/plain", strings.Repeat("x", 1100) + "%PDF-1.4\n1 0 obj\n<<>>\nendobj\n", true},
 		{"a.md", "text/markdown", "<p align=\"center\"><img src=\"logo.png\"></p>\n\n# Title\n", true},
 		{"a.md", "text/markdown", "<h1>Title</h1>\n<header>x</header>\n", true}, {"a.markdown", "", "<div>\n\n# T\n\n</div>", true},
 		{"a.md", "text/markdown", "<div><script>alert(1)</script></div>", false}, {"a.md", "text/markdown", "<!DOCTYPE html><p>x", false},
@@ -39,6 +44,22 @@ func TestTextsAreToldFromWhatTheySpeakOf(t *testing.T) {
 	} {
 		if got := sniffText(t, p, c.text, c.name, c.media); got != c.want {
 			t.Errorf("%s with %.40q: accepted is %v", c.name, c.text, got)
+		}
+	}
+}
+
+func TestATextThatIsAPDFTooIsSeenWhereverItIsCut(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"hello %\n%PDF-1.4\n1 0 obj\n<<>>":     true,
+		"%%%%PDF-1.7\n%\xe2\n12 0 obj<<>>":     true,
+		"1 0 obj\n<<>>\n%PDF-1.4\nno objects.": false,
+	} {
+		for cut := range len(text) {
+			var p pdfInText
+			if got := p.write([]byte(text[:cut])) || p.write([]byte(text[cut:])); got != want {
+				t.Errorf("%q cut at %d: %v", text, cut, got)
+			}
 		}
 	}
 }
