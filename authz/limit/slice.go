@@ -21,6 +21,9 @@ const (
 	// not shorter. For one that is asked for less often, taking a slice and giving it back
 	// cost more than asking.
 	hotWithin = 100 * time.Millisecond
+	// recallFor is how long what Redis has said of a hot counter may be said again of calls
+	// that are refused.
+	recallFor = 100 * time.Millisecond
 	// dryFor is how long a counter that had none left for a slice is left alone.
 	dryFor = 100 * time.Millisecond
 )
@@ -58,6 +61,9 @@ type slice struct {
 	gone   bool  // taken out of the table
 	dry    time.Time
 	last   time.Time // when it was asked for
+
+	said   Result // what Redis said last
+	saidAt time.Time
 }
 
 // Leasable says whether slices may serve the request.
@@ -74,6 +80,17 @@ func (r *Request) Leasable() bool {
 		most = autoLeast
 	}
 	return r.hits() <= most && r.Spec.sliceable()
+}
+
+// Watched says whether what Redis has said of the counter may be said again: not where
+// each request is to be asked about, nor of what changes otherwise than by time.
+func (r *Request) Watched() bool {
+	switch r.Spec.algorithm() {
+	case FixedWindow, TwoBucket, SlidingWindow, GCRA:
+		return r.Lease != 0 && !r.Peek
+	default:
+		return false
+	}
 }
 
 // sliceable says whether what is counted ahead can be used without more being admitted

@@ -97,10 +97,14 @@ func (s *Slices) Correct(r *Request, used Served, said *Result) {
 // Asked notes that the request counts, whoever has answered it: a counter that is asked
 // for often gets a slice, before the last one is used up, so that nobody waits.
 func (s *Slices) Asked(ctx context.Context, r *Request) {
-	if !r.Leasable() {
+	if !r.Watched() {
 		return
 	}
-	key, now, soon := r.redisKey(), s.now(), s.soon(r.Spec.cell())
+	leasable, soon := r.Leasable(), s.hot
+	if leasable {
+		soon = s.soon(r.Spec.cell())
+	}
+	key, now := r.redisKey(), s.now()
 	l := s.find(r, key)
 	if l == nil {
 		if !s.recent.again(key, now, soon) {
@@ -116,7 +120,7 @@ func (s *Slices) Asked(ctx context.Context, r *Request) {
 	l.last = now
 	// One that will end soon makes place for the next: its rest goes back on the same way.
 	lasts := l.within(now.Add(l.cell / 4))
-	if !hot || lasts && 4*l.left > l.had || l.taking || l.gone || now.Before(l.dry) {
+	if !leasable || !hot || lasts && 4*l.left > l.had || l.taking || l.gone || now.Before(l.dry) {
 		return
 	}
 	t := taking{begun: now, n: l.wish(now)}
@@ -126,6 +130,44 @@ func (s *Slices) Asked(ctx context.Context, r *Request) {
 	l.taking = true
 	l.turn++
 	go s.take(context.WithoutCancel(ctx), l, t)
+}
+
+// Said notes what Redis has just said of the request, of a counter that is hot.
+func (s *Slices) Said(r *Request, said *Result) {
+	if !r.Watched() || r.hits() != 1 {
+		return
+	}
+	l, now := s.find(r, r.redisKey()), s.now()
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said, l.saidAt = *said, now
+}
+
+// Recall is what Redis has said of the counter a moment ago, if it still holds for a call
+// that is refused: what was over its limit is until time, or somebody who gives back,
+// makes room, and the others are not counted.
+func (s *Slices) Recall(r *Request) (Result, bool) {
+	if !r.Watched() || r.hits() != 1 {
+		return Result{}, false
+	}
+	l, now := s.find(r, r.redisKey()), s.now()
+	if l == nil {
+		return Result{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	said, age := l.said, now.Sub(l.saidAt)
+	if l.gone || l.saidAt.IsZero() || age >= recallFor || !said.Allowed && age >= said.RetryAfter {
+		return Result{}, false
+	}
+	said.Reset = max(said.Reset-age, 0)
+	if !said.Allowed {
+		said.RetryAfter -= age
+	}
+	return said, true
 }
 
 // soon is how soon a counter that is hot is asked for again.

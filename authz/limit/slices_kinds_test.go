@@ -320,3 +320,39 @@ func TestWhatHasNoSlices(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatRedisSaidIsSaidAgainForATenthOfASecondAtMost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		r     Request
+		said  Result
+		after time.Duration
+		want  Result
+		known bool
+	}{
+		{"a refusal, and when it ends", hourly("k", 10, Auto), Result{Reset: time.Second, RetryAfter: time.Second}, 99 * time.Millisecond,
+			Result{Reset: 901 * time.Millisecond, RetryAfter: 901 * time.Millisecond}, true},
+		{"not later", hourly("k", 10, Auto), Result{Reset: time.Second, RetryAfter: time.Second}, 100 * time.Millisecond, Result{}, false},
+		{"not a refusal that has ended", hourly("k", 10, Auto), Result{Reset: time.Second, RetryAfter: 20 * time.Millisecond}, 20 * time.Millisecond, Result{}, false},
+		{"what remained of one that admits", hourly("k", 1000, Auto), Result{Allowed: true, Remaining: 5, Reset: time.Second}, 40 * time.Millisecond,
+			Result{Allowed: true, Remaining: 5, Reset: 960 * time.Millisecond}, true},
+		{"nothing where each request is to be asked about", hourly("k", 10, 0), Result{RetryAfter: time.Second}, 0, Result{}, false},
+		{"nothing of places, which come free at any time", Request{Key: "k", Lease: Auto, Spec: Spec{Algorithm: Concurrency, Requests: 1, Window: time.Hour}},
+			Result{RetryAfter: time.Second}, 0, Result{}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			p := newReplica(redistest.Start(t).Client(), c.now)
+			p.slices.Asked(t.Context(), &test.r)
+			p.slices.Asked(t.Context(), &test.r)
+			p.settled(t)
+			p.slices.Said(&test.r, &test.said)
+			c.advance(test.after)
+			if got, known := p.slices.Recall(&test.r); got != test.want || known != test.known {
+				t.Errorf("%+v, %v", got, known)
+			}
+		})
+	}
+}

@@ -71,3 +71,24 @@ func perScript(b *testing.B, f *fixture) float64 {
 	}
 	return n
 }
+
+// BenchmarkAskHere is a question that is answered here: the session is cached, and
+// slices of both limits are in hand.
+func BenchmarkAskHere(b *testing.B) {
+	client := redistest.Start(b).Client()
+	f := newFixture(b, client)
+	f.cache(b, client)
+	ip, user := f.byIP(100_000_000), byUser(f.user.ID, 100_000_000)
+	for _, r := range []*limit.Request{&ip, &user} {
+		r.Spec.Algorithm, r.Spec.Window, r.Lease = limit.FixedWindow, 400*24*time.Hour, 25_000_000
+	}
+	q := Query{Token: f.token, Limits: []limit.Request{ip}, UserLimits: []limit.Request{user}}
+	f.Ask(b.Context(), q)
+	f.heat(b, ip, user)
+	b.ReportAllocs()
+	for b.Loop() {
+		if a := f.Ask(b.Context(), q); a.Err != nil || !a.UserLimits[0].Allowed {
+			b.Fatalf("%+v", a)
+		}
+	}
+}

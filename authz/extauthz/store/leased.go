@@ -15,9 +15,9 @@ type served struct {
 	here     []bool
 }
 
-func leased(requests []limit.Request) bool {
+func watched(requests []limit.Request) bool {
 	for i := range requests {
-		if requests[i].Leasable() {
+		if requests[i].Watched() {
 			return true
 		}
 	}

@@ -36,7 +36,7 @@ func (f *fixture) used(t *testing.T, r limit.Request) int64 {
 }
 
 // heat asks until a slice has answered.
-func (f *fixture) heat(t *testing.T, requests ...limit.Request) {
+func (f *fixture) heat(t testing.TB, requests ...limit.Request) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -88,7 +88,7 @@ func TestLimitsOfAHotUserTakeNoRoundTrip(t *testing.T) {
 }
 
 // cache gives the fixture a Store whose sessions are cached.
-func (f *fixture) cache(t *testing.T, client redis.UniversalClient) {
+func (f *fixture) cache(t testing.TB, client redis.UniversalClient) {
 	t.Helper()
 	f.manager = session.NewWith(client, time.Now, rand.Reader, session.Settings{CacheSize: 10})
 	f.Store = New(f.manager, limit.NewLine(client, patience), nil)
@@ -183,6 +183,71 @@ func TestExactlyTheLimitPassesWhereReplicasCountAheadUntold(t *testing.T) {
 	for range 100 {
 		if user := f.Ask(t.Context(), q).UserLimits[0]; user.Allowed || user.Remaining != 0 {
 			t.Fatalf("one after the last: %+v", user)
+		}
+	}
+}
+
+// over is a query whose user's limit is reached, and said to be a moment ago.
+func (f *fixture) over(t *testing.T, users int64) Query {
+	t.Helper()
+	q := f.leasing(f.token, users)
+	q.UserLimits[0].Lease = limit.Auto
+	for range users {
+		f.Ask(t.Context(), q)
+	}
+	return q
+}
+
+func TestARefusalIsRepeatedWithoutARoundTrip(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	f := newFixture(t, client)
+	f.cache(t, client)
+	client.AddHook(f.trips)
+	q := f.over(t, 3) // so few that there is no slice
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for repeated := 0; repeated < 5; {
+		before := f.trips.n.Load()
+		a := f.Ask(t.Context(), q)
+		if user := a.UserLimits[0]; a.Err != nil || user.Allowed || user.RetryAfter <= 0 || user.Name != "user" || !a.Limits[0].Allowed || a.Limits[0].Name != "ip" {
+			t.Fatalf("%+v", a)
+		}
+		if f.trips.n.Load() == before {
+			repeated++
+		}
+		select {
+		case <-deadline.C:
+			t.Fatal("each refusal took a round trip")
+		default:
+		}
+	}
+	if used := f.used(t, q.UserLimits[0]); used != 3 {
+		t.Errorf("%d of 3 counted", used)
+	}
+}
+
+func TestATokenThatOnlyNamesAUserIsCountedThoughTheUserIsOverTheLimit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.Start(t).Client())
+	revoked := f.open(t, f.user)
+	if _, err := f.manager.Revoke(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	q := f.over(t, 3)
+	q.Limits[0].Spec.Requests, q.Limits[0].Key, q.Limits[0].Lease = 63, "few", limit.Auto
+	for range 10 {
+		f.Ask(t.Context(), q) // and both are known
+	}
+	q.Token = revoked
+	before := f.used(t, q.Limits[0])
+	for i := range int64(20) {
+		a := f.Ask(t.Context(), q)
+		if !errors.Is(a.Err, session.ErrInvalid) || a.UserLimits != nil || len(a.Limits) != 1 || !a.Limits[0].Allowed {
+			t.Fatalf("%+v", a)
+		}
+		if used := f.used(t, q.Limits[0]); used != before+i+1 {
+			t.Fatalf("%d of the address's are counted, want %d", used, before+i+1)
 		}
 	}
 }

@@ -92,12 +92,19 @@ func (s *Store) Run(ctx context.Context) { s.slices.Run(ctx) }
 
 // Ask answers, within the time of two round trips at worst.
 func (s *Store) Ask(ctx context.Context, q Query) Answer {
-	if !leased(q.Limits) && !leased(q.UserLimits) {
+	if !watched(q.Limits) && !watched(q.UserLimits) {
 		return s.ask(ctx, q)
 	}
 	limits, users := s.serve(&q.Limits), s.serve(&q.UserLimits)
-	a := s.ask(ctx, q)
+	a, recalled := s.recall(ctx, q)
+	if !recalled {
+		a = s.ask(ctx, q)
+	}
 	s.settle(ctx, &a, &q, &limits, &users)
+	if !recalled {
+		limits.note(s.slices, a.Limits)
+		users.note(s.slices, a.UserLimits)
+	}
 	return a
 }
 
