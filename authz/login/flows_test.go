@@ -201,8 +201,9 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 	}
 	for _, path := range []string{"begin", "finish"} {
 		body, _ := json.Marshal(map[string]string{"csrf": token})
-		if got := p.do(http.MethodPost, "/auth/account/passkeys/"+path, asJSON, string(body)); got.status != http.StatusUnauthorized {
-			t.Errorf("passkeys/%s: %d", path, got.status)
+		got := p.do(http.MethodPost, "/auth/account/passkeys/"+path, asJSON, string(body))
+		if got.status != http.StatusUnauthorized || !strings.Contains(got.text, `"missing":"recent_sign_in"`) || !strings.Contains(got.header.Get("WWW-Authenticate"), `max_age="600"`) {
+			t.Errorf("passkeys/%s: %d %s", path, got.status, got.text)
 		}
 	}
 	// Signing out everywhere must not wait for anything.
