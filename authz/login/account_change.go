@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -76,7 +77,12 @@ func (h *handler) changePassword(w http.ResponseWriter, r *http.Request) {
 
 var errChangedMeanwhile = errors.New("the user was changed by another at the same time: try again")
 
+// setPassword ends links with which the password could be set once more: before,
+// so that none is left if the store is away in between.
 func (h *handler) setPassword(r *http.Request, user User, hash string) error {
+	if _, err := h.Accounts.RemoveCredentials(r.Context(), user.ID, KindReset, ""); err != nil {
+		return fmt.Errorf("end the links of resets: %w", err)
+	}
 	current, err := h.Accounts.Account(r.Context(), user.ID) // sign-in may have rehashed it
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"gatehouse/authz/login/openid"
 	"gatehouse/authz/session"
-	"gatehouse/filter/verdict"
 )
 
 // recently is for how long after a sign-in credentials may be changed (ASVS 5.0
@@ -84,7 +83,7 @@ func (h *handler) stepUp(w http.ResponseWriter, r *http.Request, what string) {
 
 func (h *handler) stepUpFor(w http.ResponseWriter, r *http.Request, what, next string) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		writeProblem(w, r, verdict.AuthenticationFailed)
+		writeMissing(w, r, what)
 		return
 	}
 	location := SignInPath + "?next=" + strings.ReplaceAll(url.QueryEscape(next), "%2F", "/")

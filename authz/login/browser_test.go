@@ -213,6 +213,12 @@ func TestAPasskeyWhoseCounterGoesBackwardsIsRefusedAndItsOwnerToldInChromium(t *
 	}
 	b.counts(2000)
 	enter("#h-devices")
+	// A script that is told to sign in again leads there, and does not say that it failed.
+	b.later(recently + time.Minute)
+	b.do(chromedp.Click(chromedp.CSS("[data-passkey=register] button")), chromedp.WaitVisible(chromedp.CSS("[data-passkey=sign-in] button")))
+	if at := b.at(); at != SignInPath {
+		t.Errorf("the page is %s", at)
+	}
 }
 
 func (b *tab) signOut() {

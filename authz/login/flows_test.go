@@ -162,8 +162,14 @@ func TestAPasswordIsChangedByWhoKnowsItAndEndsAllOtherSessions(t *testing.T) {
 	} {
 		p.mustBe(p.post("/auth/account", "/auth/account/password", "current", c.current, "new", c.changed), c.status, name)
 	}
+	reset, err := StartReset(t.Context(), s.ledger, "u-1", s.now(), OperatorReset)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.events.take()
 	p.mustBe(p.post("/auth/account", "/auth/account/password", "current", password, "new", "a new long password"), http.StatusOK, "the change")
+	stranger := s.person()
+	stranger.mustBe(stranger.post(reset, "/auth/reset/set", "token", reset[strings.Index(reset, "=")+1:], "new", "a quite new password"), http.StatusGone, "a link of before")
 	if !p.isIn() || elsewhere.isIn() {
 		t.Errorf("here %v, elsewhere %v", p.isIn(), elsewhere.isIn())
 	}
@@ -201,8 +207,9 @@ func TestCredentialsChangeOnlyShortlyAfterASignIn(t *testing.T) {
 	}
 	for _, path := range []string{"begin", "finish"} {
 		body, _ := json.Marshal(map[string]string{"csrf": token})
-		if got := p.do(http.MethodPost, "/auth/account/passkeys/"+path, asJSON, string(body)); got.status != http.StatusUnauthorized {
-			t.Errorf("passkeys/%s: %d", path, got.status)
+		got := p.do(http.MethodPost, "/auth/account/passkeys/"+path, asJSON, string(body))
+		if got.status != http.StatusUnauthorized || !strings.Contains(got.text, `"missing":"recent_sign_in"`) || !strings.Contains(got.header.Get("WWW-Authenticate"), `max_age="600"`) {
+			t.Errorf("passkeys/%s: %d %s", path, got.status, got.text)
 		}
 	}
 	// Signing out everywhere must not wait for anything.
@@ -249,7 +256,11 @@ func TestAResetIsMailedGoodOnceAndLeavesTheSecondFactor(t *testing.T) {
 	token := link[strings.Index(link, "=")+1:]
 	p.mustBe(p.get(link), http.StatusOK, "a scanner opens the link")
 	p.mustBe(p.post(link, "/auth/reset/set", "token", token, "new", "short"), http.StatusUnprocessableEntity, "a bad choice spends nothing")
-	p.mustBe(p.post(link, "/auth/reset/set", "token", token, "new", "a quite new password"), http.StatusOK, "the choice")
+	s.ledger.kept = append(s.ledger.kept, Credential{ID: "k", UserID: "u-1", Kind: KindAPIKey, Active: true, Expires: s.now().Add(time.Hour)})
+	done := p.mustBe(p.post(link, "/auth/reset/set", "token", token, "new", "a quite new password"), http.StatusOK, "the choice")
+	if !strings.Contains(done.text, "Your keys for programs are still good") {
+		t.Errorf("nobody is told of keys that may be another's: %s", done.text)
+	}
 	if p.isIn() || signedIn.isIn() {
 		t.Error("a reset signs in, or leaves sessions")
 	}

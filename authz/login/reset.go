@@ -213,6 +213,22 @@ func (h *handler) resetDone(w http.ResponseWriter, r *http.Request, user User) {
 	// waiting that strangers caused is over for this browser.
 	http.SetCookie(w, h.throttle.NewDevice(account, h.throttle.Device(r, account)))
 	v := h.view("The password is set", "")
-	v.Notice, v.Next = "All devices are signed out. Please sign in with the new password.", "/auth/sign-in"
+	v.Notice, v.Next = "All devices are signed out. Please sign in with the new password."+h.keysStay(r, user), "/auth/sign-in"
 	h.show(w, r, http.StatusOK, "message", v)
+}
+
+// keysStay tells who resets a password, perhaps since somebody else had it, of what
+// may be that other's.
+func (h *handler) keysStay(r *http.Request, user User) string {
+	all, err := h.Accounts.Credentials(r.Context(), user.ID)
+	if err != nil {
+		h.Log.WarnContext(r.Context(), "after a reset the person was not told of their keys", "error", err, "request_id", requestID(r))
+		return ""
+	}
+	for _, c := range all {
+		if c.Kind == KindAPIKey && c.Active && !c.Expired(h.Now()) {
+			return " Your keys for programs are still good: on the page of your account, remove those that you do not know."
+		}
+	}
+	return ""
 }

@@ -108,11 +108,24 @@ func (h *handler) lately(w http.ResponseWriter, r *http.Request, s session.Sessi
 	if h.Now().Sub(s.AuthTime) <= recently {
 		return true
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse", error="insufficient_user_authentication", max_age="`+
-		strconv.Itoa(int(recently/time.Second))+`"`)
-	p := verdict.StepUpRequired
-	writeDocument(w, p.Status(), verdict.ContentType, p.DocumentWith(requestID(r), "missing", openid.RecentSignIn))
+	writeMissing(w, r, openid.RecentSignIn)
 	return false
+}
+
+// writeMissing tells a script what its session lacks, as Check does (RFC 9470
+// section 3).
+func writeMissing(w http.ResponseWriter, r *http.Request, what string) {
+	challenge := map[string]string{
+		openid.RecentSignIn: `max_age="` + strconv.Itoa(int(recently/time.Second)) + `"`,
+		openid.SecondFactor: `acr_values="mfa"`,
+	}[what]
+	if challenge == "" {
+		writeProblem(w, r, verdict.AuthenticationFailed)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse", error="insufficient_user_authentication", `+challenge)
+	p := verdict.StepUpRequired
+	writeDocument(w, p.Status(), verdict.ContentType, p.DocumentWith(requestID(r), "missing", what))
 }
 
 // identify finds the session of the request, or answers.

@@ -193,6 +193,29 @@ func endByOperator(t *testing.T, s *store.Store) {
 	}
 }
 
+func TestAPasswordThatIsSetEndsTheLinksToSetItOnceMore(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx := t.Context()
+		anna, bob := person(t, s, "anna"), person(t, s, "bob")
+		for _, u := range []store.User{anna, bob} {
+			reset := login.Credential{ID: u.ID, UserID: u.ID, Kind: login.KindReset, Lookup: u.ID, Active: true, Expires: soon}
+			if err := s.AddCredentials(ctx, reset); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.SetPassword(ctx, "ANNA", "new"); err != nil {
+			t.Fatal(err)
+		}
+		_, gone := s.Credential(ctx, login.KindReset, anna.ID)
+		_, left := s.Credential(ctx, login.KindReset, bob.ID)
+		if !errors.Is(gone, login.ErrNoCredential) || left != nil {
+			t.Error(gone, left)
+		}
+	})
+}
+
 func TestAChangeOfAnAddressIsForgotten(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, forgetAddress)

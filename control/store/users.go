@@ -113,10 +113,25 @@ func checkName(name string) (string, error) {
 	return normal, nil
 }
 
-// SetPassword replaces a user's password hash. login.ErrNoUser if there is no
-// such user. The user's sessions stay: ending them is for whoever has Redis.
+// SetPassword replaces a user's password hash, and ends the links with which they
+// could set it once more. login.ErrNoUser if there is no such user. The user's
+// sessions stay: ending them is for whoever has Redis.
 func (s *Store) SetPassword(ctx context.Context, name, passwordHash string) error {
-	return s.update(ctx, name, `password_hash`, passwordHash)
+	return s.tx(ctx, func(c conn) error {
+		result, err := c.exec(ctx, `UPDATE users SET password_hash = ?, updated_ms = ? WHERE name_key = ?`,
+			passwordHash, s.now().UnixMilli(), nameKey(name))
+		if err != nil {
+			return fmt.Errorf("change a user: %w", err)
+		}
+		if err := one(result, login.ErrNoUser); err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, `DELETE FROM credentials WHERE kind = 'reset' AND user_id = (SELECT id FROM users WHERE name_key = ?)`, nameKey(name))
+		if err != nil {
+			return fmt.Errorf("end the links of resets: %w", err)
+		}
+		return nil
+	})
 }
 
 // SetDisabled lets a user sign in no longer, or again.

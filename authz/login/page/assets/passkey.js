@@ -9,8 +9,14 @@
       method: "POST", credentials: "same-origin",
       headers: {"Content-Type": "application/json"}, body: JSON.stringify(body),
     });
-    if (!answer.ok) throw new Error(answer.status === 401 || answer.status === 400 ? "That did not work. Please try again." : "This is not possible at the moment.");
-    return answer.json();
+    if (answer.ok) return answer.json();
+    const {missing} = await answer.json().catch(() => ({}));
+    if (missing === "recent_sign_in" || missing === "second_factor") {
+      window.location.assign("/auth/sign-in?next=/auth/account&step_up=" + missing);
+      throw new Error("Please sign in again to go on.");
+    }
+    if (missing === "free_session") throw new Error("You are signed in on as many devices as are allowed. Sign out on one of them first.");
+    throw new Error(answer.status === 401 || answer.status === 400 ? "That did not work. Please try again." : "This is not possible at the moment.");
   };
 
   const flows = {
