@@ -36,7 +36,7 @@ func cost(t pack.TB, where string, modules []string, rounds int, turn time.Durat
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := strictConfig(t, true, true)
+		config := strictConfig(t, true)
 		if filepath.Base(module) == filepath.Base(rustFilter) {
 			config = s.lines(t)
 		}

@@ -104,9 +104,9 @@ func (s *scene) without(t pack.TB) {
 // filters starts those that are compared.
 func (s *scene) filters(t pack.TB) {
 	s.without(t)
-	s.ours = s.with(t, "Gatehouse's filter", func(e *setup) { e.Filter, e.FilterConfig = true, strictConfig(t, true, true) })
+	s.ours = s.with(t, "Gatehouse's filter", func(e *setup) { e.Filter, e.FilterConfig = true, strictConfig(t, true) })
 	s.with(t, "the same, policy by the route's metadata", func(e *setup) {
-		e.Filter, e.FilterConfig, e.RoutePolicy = true, strictConfig(t, false, true), "base"
+		e.Filter, e.FilterConfig, e.RoutePolicy = true, strictConfig(t, false), "base"
 	})
 	module := filepath.Join(pack.Root(t), rustFilter)
 	if _, err := os.Stat(module); err != nil {
@@ -142,14 +142,11 @@ func (s *scene) lines(t pack.TB) string {
 	return fmt.Sprintf("%q", b.String())
 }
 
-// strictConfig is this filter's. onePolicy says that no metadata names a policy, and
-// decisions that the log wants to hear of those only, as control renders it.
-func strictConfig(t pack.TB, onePolicy, decisions bool) string {
+// strictConfig is this filter's, as control renders it, but that onePolicy says that
+// no metadata names a policy.
+func strictConfig(t pack.TB, onePolicy bool) string {
 	c := strictPolicy("bench")
-	c.IgnoreMetadata = onePolicy
-	if decisions {
-		c.Verdicts = filterpolicy.VerdictsDecisions
-	}
+	c.IgnoreMetadata, c.Verdicts = onePolicy, filterpolicy.VerdictsDecisions
 	return fmt.Sprintf("%q", marshal(t, c))
 }
 

@@ -72,7 +72,7 @@ func resident(t pack.TB, c *contender) int { return int(c.memory(t).Resident >> 
 // ofAWorker is what each of two further workers adds under load.
 func ofAWorker(t pack.TB, connections int) int {
 	const further = 2
-	config := strictConfig(t, true, true)
+	config := strictConfig(t, true)
 	one := start(t, setup{Name: "one worker", Filter: true, FilterConfig: config}, "")
 	three := start(t, setup{Name: "three workers", Filter: true, FilterConfig: config, Workers: 1 + further}, "")
 	plainOne := start(t, setup{Name: "one worker without it"}, "")

@@ -59,11 +59,19 @@ func (m *Map) Load(packed string) bool {
 		m.lines = m.lines[:0]
 	}
 	for i := range m.lines {
-		key := keyOf(m.lines[i][0])
-		m.marks = append(m.marks, mark{key, untouched})
-		m.seen |= bit(key)
+		m.mark(keyOf(m.lines[i][0]), untouched)
 	}
 	return ok
+}
+
+func (m *Map) mark(key uint32, s state) {
+	if n := len(m.marks); n < cap(m.marks) {
+		m.marks = m.marks[:n+1]
+		m.marks[n].key, m.marks[n].state = key, s
+	} else {
+		m.marks = append(m.marks, mark{key, s})
+	}
+	m.seen |= bit(key)
 }
 
 func keyOf(name string) uint32 {
@@ -166,8 +174,7 @@ func (m *Map) Add(name, value string) {
 
 func (m *Map) add(key uint32, name, value string) {
 	m.lines = appendLine(m.lines, name, value)
-	m.marks = append(m.marks, mark{key, added})
-	m.seen |= bit(key)
+	m.mark(key, added)
 	m.edits++
 }
 

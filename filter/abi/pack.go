@@ -1,5 +1,7 @@
 package abi
 
+import "slices"
+
 // A packed map is, in little endian: the number of lines, the lengths of name
 // and value of each, and then names and values, each followed by a NUL
 // (proxy-wasm ABI 0.2, "serialized maps").
@@ -21,13 +23,15 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 	if n < 0 || n > maxLines || len(packed) < 4+8*n {
 		return dst, false
 	}
-	at, out := 4+8*n, dst
-	for i := range n {
-		name, value := int(number(packed, 4+8*i)), int(number(packed, 8+8*i))
+	at, first := 4+8*n, len(dst)
+	out := slices.Grow(dst, n)[:first+n]
+	lines, sizes := out[first:], packed[4:at]
+	for i := range lines {
+		name, value := int(number(sizes, 8*i)), int(number(sizes, 8*i+4))
 		if name < 0 || value < 0 || name > len(packed)-at || value > len(packed)-at-name || len(packed)-at-name-value < 2 {
 			return dst, false
 		}
-		out = appendLine(out, packed[at:at+name], packed[at+name+1:at+name+1+value])
+		lines[i][0], lines[i][1] = packed[at:at+name], packed[at+name+1:at+name+1+value]
 		at += name + value + 2
 	}
 	return out, true

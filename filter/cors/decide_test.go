@@ -1,6 +1,7 @@
 package cors
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -196,13 +197,30 @@ func TestAStaticAnswerIsTheSameForEveryRequest(t *testing.T) {
 }
 
 func TestAVaryThatSaysItAlreadyStaysAsItIs(t *testing.T) {
-	for have, want := range map[string]bool{"Origin": true, "*": true, "accept, ORIGIN": true, "Accept": false, "Origin, origin": false, "": false} {
+	for have, want := range map[string]bool{"Origin": true, "*": true, "accept, ORIGIN": true, "Accept": false, "Origin, origin": false, "": false,
+		"Accept-Encoding,Origin": true, "Accept, Origin, accept": false, "Origin, *": false, "X-Origin": false, ", Origin ,": true} {
 		if got := Varies([]string{have}, VaryOrigin); got != want {
 			t.Errorf("%q: %v", have, got)
 		}
 	}
 	if Varies(nil, VaryOrigin) || Varies([]string{"Origin", "Origin"}, VaryOrigin) {
 		t.Error("none or two lines stay")
+	}
+}
+
+func TestOriginsAreTheSameHoweverManyAreListed(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, few, few + 1, 100} {
+		var list []string
+		for i := range n {
+			list = append(list, "https://a"+strconv.Itoa(i)+".example")
+		}
+		p := compile(t, Config{AllowOrigins: list, AllowCredentials: true})
+		for i, origin := range append(list, "https://a.example", "https://a0.example.evil", "HTTPS://a0.example", "") {
+			if _, got := p.Allowed([]string{origin}); got != (i < n) {
+				t.Errorf("of %d origins %q: %v", n, origin, got)
+			}
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func (r reach) takes(c class) bool {
 // block: fields for documents have no place there.
 func isGRPC(mediaType string) bool {
 	const grpc = "application/grpc"
-	if len(mediaType) < len(grpc) || !strings.EqualFold(mediaType[:len(grpc)], grpc) {
+	if len(mediaType) < len(grpc) || mediaType[len("application/")]|0x20 != 'g' || !strings.EqualFold(mediaType[:len(grpc)], grpc) {
 		return false
 	}
 	return len(mediaType) == len(grpc) || mediaType[len(grpc)] == '+' || mediaType[len(grpc)] == ';' || mediaType[len(grpc)] == ' '

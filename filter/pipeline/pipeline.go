@@ -28,6 +28,9 @@ type Exchange struct {
 	head   head
 	varied varied
 	room   *upload.Room // of the inspector; nil before the first
+	// session is started anew for a request whose files are scanned, and keeps its
+	// memory; tapped says that it was.
+	session scan.Session
 	state
 }
 
@@ -48,7 +51,7 @@ type state struct {
 	given     [3]cors.Header // the CORS headers that the response gets
 	shared    [3]string      // and their names
 	scanner   scan.Opener
-	session   scan.Session
+	tapped    bool
 	scanning  bool // the policy scans, and the session's findings still matter
 	ended     bool // all of the body was judged
 }
@@ -101,11 +104,12 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 // Reset forgets the request, so that the next one can Begin.
 func (x *Exchange) Reset() {
 	x.inspected()
-	x.session.Close()
-	x.session.Start(scan.Settings{}, nil)
+	if x.tapped {
+		x.session.Close()
+		x.session.Start(scan.Settings{}, nil)
+	}
 	x.head.forget()
-	session := x.session // it keeps its memory
-	x.state = state{session: session}
+	x.state = state{}
 }
 
 // Drop lists the request headers that must not go on, in lower case.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"gatehouse/filter/abi"
 	"gatehouse/filter/policy"
@@ -203,7 +204,7 @@ func TestARequestAllocatesNothingOnceThereWasOne(t *testing.T) {
 	s, r := rich(t)
 	var x Exchange
 	var response abi.Map
-	answer := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"server", "x"}, {"vary", "Origin"},
+	answer := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"server", "x"}, {"vary", "Accept-Encoding"}, {"x-powered-by", "y"},
 		{"access-control-allow-origin", "*"}}))
 	var told counting
 	n := testing.AllocsPerRun(100, func() {
@@ -238,6 +239,36 @@ func TestNothingOfOneRequestIsLeftInTheNext(t *testing.T) {
 	x.Respond(view(got))
 	if got.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("the next answer goes to the origin of the last: %v", got)
+	}
+}
+
+// The merged value of the last Vary is kept, but nothing of where it came from.
+func TestVaryIsMergedForEachAnswerAsIfItWereTheFirst(t *testing.T) {
+	t.Parallel()
+	s, r := rich(t)
+	var x Exchange
+	for i, test := range []struct{ have, want string }{
+		{"Accept-Encoding", "Accept-Encoding, Origin"},
+		{"Accept-Encoding", "Accept-Encoding, Origin"},
+		{"Accept-Language", "Accept-Language, Origin"},
+		{"Accept-Encoding", "Accept-Encoding, Origin"},
+		{"", "Origin"},
+		{"accept, origin", "accept, origin"},
+		{"*", "*"},
+		{"Accept-Language", "Accept-Language, Origin"},
+	} {
+		memory := abi.Pack(nil, [][2]string{{":status", "200"}, {"vary", test.have}})
+		var response abi.Map
+		if !response.Load(unsafe.String(&memory[0], len(memory))) {
+			t.Fatal("no map")
+		}
+		x.Begin(s, &r)
+		x.Respond(&response)
+		if got := response.Values("vary"); len(got) != 1 || got[0] != test.want {
+			t.Errorf("answer %d: %q instead of %q", i, got, test.want)
+		}
+		x.Reset()
+		clear(memory) // the host's next answer comes here
 	}
 }
 

@@ -12,7 +12,7 @@ func (x *Exchange) tap() upload.Tap {
 	if settings == nil {
 		return nil
 	}
-	x.scanning = true
+	x.scanning, x.tapped = true, true
 	x.session.Start(*settings, x.scanner)
 	return &x.session
 }

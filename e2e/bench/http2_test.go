@@ -1,0 +1,133 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// overTLS is a server of net/http that speaks HTTP/2, and the way to it.
+func overTLS(t *testing.T, handle http.HandlerFunc) (front, *atomic.Int64) {
+	t.Helper()
+	connections := new(atomic.Int64)
+	server := httptest.NewUnstartedServer(handle)
+	server.EnableHTTP2 = true
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	return front{addr: server.Listener.Addr().String(), tls: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS13}}, connections
+}
+
+func TestABrowserSendsTheSameLinesInEachRequest(t *testing.T) {
+	t.Parallel()
+	var asked, wrong atomic.Int64
+	to, connections := overTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Host != "api.example.com" || r.URL.RequestURI() != "/api/orders?page=2" || r.Header.Get("Origin") != origin ||
+			!strings.HasSuffix(r.Header.Get("Cookie"), "; theme=dark") || r.Header.Get("Sec-Fetch-Mode") != "cors" {
+			wrong.Add(1)
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 70_000)) // several frames, and more than the protocol's first window
+	})
+	latencies, err := driveHTTP2(to, browserRequest(), 3, time.Now().Add(200*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := int64(len(latencies)); n < 3 || n != asked.Load() || wrong.Load() != 0 || connections.Load() != 1 {
+		t.Errorf("%d answers to %d requests, %d of them wrong, over %d connections", n, asked.Load(), wrong.Load(), connections.Load())
+	}
+}
+
+func TestTheConnectionsWindowIsGivenBack(t *testing.T) {
+	t.Parallel()
+	const answers, size = 8, 5 << 20 // together more than the window
+	to, _ := overTLS(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) })
+	c, err := connect(to, browserRequest(), time.Now().Add(20*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.conn.Close()
+	for range answers {
+		if err := c.send(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.await(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnAnswerIsReadWhole(t *testing.T) {
+	t.Parallel()
+	to, _ := overTLS(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-One", "1")
+		_, _ = io.WriteString(w, "text")
+	})
+	fields, body, err := ask(to, browserRequest(), time.Now().Add(5*time.Second))
+	if err != nil || body != "text" {
+		t.Fatalf("%q, error %v", body, err)
+	}
+	names := []string{}
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	if !slices.Contains(names, ":status") || !slices.Contains(names, "x-one") {
+		t.Errorf("%q", names)
+	}
+}
+
+func TestOnlyCompleteAnswersWith200Count(t *testing.T) {
+	t.Parallel()
+	for name, handle := range map[string]http.HandlerFunc{
+		"a refusal": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"a stream that is reset": func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to, _ := overTLS(t, handle)
+			if latencies, err := driveHTTP2(to, browserRequest(), 1, time.Now().Add(time.Second)); err == nil {
+				t.Errorf("%d answers count", len(latencies))
+			}
+		})
+	}
+}
+
+func TestAFrontWithoutTheProtocolIsNoFront(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler()) // HTTP/1.1 alone
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	to := front{addr: server.Listener.Addr().String(), tls: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS13}}
+	if _, err := driveHTTP2(to, browserRequest(), 1, time.Now().Add(time.Second)); err == nil {
+		t.Error("HTTP/2 was not agreed on, and was spoken")
+	}
+}
+
+func TestContendersThatDoAnotherJobAreToldApart(t *testing.T) {
+	t.Parallel()
+	same := map[string]string{"vary": "Accept-Encoding,Origin", "x-a": "1"}
+	leaky := map[string]string{"vary": "Accept-Encoding,Origin", "x-a": "1", "server": "nginx"}
+	if !alike(same, same, nil) || alike(leaky, same, nil) || !alike(leaky, same, []string{"server"}) {
+		t.Error("a header that is left makes another answer, but for whom it is no job to remove it")
+	}
+	if alike(same, leaky, []string{"server"}) {
+		t.Error("a header that the other has is missing")
+	}
+}
