@@ -10,8 +10,6 @@ func setOf(bytes string) (s byteSet) {
 	return s
 }
 
-func (s *byteSet) has(c byte) bool { return s[c/64]>>(c%64)&1 != 0 }
-
 // hasAll tells whether all of the text's bytes are in the set.
 func (s *byteSet) hasAll(text string) bool {
 	for i := range len(text) {

@@ -245,6 +245,11 @@ func detectText(head []byte) string {
 	if k := proseKind(b); k != "" {
 		return k
 	}
+	return textKind(b)
+}
+
+// textKind names a text by how it begins, and by what makes it run wherever it stands.
+func textKind(b []byte) string {
 	b = lowered(b)
 	switch {
 	case hasPHP(b):

@@ -23,6 +23,21 @@ func TestANeedleIsFoundWhereAPlainSearchFindsIt(t *testing.T) {
 	}
 }
 
+func TestANeedleThatWasForAnotherTextFindsOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(2, 7))
+	again := NewNeedle([]byte("ab"))
+	for range 2_000 {
+		b, text := letterNoise(r, r.IntN(300), 200), letterNoise(r, 1+r.IntN(74), 200)
+		if at := r.IntN(300); at+len(text) <= len(b) && r.IntN(2) == 0 {
+			copy(b[at:], text)
+		}
+		if again.Reset(text); again.Index(b) != bytes.Index(b, text) {
+			t.Fatalf("%x in %x: %d, not %d", text, b, again.Index(b), bytes.Index(b, text))
+		}
+	}
+}
+
 func TestATextIsFoundAtEveryPlace(t *testing.T) {
 	t.Parallel()
 	text := []byte("\r\n------WebKitFormBoundary7MA4YWxkTrZu0gW1")
