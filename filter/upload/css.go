@@ -94,3 +94,43 @@ func (c *cssText) escape(ch byte) bool {
 	}
 	return isXMLSpace(ch)
 }
+
+// isCalm tells values, of styles and of any attribute, that need no closer look: without
+// escapes and comments, and without what a style may load by or run, which all have a
+// colon, a parenthesis, an "@" or "-m".
+func isCalm(value string) bool {
+	for i := range len(value) {
+		switch value[i] {
+		case '\\', '/', '@':
+			return false
+		case ':':
+			if endsIn(value[:i], "tpi") || endsIn(value[:i], "roi") { // javascript, behavior
+				return false
+			}
+		case '(':
+			if endsIn(value[:i], "l") || endsIn(value[:i], "n") || endsIn(value[:i], "t") { // url, expression, image-set
+				return false
+			}
+		case '-':
+			if i+1 < len(value) && value[i+1]|0x20 == 'm' { // -moz-binding
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// endsIn tells whether a value ends in these letters, from the last one on, in either
+// case and with any white space between them.
+func endsIn(value, backwards string) bool {
+	for i := range len(backwards) {
+		for value != "" && value[len(value)-1] <= ' ' {
+			value = value[:len(value)-1]
+		}
+		if value == "" || value[len(value)-1]|0x20 != backwards[i] {
+			return false
+		}
+		value = value[:len(value)-1]
+	}
+	return true
+}

@@ -80,6 +80,98 @@ func TestTagsReadAtOnceTellWhatTagsReadByBytesTell(t *testing.T) {
 	}
 }
 
+func TestTagsThatArePassedOverTellNothing(t *testing.T) {
+	t.Parallel()
+	calm := []string{`<path d="M10.5 20 L30 40 C50 60 70 80 90 100 Z" fill="#aabbcc" stroke-width="2"/>` + "\n", "<g>", "</g>", `<w:r w:rsidR="00A77B3E"><w:t xml:space="preserve">some words of a text, and so on</w:t></w:r>`,
+		`<c r="A1" s='2'><v>17</v></c>`, " words & words ", strings.Repeat("text ", 30), `<a id='` + strings.Repeat("v", 90) + `'/>`, "<!-- a -- comment -->", "<x\n  y=\"1\"\tz='2' />"}
+	telling := []string{`<script>`, `<svg:script/>`, `<rect onclick="a()"/>`, `<rect oncl="1"/>`, `<image href="http://x/"/>`, `<use xlink:href="#a"/>`, `<a href="javascript:a"/>`, `<a b="java&#115;cript:x"/>`,
+		`<style>a{b:url(http://x)}</style>`, `<style>`, `</style>`, `<g style="fill:url(#a)"/>`, `<g style="a:expression(1)"/>`, `<set attributeName="href"/>`, `<?xml-stylesheet href="a"?>`, `<!ENTITY a "b">`, `<foreignObject>`,
+		`<x xmlns="http://www.w3.org/1999/xhtml">`, `<xi:include href="../a"/>`, `<x xmlns:xi="http://www.w3.org/2001/XInclude">`, `<w:instrText>DDE`, `<w:instrText> PAGE </w:instrText>`, `<f>a|'b'!c</f>`, `<f>`, `</f>`, `a|'b'!c`,
+		`<Relationship Id="` + strings.Repeat("r", 120) + `" Type="x/oleObject" TargetMode="External"/>`, `<Relationship Type="x/oleObject" Target="http://a" TargetMode="External"/>`, `<Relationship Type="x/hyperlink"/>`, `<Override ContentType="a/vbaProject"/>`, `<w:fldChar w:fldCharType="begin"/>`, `<w:fldSimple w:instr="DDE a"/>`,
+		`<ddeLink>`, `<a href='vnd.sun.star.script:x'/>`, `<a\x00 b='1'>`, "<\x00onclick='a('>", `<a b=c d>`, `<a "b'>`, `<1>`, `<é é="1">`, `<a b = "c">`, strings.Repeat("n", 50) + "='1'", "<" + strings.Repeat("n", 20) + ">", "<a/b>", "<a =''>", "<"}
+	kinds := map[string]func() checker{
+		"a drawing": func() checker { return newDrawing(false) }, "an XML": func() checker { return newDrawing(true) }, "a document's part": func() checker { return partOfOffice{newOfficeXML()} },
+	}
+	r := rand.New(rand.NewPCG(41, 42))
+	for range 6000 {
+		content := "<svg>"
+		for range r.IntN(16) {
+			if r.IntN(6) == 0 {
+				content += telling[r.IntN(len(telling))]
+			} else {
+				content += calm[r.IntN(len(calm))]
+			}
+		}
+		content += strings.Repeat(calm[0], r.IntN(3))
+		for kind, of := range kinds {
+			// Byte by byte every tag is read, because nothing is seen of what follows.
+			want := saidInPieces(of(), content, 1)
+			for _, size := range []int{7, 100, 150, len(content)} {
+				if got := saidInPieces(of(), content, size); got != want {
+					t.Fatalf("%q as %s: %q in pieces of %d, %q byte by byte", content, kind, got, size, want)
+				}
+			}
+		}
+	}
+}
+
+type partOfOffice struct{ *officeXML }
+
+func (p partOfOffice) end(int64) *Refusal { return p.officeXML.end() }
+
+// saidInPieces is what a checker says of a content.
+func saidInPieces(c checker, content string, size int) string {
+	for rest := []byte(content); len(rest) > 0; rest = rest[min(size, len(rest)):] {
+		if refusal := c.write(bytes.Clone(rest[:min(size, len(rest))])); refusal != nil {
+			return refusal.ID() + " " + refusal.Reason
+		}
+	}
+	if refusal := c.end(int64(len(content))); refusal != nil {
+		return refusal.ID() + " " + refusal.Reason
+	}
+	return ""
+}
+
+func TestACalmValueIsOneThatIsNotRefused(t *testing.T) {
+	t.Parallel()
+	parts := []string{"java", "script:", "JAVASCRIPT:", "t", "p", "i", ":", " ", "\t", "\x00", "(", "url(", "url(#a)", "url(http://a)", "expression", "image-set", "behav", "ior", "-moz-", "-MOZ-binding", "binding", "@import", "@", "\\", "\\72", "/", "/*", "*/", "*",
+		"fill:#abc;", "stroke-width:2", "stop-color:red", "translate(1,2)", "matrix(1)", "font-weight:", "#a", "é", "\u017f", "\u212a", "\u0130", "\n", ";", "'"}
+	r := rand.New(rand.NewPCG(43, 44))
+	calm := 0
+	for range 60_000 {
+		value := ""
+		for range 1 + r.IntN(7) {
+			value += parts[r.IntN(len(parts))]
+		}
+		if !isCalm(value) {
+			continue
+		}
+		calm++
+		s, css := newDrawing(false), cssText{}
+		if strings.Contains(squeeze(value), "javascript:") || styled(&s.style, css.write([]byte(value+"    "))) != nil {
+			t.Fatalf("%q is no calm value", value)
+		}
+	}
+	if calm < 5000 {
+		t.Errorf("%d values are calm", calm)
+	}
+}
+
+// FuzzTags: what is passed over tells nothing.
+func FuzzTags(f *testing.F) {
+	f.Add(`<svg><path d="M1" fill="#aabbcc"/><rect onclick="a()"/><style>a{}</style></svg>`+strings.Repeat("<g a='b'/>", 20), 3)
+	f.Fuzz(func(t *testing.T, content string, size int) {
+		for _, of := range []func() checker{func() checker { return newDrawing(false) }, func() checker { return newDrawing(true) }, func() checker { return partOfOffice{newOfficeXML()} }} {
+			want := saidInPieces(of(), content, 1)
+			for _, n := range []int{1 + (size&0xffff)%300, max(1, len(content))} {
+				if got := saidInPieces(of(), content, n); got != want {
+					t.Errorf("%q in pieces of %d, %q byte by byte", got, n, want)
+				}
+			}
+		}
+	})
+}
+
 func TestASettledFieldIsOneThatNothingMakesRefused(t *testing.T) {
 	t.Parallel()
 	words := []string{"QUOTE", "quote", "1", "22", "x", "INCLUDETEXT", "\"http://x\"", "\"", "DDE", "\\", "PAGE", "ddeauto", "ıncludetext", "1a1"}

@@ -71,6 +71,7 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 		if target := localName([]byte(strings.TrimSpace(value))); target == "href" || isHandler(target) {
 			return refuse("GH-SVG-004", "an SVG that animates "+target)
 		}
+	case isCalm(value): // neither of the two that follow
 	case strings.IndexByte(value, ':') >= 0 && strings.Contains(squeeze(value), "javascript:"):
 		return refuse("GH-SVG-004", "an SVG with javascript: in "+name)
 	case name == "style" || strings.ContainsAny(value, "(\\"):

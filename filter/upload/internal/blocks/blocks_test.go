@@ -52,6 +52,77 @@ func TestTheSearchesFindWhatPlainLoopsFind(t *testing.T) {
 	}
 }
 
+func indexPlainTriple(b []byte, t *Triple) int {
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == t.pair.first && t.third[b[i+1]][b[i+2]/64]>>(b[i+2]%64)&1 != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestThreeBytesAreFoundWhereAPlainLoopFindsThem(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(19, 20))
+	for range 3000 {
+		letters := 2 + r.IntN(250)
+		b := letterNoise(r, r.IntN(400), letters)
+		var third [256][256 / 64]uint64
+		for range 1 + r.IntN(2*letters) {
+			third[r.IntN(letters)][r.IntN(letters)/64] |= r.Uint64()
+		}
+		triple := NewTriple(byte(r.IntN(letters)), &third) // #nosec G115 -- at most 252
+		for _, vectors := range []bool{true, false} {
+			if got, want := triple.index(b, vectors), indexPlainTriple(b, triple); got != want {
+				t.Fatalf("in %x: %d, not %d", b, got, want)
+			}
+		}
+	}
+}
+
+func TestMarksAreThoseOfEachByte(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(21, 22))
+	for range 5000 {
+		letters := 2 + r.IntN(254)
+		b := Block(letterNoise(r, size, letters))
+		c, low, span := byte(r.IntN(letters)), byte(r.Uint32()), byte(r.Uint32()) // #nosec G115 -- any byte
+		set := [4]byte{c, low, span, 'x'}
+		is, of, within := Marks(&b, c), MarksOf(&b, set), marksIn(&b, low, span)
+		for i, x := range b {
+			if is>>i&1 != 0 != (x == c) || of>>i&1 != 0 != (bytes.IndexByte(set[:], x) >= 0) || within>>i&1 != 0 != (x-low <= span) {
+				t.Fatalf("of %x at %d: %x %x %x", b, i, is, of, within)
+			}
+		}
+	}
+}
+
+func TestNamesAndQuotesEndWhereTheyDoForAPlainLoop(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(23, 24))
+	for range 20_000 {
+		b := []byte(strings.Repeat("a:Name-9", 1+r.IntN(30)))[r.IntN(8):]
+		for range r.IntN(4) {
+			b[r.IntN(len(b))] = byte(r.Uint32()) // #nosec G115 -- any byte
+		}
+		quote, set := b[r.IntN(len(b))], [4]byte{byte(r.Uint32()), b[r.IntN(len(b))], 0, '&'} // #nosec G115 -- any byte
+		name := 0
+		for name < len(b) && IsName(b[name]) {
+			name++
+		}
+		end := bytes.IndexByte(b, quote)
+		has := end > 0 && hasAnyOf(b[:end], set, false)
+		for _, vectors := range []bool{true, false} {
+			if got := nameRun(b, vectors); got != name {
+				t.Fatalf("the name in %q: %d, not %d", b, got, name)
+			}
+			if gotEnd, gotHas := quoted(b, quote, set, vectors); gotEnd != end || end >= 0 && gotHas != has {
+				t.Fatalf("%q with %q before %q: %d %v, not %d %v", b, set, quote, gotEnd, gotHas, end, has)
+			}
+		}
+	}
+}
+
 func TestATextIsFoundWhereAPlainSearchFindsIt(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(9, 10))

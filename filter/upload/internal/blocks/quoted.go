@@ -1,7 +1,7 @@
 package blocks
 
-// isName tells the bytes that marks of names have.
-func isName(c byte) bool {
+// IsName tells the bytes that NameRun counts.
+func IsName(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= ':' || c == '-'
 }
 
@@ -17,7 +17,7 @@ func nameRun(b []byte, vectors bool) int {
 		}
 		at += quarter
 	}
-	for at < len(b) && isName(b[at]) {
+	for at < len(b) && IsName(b[at]) {
 		at++
 	}
 	return at
