@@ -181,11 +181,11 @@ func (j *jsonText) value(c byte) *Refusal {
 	case c >= '1' && c <= '9':
 		j.state = jsonTextWhole
 	case c == 't':
-		j.state, j.word = jsonTextWord, "rue"
+		j.state, j.word = jsonTextWord, "true"[1:]
 	case c == 'f':
-		j.state, j.word = jsonTextWord, "alse"
+		j.state, j.word = jsonTextWord, "false"[1:]
 	case c == 'n':
-		j.state, j.word = jsonTextWord, "ull"
+		j.state, j.word = jsonTextWord, "null"[1:]
 	case c == '}' || c == ']':
 		return badJSONText("whose brackets do not match")
 	default:
