@@ -165,6 +165,18 @@ func TestPicturesFromSharesAndRibbonsOfOtherFilesAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnObjectMayCallItselfXMLAndDDEAFunction(t *testing.T) {
+	t.Parallel()
+	for part, id := range map[string]string{
+		"word/a.xml=" + oleMagic + "x": "GH-OFF-004", "word/b.xml=<w:a/>": "",
+		"xl/a.xml=<f>1+DDE(&quot;a&quot;,B1)</f>": "GH-OFF-003", "xl/b.xml=<f>dde (1)</f>": "", "xl/c.xml=<f>ADDE(1)</f>": "", "xl/d.xml=<f>IF(A1=&quot;DDE(&quot;,1,2)</f>": "",
+	} {
+		if r := sniff(t, Config{}, "a.docx", sampleDOCX(t, part)); r.ID != id {
+			t.Errorf("%s: %+v", part, r)
+		}
+	}
+}
+
 func TestAPresentationWithoutMacrosMayHaveTheirRecord(t *testing.T) {
 	t.Parallel()
 	const record = "\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04\x0c\x00\x00\x00"

@@ -68,7 +68,7 @@ func (c *csv) skipMark(ch byte) bool {
 
 func (c *csv) char(ch byte) *Refusal {
 	switch {
-	case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t' || ch == 0) && !c.inTopic():
+	case ch == '\n' || ch == '\r' || !c.quoted && (ch == ',' || ch == ';' || ch == '\t' || ch == 0) && !(c.formula && c.inTopic()):
 		return c.endCell()
 	case ch == '"':
 		if !c.inside {
@@ -94,7 +94,7 @@ func (c *csv) char(ch byte) *Refusal {
 // them may stand there.
 func (c *csv) inTopic() bool {
 	i := bytes.IndexByte(c.cell, '|')
-	return c.formula && i > 1 && len(c.cell) < maxCell && bytes.HasPrefix(bytes.TrimLeft(c.cell[i+1:], " "), []byte("'")) && bytes.Count(c.cell[i:], []byte("'")) == 1
+	return i > 1 && len(c.cell) < maxCell && bytes.HasPrefix(bytes.TrimLeft(c.cell[i+1:], " "), []byte("'")) && bytes.Count(c.cell[i:], []byte("'")) == 1
 }
 
 // endCell refuses =program|'arguments'!cell, which spreadsheets start, and the
@@ -124,6 +124,9 @@ func (c *csv) endCell() *Refusal {
 // loadsByItself tells the functions that spreadsheets ask addresses by, which may carry
 // what other cells hold.
 func loadsByItself(cell []byte) bool {
+	if bytes.IndexByte(cell, '(') < 0 {
+		return false
+	}
 	upper := bytes.ToUpper(cell)
 	for _, function := range [...]string{"WEBSERVICE", "IMPORTXML", "IMPORTDATA", "IMPORTHTML", "IMPORTFEED", "IMPORTRANGE"} {
 		if i := bytes.Index(upper, []byte(function)); i > 0 && bytes.HasPrefix(bytes.TrimLeft(upper[i+len(function):], " "), []byte("(")) {

@@ -55,19 +55,81 @@ func (j *jsonText) write(b []byte) *Refusal {
 
 func (j *jsonText) read(b []byte) *Refusal {
 	for i := 0; i < len(b); i++ {
-		for j.state == jsonTextInString && j.hex == 0 && !jsonTextTelling[b[i]] { // most of what there is
-			if i++; i == len(b) {
-				return nil
+		if !j.begun {
+			if j.skipMark(b[i]) {
+				continue
 			}
 		}
-		if !j.begun && j.skipMark(b[i]) {
-			continue
+		if i += j.run(b[i:]); i == len(b) {
+			return nil
 		}
 		if r := j.char(b[i]); r != nil {
 			return r
 		}
 	}
 	return nil
+}
+
+// run goes as far into b as what programs write most: it is char, without what may be
+// wrong.
+func (j *jsonText) run(b []byte) int {
+	for n := 0; n < len(b); n++ {
+		c := b[n]
+		switch j.state {
+		case jsonTextInString, jsonTextInName:
+			for j.hex == 0 && !jsonTextTelling[c] {
+				if n++; n == len(b) {
+					return n
+				}
+				c = b[n]
+			}
+			if c != '"' || j.hex > 0 {
+				return n
+			}
+			j.closeString()
+		case jsonTextWhole, jsonTextFraction:
+			if c-'0' >= 10 {
+				return n
+			}
+		case jsonTextName, jsonTextFirstName:
+			if c != '"' {
+				return n
+			}
+			j.state = jsonTextInName
+		case jsonTextColon:
+			if c != ':' {
+				return n
+			}
+			j.state = jsonTextValue
+		case jsonTextValue:
+			if c != '"' {
+				return n
+			}
+			j.state, j.seen, j.line = jsonTextInString, true, false
+		case jsonTextAfter:
+			if c != ',' || len(j.stack) == 0 {
+				return n
+			}
+			j.comma()
+		default:
+			return n
+		}
+	}
+	return len(b)
+}
+
+func (j *jsonText) closeString() {
+	if j.state == jsonTextInName {
+		j.state = jsonTextColon
+	} else {
+		j.state = jsonTextAfter
+	}
+}
+
+func (j *jsonText) comma() {
+	if j.state = jsonTextValue; j.stack[len(j.stack)-1] == '}' {
+		j.state = jsonTextName
+	}
 }
 
 // jsonTextTelling has the bytes that mean something in a string.
@@ -97,22 +159,23 @@ func (j *jsonText) skipMark(c byte) bool {
 func badJSONText(why string) *Refusal { return truncated("a JSON " + why) }
 
 func (j *jsonText) char(c byte) *Refusal {
-	switch {
-	case j.state == jsonTextInString || j.state == jsonTextInName:
+	switch j.state {
+	case jsonTextInString, jsonTextInName:
 		return j.inString(c)
-	case j.state == jsonTextWord:
+	case jsonTextWord:
 		return j.inWord(c)
-	case j.state >= jsonTextMinus:
-		used, r := j.inNumber(c)
-		if used || r != nil {
+	case jsonTextMinus, jsonTextZero, jsonTextWhole, jsonTextPoint, jsonTextFraction, jsonTextPower, jsonTextPowerSign, jsonTextExponent:
+		if used, r := j.inNumber(c); used || r != nil {
 			return r
 		}
 	}
-	switch c {
-	case '\n', '\r':
+	switch {
+	case c > ' ':
+		return j.structure(c)
+	case c == '\n' || c == '\r':
 		j.line = true
 		return nil
-	case ' ', '\t':
+	case c == ' ' || c == '\t':
 		return nil
 	}
 	return j.structure(c)
@@ -158,9 +221,7 @@ func (j *jsonText) after(c byte) *Refusal {
 	case c != ',':
 		return badJSONText("with values that no comma parts")
 	}
-	if j.state = jsonTextValue; j.stack[len(j.stack)-1] == '}' {
-		j.state = jsonTextName
-	}
+	j.comma()
 	return nil
 }
 
@@ -181,11 +242,11 @@ func (j *jsonText) value(c byte) *Refusal {
 	case c >= '1' && c <= '9':
 		j.state = jsonTextWhole
 	case c == 't':
-		j.state, j.word = jsonTextWord, "rue"
+		j.state, j.word = jsonTextWord, "true"[1:]
 	case c == 'f':
-		j.state, j.word = jsonTextWord, "alse"
+		j.state, j.word = jsonTextWord, "false"[1:]
 	case c == 'n':
-		j.state, j.word = jsonTextWord, "ull"
+		j.state, j.word = jsonTextWord, "null"[1:]
 	case c == '}' || c == ']':
 		return badJSONText("whose brackets do not match")
 	default:
@@ -229,10 +290,8 @@ func (j *jsonText) inString(c byte) *Refusal {
 		j.hex--
 	case c == '\\':
 		j.hex = jsonTextEscape
-	case c == '"' && j.state == jsonTextInName:
-		j.state = jsonTextColon
 	case c == '"':
-		j.state = jsonTextAfter
+		j.closeString()
 	case c < ' ':
 		return badJSONText("with a control character in a string")
 	}
@@ -251,6 +310,10 @@ func (j *jsonText) inWord(c byte) *Refusal {
 
 // inNumber takes a character of a number; false means that it ended before.
 func (j *jsonText) inNumber(c byte) (bool, *Refusal) {
+	if j.whole() && (c == ',' || c == '}' || c == ']') {
+		j.state = jsonTextAfter
+		return false, nil
+	}
 	next, digit := j.state, c >= '0' && c <= '9'
 	switch {
 	case c == '0' && j.state == jsonTextMinus:

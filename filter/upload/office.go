@@ -21,7 +21,7 @@ func (z *zip) open(e *zipEntry) (zipMember, *Refusal) {
 	case z.env.kind != "zip" && (strings.HasPrefix(lower, "basic/") || strings.HasPrefix(lower, "scripts/")) && strings.HasPrefix(z.env.kind, "od"):
 		return nil, refuse("GH-OFF-001", "macros in "+e.name)
 	case z.isPart(lower, base):
-		return newOfficeXML(), nil
+		return &xmlMember{officeXML: newOfficeXML(), name: e.name}, nil
 	case strings.Contains(lower, "embeddings/"), isOffice(z.env.kind):
 		return &embedded{inner}, nil
 	}
@@ -58,4 +58,20 @@ func (m *embedded) write(b []byte) *Refusal {
 		}
 	}
 	return m.member.write(b)
+}
+
+// xmlMember is a member that says it is XML; an OLE object may say so, too.
+type xmlMember struct {
+	*officeXML
+	name string
+	head []byte
+}
+
+func (p *xmlMember) write(b []byte) *Refusal {
+	if n := min(len(oleMagic)-len(p.head), len(b)); n > 0 {
+		if p.head = append(p.head, b[:n]...); blocks.String(p.head) == oleMagic {
+			return refuse("GH-OFF-004", "an embedded OLE object, "+quote(p.name))
+		}
+	}
+	return p.officeXML.write(b)
 }

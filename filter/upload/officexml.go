@@ -242,8 +242,8 @@ func (o *officeXML) endFormula() *Refusal {
 	return nil
 }
 
-// formulaDDE finds program|'topic'!item outside of strings: formulas have no other
-// use for the bar.
+// formulaDDE finds program|'topic'!item outside of strings, for which formulas have no
+// other use, and the function by which LibreOffice does the same.
 func formulaDDE(f string) bool {
 	inString, bar := false, false
 	for i := range len(f) {
@@ -251,6 +251,8 @@ func formulaDDE(f string) bool {
 		case f[i] == '"':
 			inString = !inString
 		case inString:
+		case f[i] == '(' && strings.HasSuffix(strings.ToUpper(f[:i]), "DDE") && (i == 3 || !isLetter(f[i-4])):
+			return true
 		case f[i] == '|':
 			bar = i > 0
 		case f[i] == '!' && bar:

@@ -61,7 +61,7 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 	switch {
 	case isHandler(name):
 		return refuse("GH-SVG-003", "an SVG with "+name+"=")
-	case name == "href" || name == "src":
+	case name == "href" || name == "src" || name == "base": // xml:base is where the others start from
 		return referred(element, value)
 	case name == "ping":
 		return refuse("GH-SVG-005", "an SVG that tells somebody of clicks")
@@ -95,7 +95,7 @@ func (s *svg) heeded(name string) bool {
 // watched has the names that attribute asks for.
 func (s *svg) watched(name string) bool {
 	switch name {
-	case "href", "src", "ping", "attributename", "style":
+	case "href", "src", "base", "ping", "attributename", "style":
 		return !s.plain
 	case "include":
 		return true
