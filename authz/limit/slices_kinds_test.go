@@ -223,6 +223,20 @@ func TestOfGCRANothingComesBackForTimeThatPassedUnused(t *testing.T) {
 			t.Errorf("%d remain, before %d", got, before)
 		}
 	})
+	t.Run("without it the bucket was empty when somebody came, after the next slice", func(t *testing.T) {
+		t.Parallel()
+		p := newCells(t, "k")
+		p.hit(t, 50)
+		first := p.run(t, taking{n: 40}) // 90 are gone after 900 ms, 50 after 500
+		p.until(first.index, time.Millisecond)
+		p.run(t, taking{n: 5})
+		p.until(first.index, 600*time.Millisecond)
+		before := p.hit(t, 1)
+		p.run(t, taking{back: 40, index: first.index})
+		if got := p.remaining(t); got != before {
+			t.Errorf("%d remain, before %d", got, before)
+		}
+	})
 	t.Run("others took theirs after it, and it had none to give them", func(t *testing.T) {
 		t.Parallel()
 		p := newCells(t, "k")
@@ -264,6 +278,20 @@ func TestOfGCRANothingComesBackForTimeThatPassedUnused(t *testing.T) {
 			t.Errorf("%d remain, before %d", got, before)
 		}
 	})
+}
+
+func TestOfGCRATheTimeOfASliceIsNotOthersToo(t *testing.T) {
+	t.Parallel()
+	p := newCells(t, "k")
+	const held = 200
+	slice := p.run(t, taking{n: held})
+	if slice.taken != held {
+		t.Fatalf("%+v", slice)
+	}
+	p.until(slice.index, -time.Millisecond) // and only then they are used
+	if others := p.remaining(t); others+held > thousand.Requests {
+		t.Errorf("%d remain for others beside %d", others, held)
+	}
 }
 
 func TestAfterAResetNothingOfTheBudgetBeforeComesBack(t *testing.T) {

@@ -113,7 +113,7 @@ func (w *world) hit(t *testing.T, p *replica, r Request) {
 
 func TestReplicasWithSlicesAdmitNothingThatTheModelRefuses(t *testing.T) {
 	t.Parallel()
-	const seeds, steps = 12, 300
+	const seeds, steps = 12, 200
 	client := redistest.Start(t).Client()
 	for name, spec := range slicedSpecs {
 		for _, lease := range []int64{Auto, 30} {
