@@ -158,4 +158,19 @@ func TestSigningOutAtTheProviderEndsTheSessionAtEnvoyAtOnce(t *testing.T) {
 	if !slices.Contains(rules, "openid") {
 		t.Errorf("sign-ins %q", rules)
 	}
+
+	// The same by a frame of the provider's page, where a browser sends no cookie.
+	a.signIn(t)
+	expectStatus(t, a.get(t, "/members/x"), http.StatusOK)
+	frame := func(issuer string) pack.Response {
+		query := url.Values{"iss": {issuer}, "sid": {"provider-session-1"}}.Encode()
+		return pack.Do(t, c, pack.Request(t, http.MethodGet, a.TLSURL("/auth/openid/example/frontchannel-logout?"+query), nil,
+			pack.With("Sec-Fetch-Site", "cross-site"), pack.With("Sec-Fetch-Mode", "navigate"), pack.With("Sec-Fetch-Dest", "iframe"), pack.With("Referer", issuer+"/")))
+	}
+	expectStatus(t, frame("https://evil.example.com"), http.StatusBadRequest)
+	expectStatus(t, a.get(t, "/members/x"), http.StatusOK)
+	if out := frame(a.idp.Issuer); out.Status != http.StatusOK || !strings.Contains(out.Header.Get("Cache-Control"), "no-store") {
+		t.Errorf("%d %v", out.Status, out.Header)
+	}
+	expectStatus(t, a.get(t, "/members/x"), http.StatusUnauthorized)
 }

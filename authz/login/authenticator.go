@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // Reason says why an attempt failed: for the event and the log, never for the
@@ -103,8 +104,9 @@ func (a *Authenticator) Password(ctx context.Context, name, password string) (Us
 // Still says whether what a sign-in relied on is as it was when it was checked: a
 // change of the password, or an operator, may have ended all sessions in between,
 // and one that was begun with the old password must not come after that. The error
-// is as of Authenticate.
-func (a *Authenticator) Still(ctx context.Context, user User, byPassword bool) error {
+// is as of Authenticate. amr are the methods of the sign-in (RFC 8176): who has got a
+// second factor meanwhile signs in with it.
+func (a *Authenticator) Still(ctx context.Context, user User, amr []string, byPassword bool) error {
 	now, err := a.again(ctx, user)
 	switch {
 	case errors.Is(err, ErrNoUser), err == nil && now.ID != user.ID:
@@ -115,6 +117,8 @@ func (a *Authenticator) Still(ctx context.Context, user User, byPassword bool) e
 		return &Failure{Reason: ReasonDisabled, UserID: user.ID}
 	case byPassword && now.PasswordHash != user.PasswordHash:
 		return &Failure{Reason: ReasonWrongPassword, UserID: user.ID}
+	case now.SecondFactor && !slices.Contains(amr, "mfa"):
+		return &Failure{Reason: ReasonSecondFactor, UserID: user.ID}
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 // resets a password has all sessions ended, and one whose sign-in was under way
 // comes after them. Its token was not given to anybody yet.
 func (h *handler) stillHolds(r *http.Request, user User, p proof, s session.Session) error {
-	err := h.Authenticator.Still(r.Context(), user, p.vouched == nil && slices.Contains(p.amr, "pwd"))
+	err := h.Authenticator.Still(r.Context(), user, p.amr, p.vouched == nil && slices.Contains(p.amr, "pwd"))
 	if err == nil && p.vouched != nil {
 		err = h.federation.stillLinked(r.Context(), user, p.vouched.Who)
 	}

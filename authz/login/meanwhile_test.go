@@ -25,9 +25,10 @@ func TestASignInThatWasUnderWayDoesNotOutliveWhatItReliedOn(t *testing.T) {
 		change func(*User)
 		reason Reason
 	}{
-		"the password was changed":  {func(u *User) { u.PasswordHash = NoPassword() }, ReasonWrongPassword},
-		"the user was disabled":     {func(u *User) { u.Disabled = true }, ReasonDisabled},
-		"there is no such user now": {func(u *User) { u.ID = "another" }, ReasonUnknownUser},
+		"a second factor was set up": {func(u *User) { u.SecondFactor = true }, ReasonSecondFactor},
+		"the password was changed":   {func(u *User) { u.PasswordHash = NoPassword() }, ReasonWrongPassword},
+		"the user was disabled":      {func(u *User) { u.Disabled = true }, ReasonDisabled},
+		"there is no such user now":  {func(u *User) { u.ID = "another" }, ReasonUnknownUser},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
