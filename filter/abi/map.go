@@ -205,7 +205,7 @@ func (m *Map) drop(i int) {
 	}
 	if m.marks[i].state != added {
 		// Once for each line: not every host takes all at once.
-		m.removed = append(m.removed, m.lines[i][0])
+		m.removed = appendName(m.removed, m.lines[i][0])
 		m.edits++
 	}
 }

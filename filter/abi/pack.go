@@ -49,6 +49,17 @@ func appendLine(dst [][2]string, name, value string) [][2]string {
 	return dst
 }
 
+// appendName does for a name what appendLine does for a line.
+func appendName(dst []string, name string) []string {
+	n := len(dst)
+	if n == cap(dst) {
+		return append(dst, name)
+	}
+	dst = dst[:n+1]
+	dst[n] = name
+	return dst
+}
+
 func number(s string, at int) uint32 {
 	s = s[at : at+4]
 	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
