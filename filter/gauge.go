@@ -20,6 +20,9 @@ type gauge struct {
 // add counts a stream of the plugin, whose clock tells the host.
 func (g *gauge) add(p *plugin, delta int64) {
 	g.count += delta
+	if !g.defined {
+		g.tell()
+	}
 	if p == nil || p.ticked || g.broken {
 		return
 	}
@@ -30,7 +33,7 @@ func (g *gauge) add(p *plugin, delta int64) {
 
 // tell tells the host what it does not know yet, and whether that was anything.
 func (g *gauge) tell() bool {
-	if g.broken || g.count == g.told {
+	if g.broken || g.count == g.told { // true before the first upload, too
 		return false
 	}
 	var err error

@@ -38,9 +38,13 @@ type env struct {
 	kind   string
 	// picture says that the file is an image.
 	picture bool
+	// spare is where an inflater that only counts may be kept for the next file. What
+	// is packed has none: there may be several at once.
+	spare **inflater
 }
 
 func (e env) deeper() (env, *Refusal) {
+	e.spare = nil
 	if e.depth++; e.depth > maxDepth {
 		return e, refuse("GH-ARC-005", "archives more than "+strconv.Itoa(maxDepth)+" deep")
 	}

@@ -14,6 +14,7 @@ import (
 type file struct {
 	fileState
 	ending [fileTail]byte // the memory of tail
+	spare  *inflater
 }
 
 // fileState is all of a file that one has to be forgotten of before the next.
@@ -285,7 +286,7 @@ func (f *file) decide() *Refusal {
 		return &Refusal{Rule: RuleNotAllowed, Reason: "type " + k.id + " is not allowed here", Problem: unsupported}
 	}
 	f.budget = budget{max: f.policy.maxUnpacked}
-	e := env{policy: f.policy, budget: &f.budget, kind: k.id, picture: k.group == groupImage}
+	e := env{policy: f.policy, budget: &f.budget, kind: k.id, picture: k.group == groupImage, spare: &f.spare}
 	if r := e.headPixels(k.id, f.head); r != nil {
 		return r
 	}

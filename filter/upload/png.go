@@ -22,6 +22,7 @@ type pngCheck struct {
 	z       *inflater // of what is being read
 	texts   *inflater
 	probing bool
+	spare   **inflater // of z, from one picture to the next; nil if there is none
 	prefix  pngPrefix
 	text    codeFinder
 }
@@ -37,7 +38,7 @@ const (
 )
 
 func newPNG(e env) checker {
-	return &pngCheck{image: imageOf(e), need: 8, text: codeFinder{tags: true}}
+	return &pngCheck{image: imageOf(e), need: 8, text: codeFinder{tags: true}, spare: e.spare}
 }
 
 func (p *pngCheck) write(b []byte) *Refusal {
@@ -85,10 +86,22 @@ func (p *pngCheck) begin() {
 	case "IDAT":
 		if p.packed == 0 {
 			p.prefix.again(p.kind)
-			p.z, p.probing = newInflater(nil), true
+			p.z, p.probing = p.counter(), true
 			p.z.limit = p.rows() + pngSlack
 		}
 	}
+}
+
+// counter is an inflater that only counts.
+func (p *pngCheck) counter() *inflater {
+	if p.spare == nil {
+		return newInflater(nil)
+	}
+	if *p.spare == nil {
+		*p.spare = newInflater(nil)
+	}
+	(*p.spare).reset(nil)
+	return *p.spare
 }
 
 // content takes a piece of a chunk, whose last four bytes are its sum.
