@@ -15,6 +15,7 @@ import (
 type body struct {
 	path, contentType string
 	pieces            [][]byte
+	unpacked          int64 // what it holds, if that is not what is sent
 }
 
 func (b body) size() (n int64) {
@@ -26,6 +27,9 @@ func (b body) size() (n int64) {
 
 // boundary is as long as browsers make them.
 const boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW1"
+
+// inspected is how many bytes the filter looks at.
+func (b body) inspected() int64 { return max(b.unpacked, b.size()) }
 
 // inForm makes one file of a form of a body.
 func (b body) inForm(name string) body {
@@ -130,7 +134,9 @@ func pdfOf(size int, text bool) body {
 func docxOf(t pack.TB, size int, text bool) body {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
+	unpacked := int64(0)
 	add := func(name string, content []byte) {
+		unpacked += int64(len(content))
 		f, err := w.Create(name)
 		if err == nil {
 			_, err = f.Write(content)
@@ -159,7 +165,7 @@ func docxOf(t pack.TB, size int, text bool) body {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return body{path: "/a.docx", contentType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", pieces: [][]byte{b.Bytes()}}
+	return body{path: "/a.docx", contentType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", pieces: [][]byte{b.Bytes()}, unpacked: unpacked}
 }
 
 // words are an XML of words as a document has them.
