@@ -28,11 +28,11 @@ func detect(head []byte) string {
 func isProseAbout(id string, head []byte) bool {
 	switch id {
 	case "pdf":
-		return looksLikeText(head) && !blocks.Contains(blocks.String(head), "obj")
+		return isProse(head) && !blocks.Contains(blocks.String(head), "obj")
 	case "rtf":
 		return len(head) > 6 && head[5] == ' ' && isASCIILetter(head[6])
 	case "gif", "mp3", "flac", "woff", "woff2", "wav", "avi", "webp", "aiff":
-		return looksLikeText(head)
+		return isProse(head)
 	}
 	return false
 }
@@ -110,7 +110,7 @@ var magics = []magic{
 	{"wav", "R", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "WAVE") }},
 	{"avi", "R", func(b []byte) bool { return at(b, 0, "RIFF") && at(b, 8, "AVI ") }},
 	{"jxl", "\x00\xff", func(b []byte) bool {
-		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !looksLikeText(b)
+		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !isProse(b)
 	}},
 	prefix("jp2", "\x00\x00\x00\x0cjP  \r\n\x87\n"),
 	{"avif", "", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
@@ -155,7 +155,7 @@ var magics = []magic{
 	prefix("psd", "8BPS\x00\x01"),
 	prefix("flv", "FLV\x01"),
 	{"swf", "FCZ", func(b []byte) bool {
-		return (at(b, 0, "FWS") || at(b, 0, "CWS") || at(b, 0, "ZWS")) && len(b) > 3 && b[3] < 50 && !looksLikeText(b)
+		return (at(b, 0, "FWS") || at(b, 0, "CWS") || at(b, 0, "ZWS")) && len(b) > 3 && b[3] < 50 && !isProse(b)
 	}},
 	prefix("sqlite", "SQLite format 3\x00"),
 	prefix("cab", "MSCF\x00\x00\x00\x00"),
@@ -176,7 +176,7 @@ var magics = []magic{
 	}},
 	prefix("rtf", "{\\rtf"),
 	prefix("ole", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-	{"exe", "M", func(b []byte) bool { return at(b, 0, "MZ") && !looksLikeText(b) }},
+	{"exe", "M", func(b []byte) bool { return at(b, 0, "MZ") && !isProse(b) }},
 	prefix("elf", "\x7fELF"),
 	{"macho", "\xcf\xce\xfe", func(b []byte) bool {
 		return at(b, 0, "\xcf\xfa\xed\xfe") || at(b, 0, "\xce\xfa\xed\xfe") || at(b, 0, "\xfe\xed\xfa\xcf") || at(b, 0, "\xfe\xed\xfa\xce")
@@ -391,14 +391,24 @@ func containsTag(b []byte, tag string) bool {
 	}
 }
 
-// looksLikeText admits UTF-8 and, for older files, any 8-bit charset: what text
-// never has is most of the control characters. UTF-16 needs its mark.
+// looksLikeText admits UTF-8 and, for older files, any charset of 8 bits or of pairs of
+// them: what text never has is most of the control characters. UTF-16 needs its mark.
 func looksLikeText(b []byte) bool {
+	if isProse(b) {
+		return true
+	}
+	odd, _ := blocks.Look(b)
+	return !odd && (pairs(b) || letters(b))
+}
+
+// isProse is looksLikeText for what may begin like another type: mostly ASCII, or in a
+// charset that there is no doubt about.
+func isProse(b []byte) bool {
 	if len(b) >= 2 && (b[0] == 0xff && b[1] == 0xfe && !at(b, 2, "\x00\x00") || b[0] == 0xfe && b[1] == 0xff) {
 		return true
 	}
 	odd, ascii := blocks.Look(b)
-	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b) || pairs(b) || letters(b))
+	return !odd && (ascii || utf8.Valid(b[:len(b)-trailing(b)]) || latin(b))
 }
 
 // trailing is how many bytes at the end are a cut-off UTF-8 sequence.

@@ -33,7 +33,7 @@ func TestTextsAreToldFromWhatTheySpeakOf(t *testing.T) {
 		{"a.txt", "text/plain", "\x82\xb1\x82\xf1\x82\xc9\x82\xbf\x82\xcd\x81A\x90\xa2\x8aE\n", true},   // Shift_JIS
 		{"a.txt", "text/plain", strings.Repeat("\xbe\xc8\xb3\xe7\xc7\xcf\xbc\xbc\xbf\xe4 ", 900), true}, // EUC-KR
 		{"a.txt", "text/plain", "\xc4\xe3\xba\xc3\xca\xc0\xbd\xe7", true},                               // GBK
-		{"a.txt", "text/plain", strings.Repeat("\x90", 5000), false}, {"a.txt", "text/plain", "\x80\xff\x81\xfe\x80\xff", false},
+		{"a.txt", "text/plain", strings.Repeat("\x90", 5000), false}, {"a.txt", "text/plain", "MZ" + strings.Repeat("\x90", 300), false}, {"a.txt", "text/plain", "\x80\xff\x81\xfe\x80\xff", false},
 		{"a.csv", "text/csv", "\x00\x01\x02,\xff\xfe", false},
 		{"a.txt", "text/plain", "@echo off\r\ndel *.*\r\n", false}, {"a.txt", "text/plain", "Set s = CreateObject(\"WScript.Shell\")\r\ns.Run \"calc\"", false},
 		{"a.txt", "text/plain", "var s = new ActiveXObject('WScript.Shell');", false}, {"a.txt", "text/plain", "#!python\nimport os\n", false},
