@@ -41,7 +41,7 @@ func TestTheFirstByteRulesOutNoTypeThatMatches(t *testing.T) {
 		head := []byte(s)
 		want := ""
 		for i := range magics {
-			if len(head) > 0 && magics[i].matches(head) {
+			if len(head) > 0 && magics[i].matches(head) && !isProseAbout(magics[i].id, head) {
 				want = magics[i].id
 				break
 			}
