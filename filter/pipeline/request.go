@@ -90,38 +90,7 @@ func (h *head) forget() {
 	h.fetchSite, h.fetchMode, h.fetchDest, h.drop = h.fetchSite[:0], h.fetchMode[:0], h.fetchDest[:0], h.drop[:0]
 }
 
-// take goes by a name's first letter: most headers are none of these, and each is one
-// at most.
 func (h *head) take(name, value string) {
-	if name == "" {
-		return
-	}
-	switch name[0] {
-	case ':':
-		h.takePseudo(name, value)
-	case 'a':
-		h.takePreflight(name, value)
-	case 'c':
-		h.takeContent(name, value)
-	case 'o':
-		if name == "origin" {
-			h.origins = append(h.origins, value)
-		}
-	case 's':
-		h.takeFetch(name, value)
-	case 'u':
-		h.resumable.take(name, value)
-	case 'x':
-		switch name {
-		case "x-forwarded-proto":
-			h.forwardedProto = value
-		case "x-request-id":
-			h.requestID = value
-		}
-	}
-}
-
-func (h *head) takePseudo(name, value string) {
 	switch name {
 	case ":method":
 		h.method = value
@@ -131,33 +100,24 @@ func (h *head) takePseudo(name, value string) {
 		h.path = value
 	case ":scheme":
 		h.scheme = value
-	}
-}
-
-func (h *head) takePreflight(name, value string) {
-	switch name {
+	case "x-forwarded-proto":
+		h.forwardedProto = value
+	case "x-request-id":
+		h.requestID = value
+	case "origin":
+		h.origins = append(h.origins, value)
 	case "access-control-request-method":
 		h.requestMethod = append(h.requestMethod, value)
 	case "access-control-request-headers":
 		h.requestHeaders = append(h.requestHeaders, value)
 	case "access-control-request-private-network":
 		h.privateNetwork = append(h.privateNetwork, value)
-	}
-}
-
-func (h *head) takeFetch(name, value string) {
-	switch name {
 	case "sec-fetch-site":
 		h.fetchSite = append(h.fetchSite, value)
 	case "sec-fetch-mode":
 		h.fetchMode = append(h.fetchMode, value)
 	case "sec-fetch-dest":
 		h.fetchDest = append(h.fetchDest, value)
-	}
-}
-
-func (h *head) takeContent(name, value string) {
-	switch name {
 	case "content-type":
 		h.contentType = append(h.contentType, value)
 	case "content-encoding":
@@ -166,6 +126,8 @@ func (h *head) takeContent(name, value string) {
 		h.contentDisposition = value
 	case "content-range":
 		h.contentRange += value // two of them are none
+	case "upload-offset", "upload-length", "upload-metadata", "upload-concat", "upload-complete":
+		h.resumable.take(name, value)
 	case "content-length":
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
 			h.contentLength = n
