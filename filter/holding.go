@@ -40,7 +40,7 @@ func (h *holding) hold(s *stream) bool {
 
 // arrived: the stream has a body, or is over.
 func (s *stream) arrived(withBody bool) {
-	if s.plugin == nil || s.plugin.holding.waiting[s.id] == nil {
+	if s.plugin == nil || len(s.plugin.holding.waiting) == 0 || s.plugin.holding.waiting[s.id] == nil {
 		return
 	}
 	h := &s.plugin.holding

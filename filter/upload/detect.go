@@ -241,7 +241,9 @@ func detectText(head []byte) string {
 			b = bytes.TrimPrefix(narrow, []byte("?")) // its mark
 		}
 	}
-	b = bytes.TrimLeft(b, " \t\r\n")
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r' || b[0] == '\n') {
+		b = b[1:]
+	}
 	if k := proseKind(b); k != "" {
 		return k
 	}

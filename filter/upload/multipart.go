@@ -209,7 +209,7 @@ func (m *multipartReader) head(data []byte) ([]byte, bool, *Refusal) {
 		return nil, false, malformed("a part's headers are longer than 8 KiB")
 	}
 	// Readers that look for the boundary before they read lines end the part here.
-	if bytes.Contains(data[:end], m.delimiter[2:]) {
+	if m.dashed.Index(data[:end]) >= 0 {
 		return nil, false, malformed("a boundary stands in a part's headers")
 	}
 	head, p := m.keepHead(data[:end]), &m.part
