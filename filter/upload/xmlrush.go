@@ -82,7 +82,8 @@ func (x *xmlScanner) rushAttribute(b []byte) (int, *Refusal) {
 		return 0, nil
 	}
 	attr, value := x.names.of(b[:n], x.handler), b[n+2:]
-	end, tell := -1, x.element.watched || attr.watched
+	var end int
+	tell := x.element.watched || attr.watched
 	if tell || !x.suspects {
 		end = blocks.IndexByte(value, b[n+1])
 	} else {
