@@ -84,6 +84,7 @@ const (
 // Policy is a compiled Config; immutable and safe for concurrent use.
 type Policy struct {
 	allow      map[string]bool
+	holding    map[string][]uint8
 	maxFile    int64
 	maxRequest int64
 	maxFiles   int
@@ -111,7 +112,7 @@ func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " +
 
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
-	p := &Policy{allow: map[string]bool{}, maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
+	p := &Policy{allow: map[string]bool{}, holding: kindsByContent(), maxFile: c.MaxFileSize, maxRequest: c.MaxRequestSize, maxFiles: c.MaxFiles,
 		maxUnpacked: c.MaxUnpacked, maxPixels: c.MaxPixels, rejectUncertain: c.OnUncertain == OnUncertainReject,
 		acceptUncertain: c.OnUncertain == OnUncertainAccept, pdf: c.PDF, rewriteNames: c.Names == NamesRewrite, mediaType: c.Media == MediaType, beginnings: newBeginnings()}
 	var errs []error

@@ -310,7 +310,7 @@ func (f *file) agree(found string) (*kind, *Refusal) {
 		return nil, &Refusal{Rule: RuleUnknown, Reason: "the content is of no known type, the name says " + quote(ext), Problem: unsupported}
 	}
 	f.kind = kindByID(found)
-	for _, i := range kindsHolding(found) {
+	for _, i := range f.policy.holding[found] {
 		k := &kinds[i]
 		if f.name != "" && !k.hasExtension(ext) || f.declared != "" && !k.hasMedia(f.declared) ||
 			found == "mp3" && k.id == "flac" && endsID3(f.head) {

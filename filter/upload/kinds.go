@@ -115,28 +115,19 @@ func kindByID(id string) *kind {
 	return nil
 }
 
-// contents has, for each kind, those whose files may begin as its do (contentIs), in
-// the order of kinds.
-var contents = func() [][]uint8 {
-	all := make([][]uint8, len(kinds))
+// kindsByContent has, by what detect has found, the places in kinds of those that a
+// file which begins so may be (contentIs). A policy keeps it: worked out where it
+// stands, it would make TinyGo follow every function that kinds leads to.
+func kindsByContent() map[string][]uint8 {
+	all := make(map[string][]uint8, len(kinds))
 	for i := range kinds {
 		for k := range kinds {
-			if contentIs(kinds[i].id, &kinds[k]) {
-				all[i] = append(all[i], uint8(k)) // #nosec G115 -- a hundred kinds
+			if found := kinds[i].id; contentIs(found, &kinds[k]) {
+				all[found] = append(all[found], uint8(k)) // #nosec G115 -- a hundred kinds
 			}
 		}
 	}
 	return all
-}()
-
-// kindsHolding are the places in kinds of those that what detect has found may be.
-func kindsHolding(found string) []uint8 {
-	for i := range kinds {
-		if kinds[i].id == found {
-			return contents[i]
-		}
-	}
-	return nil
 }
 
 // KnownTypes lists the types in the order of their groups.

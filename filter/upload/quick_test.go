@@ -95,21 +95,3 @@ func FuzzQuickNames(f *testing.F) {
 }
 
 func upToDot(s string) string { base, _, _ := strings.Cut(s, "."); return base }
-
-func TestTheKindsThatAContentMayBeAreThoseThatHoldIt(t *testing.T) {
-	t.Parallel()
-	for i := range kinds {
-		var want []uint8
-		for k := range kinds {
-			if contentIs(kinds[i].id, &kinds[k]) {
-				want = append(want, uint8(k)) // #nosec G115 -- a hundred kinds
-			}
-		}
-		if got := kindsHolding(kinds[i].id); string(got) != string(want) || len(got) == 0 {
-			t.Errorf("%s: %v, not %v", kinds[i].id, got, want)
-		}
-	}
-	if kindsHolding("no such kind") != nil {
-		t.Error("an unknown content may be something")
-	}
-}
