@@ -16,7 +16,7 @@ const (
 	tripAfter  = 5
 	closeAfter = 3
 	probeFirst = 100 * time.Millisecond
-	probeLast  = 2 * time.Second
+	probeLast  = 500 * time.Millisecond // the client itself looks for a server that is back once a second, and 2 s are promised
 )
 
 // ErrOpen is in the chain, below ErrUnavailable, while Redis is not asked because it
