@@ -15,7 +15,6 @@ func proxyOnMemoryAllocate(size uint32) *byte { return allocate(size) }
 
 //go:wasmexport proxy_on_vm_start
 func proxyOnVMStart(uint32, uint32) uint32 {
-	makeRoom()
 	return 1
 }
 
