@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,7 +49,11 @@ func infected(c *pack.Clamd, size int64) file {
 
 // sevenZip is of a type that nobody here sees into.
 func sevenZip(size int64, tail string) file {
-	return file{name: "files.7z", media: "application/x-7z-compressed", head: "7z\xbc\xaf\x27\x1c\x00\x04", filler: size, tail: tail}
+	head := []byte("7z\xbc\xaf\x27\x1c\x00\x04\x00\x00\x00\x00")
+	// The directory stands at the end, and is empty.
+	head = binary.LittleEndian.AppendUint64(head, uint64(size)+uint64(len(tail))) // #nosec G115 -- of this test
+	head = append(head, make([]byte, 12)...)
+	return file{name: "files.7z", media: "application/x-7z-compressed", head: string(head), filler: size, tail: tail}
 }
 
 func sendTo(t *testing.T, p *pack.Pack, path string, c *http.Client, f form, length bool, mark string) pack.Response {

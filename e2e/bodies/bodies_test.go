@@ -65,7 +65,7 @@ var bodies = []struct {
 	{"a form whose last file lies", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", pdf(300_000)), file("b.pdf", exe(100))), 415, false},
 	{"a form that lies in its middle", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", pdf(900_000)), file("b.pdf", exe(10)), file("c.pdf", pdf(900_000))), 415, false},
 	{"a form without its end", "/", "multipart/form-data; boundary=" + boundary, strings.TrimSuffix(form(file("a.pdf", pdf(100_000))), "--\r\n"), 422, false},
-	{"a file that is cut off", "/", "application/pdf", "%PDF-1.4\n" + strings.Repeat("x", 100_000), 422, false},
+	{"a file that is cut off", "/", "application/pdf", "%PDF-1.4\n1 0 obj\n" + strings.Repeat("x", 100_000), 422, false},
 	{"a PDF in JSON", "/json", "application/json", document(pdf(200_000)), 204, false},
 	{"a program in JSON", "/json", "application/json", document(exe(200_000)), 415, true},
 	{"a program behind others in JSON", "/json", "application/json", `{"x":"` + strings.Repeat("y", 200_000) + `",` + document(exe(10))[1:], 415, false},

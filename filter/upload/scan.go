@@ -65,9 +65,9 @@ func (p *Policy) uncertain(c Config, fail func(key, value, reason string)) {
 	p.scan = &s
 }
 
-// opaqueKind tells the types of which nothing but the head is looked at here,
-// although they hold other files or are programs.
-func (k *kind) opaque() bool { return k.check == nil }
+// opaque tells the types of which nothing but the frame is looked at here, although
+// they hold other files or are programs.
+func (k *kind) opaque() bool { return k.check == nil || k.id == "7z" }
 
 // mayBeOpaque tells the types of which it is clear only at their end whether
 // somebody could see into them.

@@ -53,3 +53,12 @@ func TestTheScannerGetsEachFileAsTheServerWillSeeIt(t *testing.T) {
 		}
 	}
 }
+
+func TestArchivesThatNobodySeesIntoAreScannedWhereThePolicySaysSo(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"7z", "rar", "xz", "bzip2", "zstd"} {
+		if !kindByID(id).opaque() {
+			t.Errorf("%s counts as seen into", id)
+		}
+	}
+}
