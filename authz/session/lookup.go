@@ -30,7 +30,7 @@ type Question struct {
 }
 
 // LookupSource is the script of a Question.
-func LookupSource() string { return commonSource + lookupSource }
+func LookupSource() string { return liveSource + commonSource + lookupSource }
 
 // Handle is the hash tag of Key.
 func (q *Question) Handle() string { return q.at.handle }
@@ -63,20 +63,26 @@ func (m *Manager) Ask(ctx context.Context, token string, demand Demand) (q Quest
 	return Question{
 		Script: m.lookup, Key: at.key(), m: m, at: at, demand: demand, now: now, known: known,
 		ticket: m.cache.begin(at, cached),
-		Args: []any{
-			now, known.epoch, at.id, demand.MaxIdle.Milliseconds(), demand.MaxAge.Milliseconds(), memory.Milliseconds(),
-			string(bind(BindCertificate, demand.Client)), string(bind(BindFingerprint, demand.Client)),
-			demand.Cap.Sessions, demand.Cap.overflow(), cmp.Or(m.rules().Note, time.Second).Milliseconds(),
-		},
+		Args:   demand.args(now, known.epoch, at.id, cmp.Or(m.rules().Note, time.Second)),
 	}, Session{}, false, nil
 }
 
+// args are the script's.
+func (d *Demand) args(now, epoch int64, id string, note time.Duration) []any {
+	is := string(bind(BindCertificate, d.Client) + bind(BindFingerprint, d.Client))
+	args := append(make([]any, 0, 10), now, epoch, id, note.Milliseconds(), memory.Milliseconds(), is)
+	if d.MaxIdle > 0 || d.MaxAge > 0 || d.Cap.Sessions > 0 {
+		args = append(args, d.MaxIdle.Milliseconds(), d.MaxAge.Milliseconds(), d.Cap.Sessions, d.Cap.overflow())
+	}
+	return args
+}
+
 // Decode reads the answer of the script.
-func (q *Question) Decode(answer []string, err error) (Session, error) {
+func (q *Question) Decode(answer any, err error) (Session, error) {
 	if err != nil {
 		return Session{}, unavailable("look a session up", err)
 	}
-	f, err := judged(answer)
+	f, err := answered(q.at.id, answer)
 	if err != nil {
 		return f.Session, err
 	}
@@ -88,7 +94,47 @@ func (q *Question) Decode(answer []string, err error) (Session, error) {
 	return f.Session, nil
 }
 
-// judged turns a script's answer into a session and the error that goes with it.
+// answered turns what the script answers into a session and the error that goes with it.
+func answered(id string, answer any) (found, error) {
+	if text, ok := answer.(string); ok {
+		fields, err := live(id, text)
+		if err != nil {
+			return found{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return readStored(fields[:])
+	}
+	list, _ := answer.([]any)
+	texts := make([]string, len(list))
+	for i := range list {
+		text, ok := list[i].(string)
+		if !ok {
+			return found{}, fmt.Errorf("%w: Redis answered %.80q", ErrUnavailable, fmt.Sprint(list[i]))
+		}
+		texts[i] = text
+	}
+	return judged(texts)
+}
+
+// live takes apart what live.lua answers, and puts the session's id before it.
+func live(id, text string) (fields [answerLength]string, err error) {
+	const lengths, wide = answerLength - 2, 2
+	fields[0] = id
+	at := lengths * wide
+	for i := range lengths {
+		if at > len(text) {
+			return fields, errDamaged
+		}
+		end := at + int(text[wide*i])<<8 + int(text[wide*i+1])
+		if end > len(text) {
+			return fields, errDamaged
+		}
+		fields[1+i], at = text[at:end], end
+	}
+	fields[answerLength-1] = text[at:]
+	return fields, nil
+}
+
+// judged turns a list's answer into a session and the error that goes with it.
 func judged(answer []string) (found, error) {
 	if len(answer) == 0 {
 		return found{}, fmt.Errorf("%w: Redis answered nothing", ErrUnavailable)
@@ -100,11 +146,19 @@ func judged(answer []string) (found, error) {
 	if errors.Is(verdict, ErrNone) {
 		return found{}, verdict
 	}
-	f, err := read(answer[1:])
+	f, err := readStored(answer[1:])
+	if err != nil {
+		return found{}, err
+	}
+	return f, verdict
+}
+
+func readStored(fields []string) (found, error) {
+	f, err := read(fields)
 	if err != nil {
 		return found{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return f, verdict
+	return f, nil
 }
 
 // Lookup finds the session of a token and notes that it was used, unless the
@@ -116,7 +170,7 @@ func (m *Manager) Lookup(ctx context.Context, token string, demand Demand) (Sess
 	if done {
 		return s, err
 	}
-	return q.Decode(q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...).StringSlice())
+	return q.Decode(q.Script.Run(ctx, m.redis, []string{q.Key}, q.Args...).Result())
 }
 
 // judge is lookup.lua's for what the cache holds. It may only be stricter: what

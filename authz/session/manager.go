@@ -17,6 +17,8 @@ var (
 	commonSource string
 	//go:embed create.lua
 	createSource string
+	//go:embed live.lua
+	liveSource string
 	//go:embed lookup.lua
 	lookupSource string
 	//go:embed revoke.lua
@@ -109,7 +111,7 @@ func NewWith(client redis.UniversalClient, now func() time.Time, random io.Reade
 	m := &Manager{
 		redis: client, now: now, random: random, rules: s.Rules, log: s.Log,
 		announce: redis.NewScript(announceSource),
-		create:   script(createSource), lookup: script(lookupSource), revoke: script(revokeSource),
+		create:   script(createSource), lookup: redis.NewScript(LookupSource()), revoke: script(revokeSource),
 		revokeAll: script(revokeAllSource), rotate: script(rotateSource), setRoles: script(setRolesSource),
 	}
 	if m.log == nil {

@@ -68,6 +68,9 @@ func compare(ctx context.Context, s settings, store string, client *redis.Client
 			&contender{pid: pid, name: "unique users, Redis each", clients: clients, policy: "cached", tokens: tokens},
 			&contender{pid: pid, name: "hot users, cache: off", clients: clients, policy: "fresh", tokens: tokens[:s.hot]})
 	}
+	if only := os.Getenv("ONLY"); only != "" {
+		all = all[only[0]-'0' : only[0]-'0'+1]
+	}
 	for round := range s.rounds + 1 {
 		for _, c := range all {
 			if err := c.turn(ctx, s, round > 0); err != nil {

@@ -105,25 +105,7 @@ func (s *Store) read(ctx context.Context, q Query, t *trip, here []limit.Request
 
 // found is what the session's script said.
 func (s *Store) found(question *session.Question, value any, err error) Answer {
-	var texts []string
-	if err == nil {
-		texts, err = textsOf(value)
-	}
 	var a Answer
-	a.Session, a.Err = question.Decode(texts, err)
+	a.Session, a.Err = question.Decode(value, err)
 	return a
-}
-
-func textsOf(value any) ([]string, error) {
-	list, ok := value.([]any)
-	if !ok {
-		return nil, fmt.Errorf("the script answered %.80q", fmt.Sprint(value))
-	}
-	texts := make([]string, len(list))
-	for i := range list {
-		if texts[i], ok = list[i].(string); !ok {
-			return nil, fmt.Errorf("the script answered %.80q", fmt.Sprint(list[i]))
-		}
-	}
-	return texts, nil
 }

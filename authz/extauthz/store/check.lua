@@ -8,8 +8,13 @@
 -- Returns {the session's answer, the limits' answer, 1 if the user's limits are among them}.
 local asked, others, doubt = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local session = lookup({KEYS[1]}, {unpack(ARGV, 4, 3 + asked)})
-local good = session[1] == 'live'
-if good and session[6] ~= '' and struct.unpack('>I6', session[3], 30) < doubt then good = false end
+local good, tenant, born
+if type(session) == 'string' then -- as live.lua answers
+  good, tenant, born = true, struct.unpack('>I2', session, 7) > 0, struct.unpack('>I6', session, 38)
+elseif session[1] == 'live' then
+  good, tenant, born = true, session[6] ~= '', struct.unpack('>I6', session[3], 30)
+end
+if tenant and born < doubt then good = false end
 local keys, n = {}, good and #KEYS or 1 + others
 for i = 2, n do keys[i - 1] = KEYS[i] end
 return {session, n > 1 and count(keys, {unpack(ARGV, 4 + asked)}) or {}, good and 1 or 0}
