@@ -27,7 +27,7 @@ func NewLine(client redis.UniversalClient, within time.Duration) *Line {
 func (l *Line) Cluster() bool { return l.lanes.cluster != nil }
 
 // Script is a Lua script, and the hash by which Redis knows it.
-type Script struct{ source, hash string }
+type Script struct{ source, hash any } // as arguments of commands
 
 // NewScript makes one.
 func NewScript(source string) Script {
@@ -49,6 +49,10 @@ type Call struct {
 
 // Run runs the calls, all at once, and returns when each has its Value or Err.
 func (l *Line) Run(ctx context.Context, calls ...*Call) {
+	if len(calls) == 1 {
+		l.run(ctx, calls[0])
+		return
+	}
 	var others sync.WaitGroup
 	for _, c := range calls[1:] {
 		others.Go(func() { l.run(ctx, c) })
@@ -65,7 +69,7 @@ func (l *Line) run(ctx context.Context, c *Call) {
 	}
 }
 
-func (c *Call) command(ctx context.Context, name, script string) *redis.Cmd {
+func (c *Call) command(ctx context.Context, name string, script any) *redis.Cmd {
 	args := make([]any, 0, 3+len(c.Keys)+len(c.Args))
 	args = append(args, name, script, len(c.Keys))
 	for _, key := range c.Keys {

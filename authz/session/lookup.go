@@ -67,10 +67,13 @@ func (m *Manager) Ask(ctx context.Context, token string, demand Demand) (q Quest
 	}, Session{}, false, nil
 }
 
+// remembered is memory in ms. One value serves all calls.
+var remembered any = memory.Milliseconds()
+
 // args are the script's.
 func (d *Demand) args(now, epoch int64, id string, note time.Duration) []any {
 	is := string(bind(BindCertificate, d.Client) + bind(BindFingerprint, d.Client))
-	args := append(make([]any, 0, 10), now, epoch, id, note.Milliseconds(), memory.Milliseconds(), is)
+	args := append(make([]any, 0, 10), now, epoch, id, note.Milliseconds(), remembered, is)
 	if d.MaxIdle > 0 || d.MaxAge > 0 || d.Cap.Sessions > 0 {
 		args = append(args, d.MaxIdle.Milliseconds(), d.MaxAge.Milliseconds(), d.Cap.Sessions, d.Cap.overflow())
 	}

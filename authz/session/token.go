@@ -79,20 +79,20 @@ func newToken(random io.Reader, handle string) (string, error) {
 		return "", fmt.Errorf("draw a session token: %w", err)
 	}
 	body := TokenPrefix + handle + base64.RawURLEncoding.EncodeToString(secret[:])
-	return body + checksum(body), nil
+	check := checksum([]byte(body))
+	return body + string(check[:]), nil
 }
 
 // checksum is the CRC-32 (IEEE) of the rest of the token in base 62. It is no
 // protection: it tells a token from text that only looks like one, without a
 // question to Redis.
-func checksum(body string) string {
-	n := crc32.ChecksumIEEE([]byte(body))
-	var digits [checkLength]byte
+func checksum(body []byte) (digits [checkLength]byte) {
+	n := crc32.ChecksumIEEE(body)
 	for i := checkLength - 1; i >= 0; i-- {
 		digits[i] = checkAlphabet[n%uint32(len(checkAlphabet))]
 		n /= uint32(len(checkAlphabet))
 	}
-	return string(digits[:])
+	return digits
 }
 
 // WellFormed says whether text is a token by its form: prefix, alphabet, length
@@ -103,15 +103,18 @@ func WellFormed(text string) bool {
 	}
 	end := len(text) - checkLength
 	start := end - secretLength
+	var room [TokenLength]byte // so that looking costs no memory
+	raw := room[:copy(room[:], text)]
 	var secret [tokenBytes]byte
 	// Strict: the last character's two spare bits are zero, so that one secret
 	// has one spelling. Decode passes over line breaks, which the count notices.
-	n, err := base64.RawURLEncoding.Strict().Decode(secret[:], []byte(text[start:end]))
+	n, err := base64.RawURLEncoding.Strict().Decode(secret[:], raw[start:end])
 	if err != nil || n != tokenBytes {
 		return false
 	}
-	n, err = base64.RawURLEncoding.Strict().Decode(secret[:], []byte(text[len(TokenPrefix):start]))
-	return err == nil && n == base64.RawURLEncoding.DecodedLen(start-len(TokenPrefix)) && text[end:] == checksum(text[:end])
+	n, err = base64.RawURLEncoding.Strict().Decode(secret[:], raw[len(TokenPrefix):start])
+	check := checksum(raw[:end])
+	return err == nil && n == base64.RawURLEncoding.DecodedLen(start-len(TokenPrefix)) && text[end:] == string(check[:])
 }
 
 func refOf(token string) (ref, error) {
@@ -121,7 +124,8 @@ func refOf(token string) (ref, error) {
 	if len(token) == firstTokenLength {
 		return ref{}, ErrOutdated
 	}
-	sum := sha256.Sum256([]byte(token))
+	var room [TokenLength]byte
+	sum := sha256.Sum256(room[:copy(room[:], token)])
 	return ref{handle: token[len(TokenPrefix):secretStart], id: string(sum[:])}, nil
 }
 
@@ -131,7 +135,11 @@ const publicLength = 2 * shortLength
 // shortLength of an id's first bytes name a session within its user.
 const shortLength = 8
 
-func public(id string) string { return hex.EncodeToString([]byte(id[:shortLength])) }
+func public(id string) string {
+	var text [publicLength]byte
+	hex.Encode(text[:], []byte(id[:shortLength]))
+	return string(text[:])
+}
 
 // short reads a Session.ID back.
 func short(sessionID string) (string, bool) {

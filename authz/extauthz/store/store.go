@@ -109,8 +109,11 @@ func (s *Store) Ask(ctx context.Context, q Query) Answer {
 }
 
 func (s *Store) ask(ctx context.Context, q Query) Answer {
-	ctx, cancel := context.WithTimeout(ctx, 2*within)
-	defer cancel()
+	if s.line.Cluster() { // whose nodes have to be found; all else is bounded where it waits
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 2*within)
+		defer cancel()
+	}
 	q.Limits, q.UserLimits = s.limiter.Prepare(q.Limits), s.limiter.Prepare(q.UserLimits)
 	var a Answer
 	if q.Token != "" {
