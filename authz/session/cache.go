@@ -35,8 +35,10 @@ type shard struct {
 	version uint64
 }
 
+// entry is short, so that looking for room reads few lines of memory. What it
+// points to never changes.
 type entry struct {
-	found  found
+	found  *found
 	handle string
 	asked  time.Duration
 }
@@ -75,7 +77,7 @@ func (c *cache) get(at ref) (found, bool) {
 	if !ok || time.Since(c.epoch)-e.asked >= c.keep {
 		return found{}, false
 	}
-	return e.found, true
+	return *e.found, true
 }
 
 // begin is called before the question is asked; wanted says whether its answer
@@ -103,7 +105,7 @@ func (c *cache) put(t ticket, f found) {
 	if _, known := s.entries[t.at.id]; !known && len(s.entries) >= c.each {
 		s.makeRoom(time.Since(c.epoch), c.keep)
 	}
-	s.entries[t.at.id] = entry{found: f, handle: t.at.handle, asked: t.asked}
+	s.entries[t.at.id] = entry{found: &f, handle: t.at.handle, asked: t.asked}
 }
 
 // makeRoom looks at a few entries, in the map's random order, and drops those

@@ -10,7 +10,7 @@ if not r then return {'none'} end
 local created, seen, absolute, idle, auth, born, generation, flags = struct.unpack('>I6I6I6I5I6I6I4B', r)
 local now = tonumber(ARGV[1])
 local unused = now - seen
-if flags == 0 and now < absolute and unused < idle and born >= tonumber(ARGV[2]) and generation >= tonumber(got[2] or 0)
+if flags == 0 and now < absolute and born >= tonumber(ARGV[2]) and generation >= tonumber(got[2] or 0)
   and unused < tonumber(ARGV[4]) and unused < idle / 20 and (not ARGV[7] or ARGV[9] == '0'
     and (ARGV[7] == '0' or unused < tonumber(ARGV[7])) and (ARGV[8] == '0' or now - created < tonumber(ARGV[8]))) then
   local u, n, t, d = got[3] or '', got[4] or '', got[5] or '', got[6] or ''

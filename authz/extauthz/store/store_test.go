@@ -278,6 +278,7 @@ func theLimitsOfAGoodSessionAreCounted(t *testing.T, f *fixture) {
 }
 
 func aTenantsRevocationCountsForNobody(t *testing.T, f *fixture) {
+	nameless := f.open(t, session.User{ID: "cy", Tenant: f.user.Tenant})
 	other := f.open(t, session.User{ID: "bob", Tenant: "other"})
 	if err := f.manager.RevokeTenant(t.Context(), f.user.Tenant); err != nil {
 		t.Fatal(err)
@@ -289,7 +290,14 @@ func aTenantsRevocationCountsForNobody(t *testing.T, f *fixture) {
 	if left := f.left(t); left != 3 {
 		t.Errorf("she has %d left of 3", left)
 	}
-	q := Query{Token: other, Limits: []limit.Request{f.byIP(5)}, UserLimits: []limit.Request{byUser("bob", 3)}}
+	q := Query{Token: nameless, UserLimits: []limit.Request{byUser("cy", 3)}}
+	if a := f.Ask(t.Context(), q); !errors.Is(a.Err, session.ErrRevoked) || len(a.UserLimits) > 0 {
+		t.Errorf("one without a name: %+v", a)
+	}
+	if a := f.Ask(t.Context(), Query{UserLimits: []limit.Request{byUser("cy", 3)}}); a.UserLimits[0].Remaining != 2 {
+		t.Errorf("one without a name has %d left after one of 3", a.UserLimits[0].Remaining)
+	}
+	q = Query{Token: other, Limits: []limit.Request{f.byIP(5)}, UserLimits: []limit.Request{byUser("bob", 3)}}
 	if a := f.Ask(t.Context(), q); a.Err != nil || len(a.UserLimits) != 1 || a.UserLimits[0].Remaining != 2 || a.UserLimits[0].Err != nil {
 		t.Errorf("another tenant's: %+v", a)
 	}
