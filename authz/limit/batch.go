@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -88,6 +89,11 @@ func (b *batcher) doWithin(ctx context.Context, wait time.Duration, cmds []redis
 	}
 	if b.flying < maxFlying {
 		b.flying++
+		if b.flying > 1 {
+			b.mu.Unlock()
+			gather()
+			b.mu.Lock()
+		}
 		batch := b.take(c)
 		b.mu.Unlock()
 		b.send(batch)
@@ -139,10 +145,18 @@ func (b *batcher) drain(batch []*call) {
 			b.mu.Unlock()
 			return
 		}
+		b.mu.Unlock()
+		gather()
+		b.mu.Lock()
 		batch = b.take()
 		b.mu.Unlock()
 	}
 }
+
+// gather lets those come along who are ready to run, and would ask in a moment: a batch
+// costs Redis, this program and the kernel the same whatever it holds. Without company
+// it takes no time.
+func gather() { runtime.Gosched() }
 
 // send never takes longer than within, whatever the callers' contexts say: one
 // that goes away must not take the others along.
