@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/every"
 )
 
 // Slices serve limits of a Limiter, or the fixed windows of a Windows, whose Request has
@@ -258,20 +260,13 @@ func (s *Slices) make(r *Request, key string, window int64, now time.Time) *slic
 
 // Run looks after the slices until ctx ends, and then gives all of them back.
 func (s *Slices) Run(ctx context.Context) {
-	tick := time.NewTicker(lookAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.sweep(ctx, s.now(), idleAfter)
-			s.hear(ctx)
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			s.sweep(last, s.now(), 0)
-			return
-		}
-	}
+	every.Turn(ctx, lookAfter, func(ctx context.Context) {
+		s.sweep(ctx, s.now(), idleAfter)
+		s.hear(ctx)
+	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.sweep(last, s.now(), 0)
 }
 
 // sweep gives back what nobody used for so long, and what is left of slices that have

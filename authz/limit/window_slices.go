@@ -3,6 +3,8 @@ package limit
 import (
 	"context"
 	"time"
+
+	"gatehouse/authz/internal/every"
 )
 
 // served takes the request from a slice, if there is one.
@@ -37,21 +39,14 @@ func (w *Windows) asked(ctx context.Context, r *Request, c *counted, out *Result
 // Run looks after slices, counters without an end and the list of replicas until ctx
 // ends, and then gives all slices back.
 func (w *Windows) Run(ctx context.Context) {
-	tick := time.NewTicker(lookAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			w.slices.sweep(ctx, w.slices.now(), idleAfter)
-			w.adopt(ctx, time.Now())
-			w.hear(ctx)
-			w.members.tell(ctx, w.lanes)
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			w.slices.sweep(last, w.slices.now(), 0)
-			w.members.leave(last, w.lanes)
-			return
-		}
-	}
+	every.Turn(ctx, lookAfter, func(ctx context.Context) {
+		w.slices.sweep(ctx, w.slices.now(), idleAfter)
+		w.adopt(ctx, time.Now())
+		w.hear(ctx)
+		w.members.tell(ctx, w.lanes)
+	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	w.slices.sweep(last, w.slices.now(), 0)
+	w.members.leave(last, w.lanes)
 }
