@@ -6,6 +6,8 @@ import (
 	"time"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"gatehouse/authz/internal/every"
 )
 
 // healthEvery is how soon gRPC health tells what /readyz tells.
@@ -22,16 +24,7 @@ func (s *server) readiness() readiness {
 }
 
 func (s *server) followHealth(ctx context.Context) {
-	ticker := time.NewTicker(healthEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			s.reportHealth()
-		}
-	}
+	every.Turn(ctx, healthEvery, func(context.Context) { s.reportHealth() })
 }
 
 // reportHealth tells gRPC health by service: the RateLimitService can do without

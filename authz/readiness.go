@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"gatehouse/authz/internal/every"
 	"gatehouse/authz/policy"
 )
 
@@ -54,16 +55,7 @@ func newWatcher(ctx context.Context, client redis.UniversalClient, now func() ti
 }
 
 func (w *watcher) run(ctx context.Context) {
-	ticker := time.NewTicker(pingEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			w.ping(ctx)
-		}
-	}
+	every.Turn(ctx, pingEvery, w.ping)
 }
 
 func (w *watcher) ping(ctx context.Context) {

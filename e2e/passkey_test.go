@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
+	"gatehouse/e2e/chromium"
 	"gatehouse/e2e/pack"
 )
 
@@ -35,31 +34,17 @@ type browser struct {
 	t    *testing.T
 	site string
 	ctx  context.Context //nolint:containedctx // chromedp keeps the tab there
-	key  webauthn.AuthenticatorID
+	key  chromium.Key
 }
 
 func newBrowser(t *testing.T, site string) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocated)
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(tab); err != nil {
-		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
-	}
-	ctx, cancel := context.WithTimeout(tab, 2*time.Minute)
-	t.Cleanup(cancel)
-	return &browser{t: t, site: site, ctx: ctx}
+	return &browser{t: t, site: site, ctx: chromium.Start(t, 2*time.Minute, nil)}
 }
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
+	chromium.Do(b.t, b.ctx, actions...)
 }
 
 // text is what an expression says, awaited.
@@ -86,26 +71,7 @@ func (b *browser) click(selector string) {
 // plug replaces the authenticator by an empty one, whose user touches it at once.
 func (b *browser) plug(synced bool) {
 	b.t.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		if b.key == "" {
-			if _, err := cdp.Call(ctx, target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
-				return err
-			}
-		} else if _, err := cdp.Call(ctx, target, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: b.key}); err != nil {
-			return err
-		}
-		added, err := cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
-			Options: &webauthn.VirtualAuthenticatorOptions{
-				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-				DefaultBackupEligibility: synced, DefaultBackupState: synced,
-			},
-		})
-		if err == nil {
-			b.key = added.AuthenticatorID
-		}
-		return err
-	}))
+	b.key = chromium.Plug(b.t, b.ctx, b.key, synced)
 }
 
 const withPasskey = "[data-passkey=sign-in] button"

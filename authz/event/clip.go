@@ -1,6 +1,6 @@
 package event
 
-import "unicode/utf8"
+import "gatehouse/authz/internal/clip"
 
 // Bounds of one event, so that nobody can fill the queue, the stream or a leaf
 // of the audit log (65,535 bytes) with a long path.
@@ -20,7 +20,7 @@ func clipped(e Event) Event {
 		&e.ID, &e.Source, &e.Instance, &e.RequestID, &e.Method, &e.Host, &e.Path, &e.Route, &e.Policy,
 		&e.PolicyVersion, &e.Subject, &e.Client, &e.Feature, &e.Rule, &e.Reason,
 	} {
-		*field = clip(*field, maxField)
+		*field = clip.Text(*field, maxField)
 	}
 	e.Detail = clippedMap(e.Detail, maxDetail, maxField)
 	e.Personal = clippedPersonal(e.Personal)
@@ -40,18 +40,7 @@ func clippedMap(fields map[string]string, entries, size int) map[string]string {
 		if len(copied) == entries {
 			break
 		}
-		copied[clip(key, maxKey)] = clip(value, size)
+		copied[clip.Text(key, maxKey)] = clip.Text(value, size)
 	}
 	return copied
-}
-
-// clip cuts s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"strconv"
 
+	"gatehouse/authz/internal/clip"
 	"gatehouse/authz/secret"
 )
 
@@ -54,12 +55,12 @@ func (w *Writer) clean(e *Event) {
 func look(e *Event, clean func(place, text string) string) {
 	place := "event " + string(e.Type) + " "
 	for name, text := range free(e) {
-		*text = clip(clean(place+name, *text), maxField)
+		*text = clip.Text(clean(place+name, *text), maxField)
 	}
 	for _, fields := range [...]map[string]string{e.Detail, e.Personal} {
 		for key, value := range fields {
 			if cleaned := clean(place+key, value); cleaned != value {
-				fields[key] = clip(cleaned, maxField)
+				fields[key] = clip.Text(cleaned, maxField)
 			}
 		}
 	}

@@ -346,16 +346,3 @@ func TestAnEventIsWrittenWithoutItsEmptyFields(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
-
-func FuzzClip(f *testing.F) {
-	f.Add("ä", 1)
-	f.Add("\xff\xff\xff", 1)
-	f.Fuzz(func(t *testing.T, s string, n int) {
-		if n < 0 {
-			return
-		}
-		if got := clip(s, n); len(got) > n || !strings.HasPrefix(s, got) {
-			t.Errorf("clip(%q, %d) = %q", s, n, got)
-		}
-	})
-}

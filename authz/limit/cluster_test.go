@@ -99,7 +99,8 @@ func TestAFailoverOfAClusterLosesNoMoreThanTheReplicationLag(t *testing.T) {
 		t.Errorf("%d errors of keys whose primary lives", n)
 	}
 	for _, w := range replicas {
-		w.sweep(t.Context(), time.Now(), 0) // what is left of slices goes back
+		settle(t, w.slices)
+		w.slices.sweep(t.Context(), time.Now(), 0) // what is left of slices goes back
 	}
 	var lost int64
 	for _, k := range append(append([]*clusterKey{}, dead...), alive...) {
@@ -200,10 +201,37 @@ func TestSlotsThatMoveAreFollowedAndCountedOnce(t *testing.T) {
 	}
 	call("windows", 4, w.Count)
 	call("scripts", 4, l.Count)
+	stale := alwaysHot(openCluster(t, cluster), nil)
+	held := atAnother(t, stale, cluster)
+	hold(t, stale, held)
 	cluster.Spread(t, 1) // all counters begin anew, on the first primary
+	fresh := held
+	fresh.Hits, fresh.Lease = 50, 0
+	count(t, w, fresh)
+	settle(t, stale.slices)
+	stale.slices.sweep(t.Context(), time.Now(), 0)
+	fresh.Peek = true
+	if got := count(t, w, fresh); got.Remaining != 50 {
+		t.Errorf("what was to go back to the node before is not lost: %+v", got)
+	}
 	for i := range int64(3) {
 		call("windows after the move", 4-i, w.Count)
 		call("scripts after the move", 4-i, l.Count)
+	}
+}
+
+// atAnother is a limit whose counter is not on the first primary.
+func atAnother(t *testing.T, w *Windows, cluster *redistest.Cluster) Request {
+	t.Helper()
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("held%d", i)
+		node, err := w.lanes.node(t.Context(), windowKey(name, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if node.Options().Addr != cluster.Primaries[0].Addr {
+			return hourly(name, 100, 20)
+		}
 	}
 }
 

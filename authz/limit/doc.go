@@ -19,9 +19,8 @@
 // none waits for another. Windows counts each limit for itself, fixed ones in plain
 // commands that callers share round trips for; it knows Redis's clock to within half a
 // round trip, does not ask for what is over its limit, and serves a hot key from a
-// slice of its budget where a Request says so. With N replicas, up to N slices, and a
-// quarter of each that is taken ahead, may be refused though nobody used them. Slices
-// do the same for what a Limiter counts.
+// slice of its budget where a Request says so. Slices do that, for Windows and for what a
+// Limiter counts; with N replicas, up to N slices may be refused though nobody used them.
 //
 // A call whose answer was lost may have been counted: open the client without command
 // retries (MaxRetries -1), or a retry counts twice, and with ContextTimeoutEnabled, or

@@ -146,7 +146,7 @@ func (w *Windows) hear(ctx context.Context) {
 	}
 	for _, key := range w.resets.unheard(cmd.Val()) {
 		w.over.forget(key)
-		w.leases.forget(key)
+		w.slices.forget(key)
 	}
 }
 
@@ -156,18 +156,4 @@ func (o *overLimit) forget(key string) {
 	defer s.Unlock()
 	delete(s.young, key)
 	delete(s.old, key)
-}
-
-// forget drops a slice: it was cut from a budget that is no more.
-func (s *leases) forget(key string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.held[key]
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	l.left, l.gone = 0, true
-	l.mu.Unlock()
-	delete(s.held, key)
 }

@@ -72,8 +72,8 @@ type Request struct {
 	// Peek asks without counting: it is allowed while the limit is not exceeded.
 	Peek bool
 	// Lease is how many hits a replica takes from Redis at once to serve itself, while
-	// the counter is hot; 0 means none, and Auto as many as it needs. Only Windows, which
-	// has them for fixed windows and not Auto, and Slices know it.
+	// the counter is hot; 0 means none, and Auto as many as it needs. Only Windows, for
+	// fixed windows, and Slices know it.
 	Lease int64
 	// id names the places that a request of Concurrency takes; Prepare gives it.
 	id string

@@ -15,7 +15,9 @@ import (
 // while Redis does not answer, nobody waits for it. In a Cluster each node has batches and a breaker of its own, so that one
 // node that fails costs nothing but what it holds. It is safe for concurrent use.
 //
-// It repeats nothing that a node may have carried out.
+// It repeats nothing that a node may have carried out. Where slots of a Cluster move, the
+// client itself looks for the node that has them now, and may ask that twice; a Call that
+// says Once is lost then.
 type Line struct{ lanes *lanes }
 
 // NewLine returns a Line on client, whose answers may take that time.
@@ -40,6 +42,8 @@ type Call struct {
 	Script Script
 	Keys   []string
 	Args   []any
+	// Once says that it must not be carried out twice, whatever happens.
+	Once bool
 
 	// Value and Err are what became of it. ErrUnavailable is in the chain of Err if
 	// Redis was not asked, or not in time.
@@ -62,10 +66,10 @@ func (l *Line) Run(ctx context.Context, calls ...*Call) {
 }
 
 func (l *Line) run(ctx context.Context, c *Call) {
-	c.Value, c.Err = l.ask(ctx, c.command(ctx, "evalsha", c.Script.hash))
+	c.Value, c.Err = l.ask(ctx, c, c.command(ctx, "evalsha", c.Script.hash))
 	if c.Err != nil && strings.HasPrefix(c.Err.Error(), "NOSCRIPT") {
 		// A Redis that has just started; it knows the script from here on.
-		c.Value, c.Err = l.ask(ctx, c.command(ctx, "eval", c.Script.source))
+		c.Value, c.Err = l.ask(ctx, c, c.command(ctx, "eval", c.Script.source))
 	}
 }
 
@@ -79,7 +83,13 @@ func (c *Call) command(ctx context.Context, name string, script any) *redis.Cmd 
 }
 
 // ask does not look at cmd after an error of the batcher: it may be under way.
-func (l *Line) ask(ctx context.Context, cmd *redis.Cmd) (any, error) {
+func (l *Line) ask(ctx context.Context, c *Call, cmd *redis.Cmd) (any, error) {
+	if c.Once {
+		if err := l.lanes.once(ctx, c.Keys[0], cmd); err != nil {
+			return nil, err
+		}
+		return cmd.Result()
+	}
 	// Whoever asks by a Line has a deadline of its own, and waits until then on a busy machine.
 	if err := l.lanes.doWithin(ctx, 2*l.lanes.within, []redis.Cmder{cmd}); err != nil {
 		return nil, err

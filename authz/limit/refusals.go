@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/every"
 )
 
 // Bounds of Refusals.
@@ -80,18 +82,11 @@ func (r *Refusals) Note(requests []Request, results []Result) {
 
 // Run tells Redis every second, until ctx ends.
 func (r *Refusals) Run(ctx context.Context) {
-	tick := time.NewTicker(flushAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			within, cancel := context.WithTimeout(ctx, flushAfter)
-			_ = r.Flush(within) // what it could not tell is forgotten: the list is of now
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-	}
+	every.Turn(ctx, flushAfter, func(ctx context.Context) {
+		within, cancel := context.WithTimeout(ctx, flushAfter)
+		defer cancel()
+		_ = r.Flush(within) // what it could not tell is forgotten: the list is of now
+	})
 }
 
 func refusalsKey(shadow bool, minute int64) string {

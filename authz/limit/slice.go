@@ -40,11 +40,12 @@ const (
 
 // slice is what is known of one counter.
 type slice struct {
-	mu    sync.Mutex
-	key   string
-	spec  Spec
-	lease int64
-	cell  time.Duration // 0: the slices end with their windows
+	mu     sync.Mutex
+	key    string
+	window int64 // of Windows: the number of the one that the counter is of
+	spec   Spec
+	lease  int64
+	cell   time.Duration // 0: the slices end with their windows
 
 	left  int64
 	had   int64     // left when it was taken last

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // for slice.lua
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -52,7 +53,10 @@ func (s *Slices) run(ctx context.Context, l *slice, t taking) (sliced, error) {
 	}
 	part, least := l.share()
 	letter, capacity, window, interval := l.spec.args()
-	call := &Call{Script: s.script, Keys: []string{l.key}, Args: []any{
+	if s.plain {
+		letter, interval = "w", strconv.FormatInt(l.window, 10)
+	}
+	call := &Call{Script: s.script, Keys: []string{l.key}, Once: t.back > 0, Args: []any{
 		at, letter, capacity, window, interval, t.n, part, least, l.cell.Microseconds(), t.back, t.index,
 	}}
 	s.line.Run(ctx, call)

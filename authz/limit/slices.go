@@ -6,14 +6,17 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/internal/every"
 )
 
-// Slices serve limits of a Limiter whose Request has a Lease from this replica, while
-// they are asked for often: of a hot counter so many hits are counted in Redis ahead,
-// and used here. Their owner asks them first (Use), and Redis with what they do not
-// have, and tells them what was counted (Asked). They are safe for concurrent use.
+// Slices serve limits of a Limiter, or the fixed windows of a Windows, whose Request has
+// a Lease from this replica, while they are asked for often: of a hot counter so many hits
+// are counted in Redis ahead, and used here. Their owner asks them first (Use), and Redis
+// with what they do not have, and tells them what was counted (Asked). They are safe for
+// concurrent use.
 //
-// They promise that all replicas together admit no more than a Limiter does that asks
+// They promise that all replicas together admit no more than an owner does that asks
 // Redis each time. The price is the other way. With N replicas, up to N slices may be
 // refused although nobody has used them, of which never more than a share of what was
 // left was taken at once (Auto: a sixteenth; else a quarter). What is idle for a second
@@ -22,6 +25,7 @@ import (
 // came when the slice ends: a fiftieth of the window later at most, and a second.
 type Slices struct {
 	line   *Line
+	plain  bool // the counters are those of Windows
 	script Script
 	redis  func() time.Time // nil: Redis's clock; see New
 	now    func() time.Time
@@ -45,12 +49,36 @@ func NewSlices(line *Line, now func() time.Time) *Slices {
 	return s
 }
 
+// newWindowSlices are of the counters that Windows keeps: each is of one window, and has
+// its number in its name.
+func newWindowSlices(line *Line, now func() time.Time) *Slices {
+	s := NewSlices(line, now)
+	s.plain = true
+	return s
+}
+
+// Bounds of Slices.
+const (
+	// maxSlices bounds the slices that one replica holds; what has none is asked of
+	// Redis each time.
+	maxSlices = 10_000
+	// idleAfter is when a slice that nobody uses goes back.
+	idleAfter = time.Second
+	// lookAfter is how often slices and members are looked after.
+	lookAfter = 250 * time.Millisecond
+)
+
 // Served is what a slice said of a request.
 type Served struct {
 	Result
+	mine
 	index int64 // of the slice
-	held  int64 // where it was no answer: what is left all the same
-	turn  int64 // as of which
+}
+
+// mine is what is left of a slice where it was no answer.
+type mine struct {
+	held int64
+	turn int64 // as of which
 }
 
 // Use takes the request's hits from a slice, if there is one. It is false where Redis
@@ -63,6 +91,11 @@ func (s *Slices) Use(r *Request) (Served, bool) {
 	if l == nil {
 		return Served{}, false
 	}
+	return l.use(r, now)
+}
+
+// use is Use of a slice there is.
+func (l *slice) use(r *Request, now time.Time) (Served, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	within := l.within(now)
@@ -70,7 +103,7 @@ func (s *Slices) Use(r *Request) (Served, bool) {
 		l.left -= r.hits()
 		return Served{Result: r.result(true, l.remaining(now), l.reset(now), 0), index: l.index}, true
 	}
-	none := Served{turn: l.turn}
+	none := Served{mine: mine{turn: l.turn}}
 	if within || l.cell > 0 && now.Before(l.ends.Add(l.cell)) { // what has ended just now goes back
 		none.held = l.left
 	}
@@ -80,13 +113,14 @@ func (s *Slices) Use(r *Request) (Served, bool) {
 // Correct adds to what Redis said after Use what is counted there and not used yet here:
 // it remains to this replica's callers, who would else be told of less, and of more again.
 func (s *Slices) Correct(r *Request, used Served, said *Result) {
-	if used.held == 0 || !said.Allowed {
-		return
+	if used.held > 0 && said.Allowed {
+		if l := s.find(r, r.redisKey()); l != nil {
+			l.correct(used.mine, said)
+		}
 	}
-	l := s.find(r, r.redisKey())
-	if l == nil {
-		return
-	}
+}
+
+func (l *slice) correct(used mine, said *Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.turn == used.turn && !l.taking { // or Redis may have said it of other slices
@@ -97,20 +131,24 @@ func (s *Slices) Correct(r *Request, used Served, said *Result) {
 // Asked notes that the request counts, whoever has answered it: a counter that is asked
 // for often gets a slice, before the last one is used up, so that nobody waits.
 func (s *Slices) Asked(ctx context.Context, r *Request) {
-	if !r.Watched() {
-		return
+	if r.Watched() {
+		key := r.redisKey()
+		s.asked(ctx, r, s.find(r, key), key, 0, s.now())
 	}
+}
+
+// asked is Asked of a counter that has that slice, or none; of Windows it is of the window
+// of that number.
+func (s *Slices) asked(ctx context.Context, r *Request, l *slice, key string, window int64, now time.Time) {
 	leasable, soon := r.Leasable(), s.hot
 	if leasable {
 		soon = s.soon(r.Spec.cell())
 	}
-	key, now := r.redisKey(), s.now()
-	l := s.find(r, key)
 	if l == nil {
 		if !s.recent.again(key, now, soon) {
 			return
 		}
-		if l = s.make(r, key, now); l == nil {
+		if l = s.make(r, key, window, now); l == nil {
 			return
 		}
 	}
@@ -205,37 +243,30 @@ func (s *Slices) find(r *Request, key string) *slice {
 }
 
 // make makes one; nil where no more can be held.
-func (s *Slices) make(r *Request, key string, now time.Time) *slice {
+func (s *Slices) make(r *Request, key string, window int64, now time.Time) *slice {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.held[key]
 	switch {
 	case l != nil && l.spec == r.Spec && l.lease == r.Lease:
 		return l
-	case l != nil || len(s.held) >= maxLeases || r.validate() != nil:
+	case l != nil || len(s.held) >= maxSlices || r.validate() != nil:
 		return nil
 	}
-	l = &slice{key: key, spec: r.Spec, lease: r.Lease, cell: r.Spec.cell(), last: now}
+	l = &slice{key: key, window: window, spec: r.Spec, lease: r.Lease, cell: r.Spec.cell(), last: now}
 	s.held[key] = l
 	return l
 }
 
 // Run looks after the slices until ctx ends, and then gives all of them back.
 func (s *Slices) Run(ctx context.Context) {
-	tick := time.NewTicker(lookAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.sweep(ctx, s.now(), idleAfter)
-			s.hear(ctx)
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			s.sweep(last, s.now(), 0)
-			return
-		}
-	}
+	every.Turn(ctx, lookAfter, func(ctx context.Context) {
+		s.sweep(ctx, s.now(), idleAfter)
+		s.hear(ctx)
+	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.sweep(last, s.now(), 0)
 }
 
 // sweep gives back what nobody used for so long, and what is left of slices that have

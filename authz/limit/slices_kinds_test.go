@@ -167,7 +167,7 @@ func newCells(t *testing.T, key string) *cells {
 	c := newClock()
 	p := newReplica(redistest.Start(t).Client(), c.now)
 	r := Request{Key: key, Spec: thousand, Lease: 100}
-	return &cells{replica: p, c: c, l: p.slices.make(&r, r.redisKey(), c.now())}
+	return &cells{replica: p, c: c, l: p.slices.make(&r, r.redisKey(), 0, c.now())}
 }
 
 func (p *cells) run(t *testing.T, k taking) sliced {

@@ -55,10 +55,15 @@ func (p *replica) ask(t *testing.T, r Request) Result {
 // settled waits for the slices that are on their way.
 func (p *replica) settled(t *testing.T) {
 	t.Helper()
+	settle(t, p.slices)
+}
+
+func settle(t *testing.T, s *Slices) {
+	t.Helper()
 	eventually(t, func() bool {
-		p.slices.mu.RLock()
-		defer p.slices.mu.RUnlock()
-		for _, l := range p.slices.held {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		for _, l := range s.held {
 			l.mu.Lock()
 			taking := l.taking
 			l.mu.Unlock()

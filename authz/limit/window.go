@@ -13,14 +13,13 @@ import (
 
 // Windows counts fixed windows at the least cost: one plain command a request and a
 // share of a round trip; none for a counter that is known to be over its limit; and,
-// for a Request with a Lease, none while its slice of the budget lasts. Other
-// algorithms go to a Limiter. It is safe for concurrent use.
+// for a hot one whose Request has a Lease, none while its slice of the budget lasts
+// (Slices). Other algorithms go to a Limiter. It is safe for concurrent use.
 //
 // It promises, for each key and window, that no more than Requests hits are admitted
 // by all replicas together, while Redis keeps its data. Where a window begins is
 // Redis's clock as each replica estimates it, to within a round trip. With N
-// replicas, up to N times Lease hits may be refused although nobody has used them:
-// the slices that others hold. A slice that is idle for a second is given back.
+// replicas, up to N slices may be refused although nobody has used them, as Slices tell.
 type Windows struct {
 	within  time.Duration
 	lanes   *lanes
@@ -30,7 +29,7 @@ type Windows struct {
 	hints   *hints
 	orphans *orphans
 	resets  resets
-	leases  *leases
+	slices  *Slices
 	members *members
 }
 
@@ -45,7 +44,7 @@ func NewWindows(client redis.UniversalClient, within time.Duration, now func() t
 func NewWindowsOn(line *Line, now func() time.Time) *Windows {
 	return &Windows{
 		within: line.lanes.within, lanes: line.lanes, limiter: NewOn(line, now), clock: newRedisClock(now),
-		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), leases: newLeases(), members: newMembers(),
+		over: newOverLimit(), hints: newHints(), orphans: newOrphans(), slices: newWindowSlices(line, now), members: newMembers(),
 	}
 }
 
@@ -73,11 +72,16 @@ func (w *Windows) Count(ctx context.Context, requests []Request) ([]Result, erro
 
 // counted is one limit of a call on its way.
 type counted struct {
-	key  string
-	used int64
-	left time.Duration // of the window
-	cmd  redis.Cmder   // nil: known without asking
-	kind question
+	key    string
+	window int64 // its number since the epoch
+	used   int64
+	left   time.Duration // of the window
+	cmd    redis.Cmder   // nil: known without asking
+	kind   question
+	leased bool      // it may have a slice
+	slice  *slice    // nil: it has none
+	at     time.Time // when that was looked for
+	mine   mine
 }
 
 type question int
@@ -96,10 +100,10 @@ func (w *Windows) count(ctx context.Context, requests []Request) ([]Result, erro
 	for i := range requests {
 		r, c := &requests[i], &all[i]
 		window := r.Spec.Window.Microseconds()
-		c.key, c.left = windowKey(r.Key, now/window), micros(window-now%window)
+		c.window, c.left = now/window, micros(window-now%window)
+		c.key = windowKey(r.Key, c.window)
 		switch {
-		case w.leased(ctx, r, c, &results[i]):
-			continue
+		case w.served(r, c, &results[i]):
 		case w.over.has(c.key):
 			c.used = r.Spec.Requests + 1
 		default:
@@ -115,6 +119,9 @@ func (w *Windows) count(ctx context.Context, requests []Request) ([]Result, erro
 	for i := range requests {
 		if results[i].Window == 0 {
 			results[i] = w.judge(&requests[i], &all[i])
+		}
+		if all[i].leased {
+			w.asked(ctx, &requests[i], &all[i], &results[i])
 		}
 	}
 	return results, nil

@@ -21,6 +21,11 @@ import (
 // token. Else it answers.
 func (h *handler) changing(w http.ResponseWriter, r *http.Request) (account, url.Values, bool) {
 	a, ok := h.recent(w, r)
+	return h.formOf(w, r, a, ok)
+}
+
+// formOf is the form of somebody who may send it; of nobody else, who has an answer already.
+func (h *handler) formOf(w http.ResponseWriter, r *http.Request, a account, ok bool) (account, url.Values, bool) {
 	if !ok {
 		return a, nil, false
 	}

@@ -198,15 +198,7 @@ func (h *handler) endOthers(w http.ResponseWriter, r *http.Request) {
 // endingForm is the form of a button that ends sessions, of who is signed in.
 func (h *handler) endingForm(w http.ResponseWriter, r *http.Request) (account, url.Values, bool) {
 	a, ok := h.signedIn(w, r)
-	if !ok {
-		return a, nil, false
-	}
-	values, err := h.readForm(w, r, a.bound())
-	if err != nil {
-		h.refuseInput(w, r, credentials{form: true}, err)
-		return a, nil, false
-	}
-	return a, values, true
+	return h.formOf(w, r, a, ok)
 }
 
 func (h *handler) latelySignedIn(w http.ResponseWriter, r *http.Request, a account) bool {

@@ -21,6 +21,8 @@ const (
 	ReasonDisabled          Reason = "user_disabled"
 	// ReasonUnlinked: a provider vouches for somebody who is no user here.
 	ReasonUnlinked Reason = "subject_unknown"
+	// ReasonSignedOut: the provider has signed them out while their sign-in was under way.
+	ReasonSignedOut Reason = "signed_out_at_provider"
 	// ReasonSecondFactor: the password is right, and not enough.
 	ReasonSecondFactor Reason = "second_factor_required"
 	ReasonWrongCode    Reason = "wrong_code"

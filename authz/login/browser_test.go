@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
 	"gatehouse/authz/event"
+	"gatehouse/e2e/chromium"
 )
 
 // tab is a Chromium at the site.
@@ -23,12 +22,12 @@ type tab struct {
 	*site
 	ctx        context.Context //nolint:containedctx // chromedp keeps the tab there
 	complaints chan string
-	plugged    webauthn.AuthenticatorID
+	plugged    chromium.Key
 }
 
-// chromium begins one and fails the test where there is none. Passkeys need
+// newTab begins one and fails the test where there is none. Passkeys need
 // https or localhost, and so the site is at localhost here.
-func chromium(t *testing.T) *tab {
+func newTab(t *testing.T) *tab {
 	t.Helper()
 	s := bareSite(t)
 	mux := http.NewServeMux()
@@ -45,33 +44,18 @@ func chromium(t *testing.T) *tab {
 	s.url = "http://localhost:" + port
 	s.settings.Store(&Settings{Site: "Shop", Origins: []string{s.url}})
 
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	page, closeTab := chromedp.NewContext(allocated)
-	t.Cleanup(closeTab)
 	b := &tab{site: s, complaints: make(chan string, 100)}
-	err = chromedp.Listen(page, func(e any) {
+	b.ctx = chromium.Start(t, time.Minute, func(e any) {
 		if e, ok := e.(*cdplog.EventEntryAdded); ok && e.Entry.Source == cdplog.EntrySourceSecurity {
 			b.complaints <- e.Entry.Text
 		}
 	})
-	if err != nil {
-		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
-	}
-	ctx, cancel := context.WithTimeout(page, time.Minute)
-	t.Cleanup(cancel)
-	b.ctx = ctx
 	return b
 }
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
+	chromium.Do(b.t, b.ctx, actions...)
 }
 
 func (b *tab) at() string {
@@ -88,43 +72,21 @@ func (b *tab) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + p
 // authenticator plugs a virtual one in, whose user touches it at once.
 func (b *tab) authenticator(synced bool) {
 	b.t.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
-			return err
-		}
-		added, err := cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
-			Options: &webauthn.VirtualAuthenticatorOptions{
-				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
-				HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-				DefaultBackupEligibility: synced, DefaultBackupState: synced,
-			},
-		})
-		if err == nil {
-			b.plugged = added.AuthenticatorID
-		}
-		return err
-	}))
+	b.plugged = chromium.Plug(b.t, b.ctx, b.plugged, synced)
 }
 
 // counts has the one passkey say that it was used so often, and returns how often
 // it was.
 func (b *tab) counts(uses float64) (before float64) {
 	b.t.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		all, err := cdp.Call(ctx, target, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: b.plugged})
-		if err != nil {
-			return err
-		}
-		if len(all.Credentials) != 1 {
-			return fmt.Errorf("%d passkeys", len(all.Credentials))
-		}
-		before = all.Credentials[0].SignCount
-		_, err = cdp.Call(ctx, target, webauthn.SetCredentialProperties, webauthn.SetCredentialPropertiesParams{
-			AuthenticatorID: b.plugged, CredentialID: all.Credentials[0].CredentialID, SignCount: &uses,
-		})
-		return err
-	}))
-	return before
+	all := chromium.Call(b.t, b.ctx, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: b.plugged.ID})
+	if len(all.Credentials) != 1 {
+		b.t.Fatalf("%d passkeys", len(all.Credentials))
+	}
+	chromium.Call(b.t, b.ctx, webauthn.SetCredentialProperties, webauthn.SetCredentialPropertiesParams{
+		AuthenticatorID: b.plugged.ID, CredentialID: all.Credentials[0].CredentialID, SignCount: &uses,
+	})
+	return all.Credentials[0].SignCount
 }
 
 func (b *tab) signInWithPassword() {
@@ -139,7 +101,7 @@ func (b *tab) signInWithPassword() {
 
 func TestAPasskeyIsAddedAndSignsInFirstAndSecondInChromium(t *testing.T) {
 	t.Parallel()
-	b := chromium(t)
+	b := newTab(t)
 	b.authenticator(true)
 	b.signInWithPassword()
 	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey=register] button")), chromedp.Click(chromedp.CSS("[data-passkey=register] button")),
@@ -183,7 +145,7 @@ func TestAPasskeyIsAddedAndSignsInFirstAndSecondInChromium(t *testing.T) {
 // A copy of a passkey has the counter of when it was made (WebAuthn section 6.1.1).
 func TestAPasskeyWhoseCounterGoesBackwardsIsRefusedAndItsOwnerToldInChromium(t *testing.T) {
 	t.Parallel()
-	b := chromium(t)
+	b := newTab(t)
 	b.authenticator(false)
 	b.signInWithPassword()
 	b.do(chromedp.WaitVisible(chromedp.CSS("[data-passkey=register] button")), chromedp.Click(chromedp.CSS("[data-passkey=register] button")),

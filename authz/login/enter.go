@@ -39,6 +39,10 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, c credentials
 	switch {
 	case errors.As(err, &failure):
 		h.reportFailure(r, user.Name, p.rule, failure)
+		if p.vouched != nil && c.form {
+			h.federation.sorry(w, r) // they gave no name and no password
+			return
+		}
 		h.refuse(w, r, c, verdict.AuthenticationFailed)
 		return
 	case p.raises != "" && errors.Is(err, session.ErrInvalid):

@@ -68,11 +68,15 @@ func (f *federation) sorry(w http.ResponseWriter, r *http.Request) {
 }
 
 // follow has the provider's sign-out, and its answers about its user, find the
-// session. A session that they could not find is none.
+// session. A session that they could not find, or that has ended there meanwhile, is
+// none.
 func (f *federation) follow(r *http.Request, s session.Session, p proof) error {
 	ctx, ref := r.Context(), openid.Ref{UserID: s.User.ID, SessionID: s.ID}
 	life := s.Expires.Sub(f.h.Now())
 	err := f.links.Enter(ctx, p.vouched.Who, ref, life)
+	if err == nil {
+		err = f.stillSignedIn(ctx, s.User.ID, p.vouched.Who)
+	}
 	if err == nil {
 		err = f.refresher.Begin(ctx, p.vouched.Who, &oauth2.Token{RefreshToken: p.vouched.Refresh}, ref, s.Expires)
 	}
@@ -86,6 +90,15 @@ func (f *federation) follow(r *http.Request, s session.Session, p proof) error {
 	return errors.Join(err, ended)
 }
 
+// stillSignedIn is asked when sign-outs find the session: one that came before did not.
+func (f *federation) stillSignedIn(ctx context.Context, userID string, who openid.Identity) error {
+	ended, err := f.links.Ended(ctx, who)
+	if err == nil && ended {
+		err = &Failure{Reason: ReasonSignedOut, UserID: userID}
+	}
+	return err
+}
+
 // renamed keeps a provider's hold on a session that a second factor has given
 // another id; one that was begun anew has its own.
 func (f *federation) renamed(ctx context.Context, before, s session.Session, p proof) error {
@@ -97,7 +110,7 @@ func (f *federation) renamed(ctx context.Context, before, s session.Session, p p
 
 // signedOut is for openid.Options: the provider says that sessions have ended.
 func (f *federation) signedOut(ctx context.Context, provider, subject, sid string) error {
-	refs, err := f.links.Find(ctx, provider, subject, sid)
+	refs, err := f.links.SignOut(ctx, provider, subject, sid)
 	for _, ref := range refs {
 		err = errors.Join(err, f.end(ctx, ref, "signed out at the provider "+provider))
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/authz/event"
+	"gatehouse/authz/internal/every"
 )
 
 // People are reminded of keys that are about to end, with what to do, in time to
@@ -28,18 +29,13 @@ const (
 
 // remindOf looks every hour, at one replica, until ctx ends.
 func (h *handler) remindOf(ctx context.Context) {
-	tick := time.NewTicker(remindEvery)
-	defer tick.Stop()
-	for {
+	look := func(ctx context.Context) {
 		if err := h.remind(ctx); err != nil && ctx.Err() == nil {
 			h.Log.ErrorContext(ctx, "people could not be reminded of keys that end: it is tried again in an hour", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
+	look(ctx)
+	every.Turn(ctx, remindEvery, look)
 }
 
 // remind tells of all keys that need it, unless another replica has looked within

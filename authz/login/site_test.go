@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"gatehouse/authz/event"
 	"gatehouse/authz/internal/redistest"
 	"gatehouse/authz/login/code"
@@ -77,6 +79,7 @@ type site struct {
 	ledger   *ledger
 	events   *recorder
 	redis    *redistest.Server
+	client   *redis.Client // that sign-in asks
 	sessions *session.Manager
 	mail     *letters
 	settings atomic.Pointer[Settings]
@@ -117,6 +120,7 @@ func bareSite(t *testing.T) *site {
 		"carol": {ID: "u-3", Name: "carol", PasswordHash: phc, Disabled: true, Email: "carol@example.com"},
 	}}
 	s.settings.Store(&Settings{Site: "Shop"})
+	s.client = s.redis.Client()
 	s.sessions = session.New(s.redis.Client(), s.now, rand.Reader)
 	return s
 }
@@ -132,7 +136,7 @@ func (s *site) handler() http.Handler {
 		Lifetimes: func() (time.Duration, time.Duration) { return time.Hour, 10 * time.Hour },
 		ClientIP:  func(r *http.Request) string { return "192.0.2.7" },
 		Log:       slog.New(slog.DiscardHandler),
-		Accounts:  s.ledger, Redis: s.redis.Client(), Key: []byte(code.NewToken()), Settings: func() Settings { return *s.settings.Load() },
+		Accounts:  s.ledger, Redis: s.client, Key: []byte(code.NewToken()), Settings: func() Settings { return *s.settings.Load() },
 		Federation: s.abroad.Load, ProviderSecret: func(string) (string, error) {
 			if err, ok := s.secret.Load().(error); ok {
 				return "", err

@@ -36,11 +36,7 @@ func (c *compiler) limit(where string, config Limit) (CompiledLimit, bool) {
 	c.text(where+".name", config.Name)
 	compiled := CompiledLimit{
 		OnRedisError: cmp.Or(config.OnRedisError, OnErrorDeny), Lease: limit.Auto,
-		Spec: limit.Spec{
-			Name: config.Name, Algorithm: limit.Algorithm(cmp.Or(config.Algorithm, SlidingWindow)),
-			Requests: config.Requests, Burst: config.Burst,
-			Window: time.Duration(config.WindowMillis) * time.Millisecond,
-		},
+		Spec: config.spec(),
 	}
 	var off bool
 	compiled.Report, off = c.mode(where+".mode", config.Mode)
@@ -148,6 +144,44 @@ func (c *compiler) quota(where string, config Limit, spec *limit.Spec) {
 		return
 	}
 	spec.Calendar = calendar
+}
+
+// spec is what the limit counts, without the calendar of a quota.
+func (l Limit) spec() limit.Spec {
+	return limit.Spec{
+		Name: l.Name, Algorithm: limit.Algorithm(cmp.Or(l.Algorithm, SlidingWindow)), Requests: l.Requests, Burst: l.Burst,
+		Window: time.Duration(l.WindowMillis) * time.Millisecond,
+	}
+}
+
+// Ahead says how replicas count a limit that is valid.
+type Ahead struct {
+	// Hits of a hot counter that each replica counts ahead: 0 asks Redis about each
+	// request, and limit.Auto takes as many as it needs.
+	Hits int64
+	// Default: the limit does not say.
+	Default bool
+	// Why it is 0 by default.
+	Why string
+}
+
+// Ahead is what Lease comes to.
+func (l Limit) Ahead() Ahead {
+	if l.Lease != nil {
+		return Ahead{Hits: *l.Lease}
+	}
+	auto := limit.Request{Spec: l.spec(), Lease: limit.Auto}
+	one := limit.Request{Spec: l.spec(), Lease: 1}
+	switch {
+	case auto.Leasable():
+		return Ahead{Hits: limit.Auto, Default: true}
+	case one.Leasable():
+		return Ahead{Default: true, Why: "of so small a limit each request counts"}
+	case l.Algorithm == Quota || l.Algorithm == Concurrency:
+		return Ahead{Default: true, Why: fmt.Sprintf("%s is never counted ahead", l.Algorithm)}
+	default:
+		return Ahead{Default: true, Why: "its window, or the time in which it fills up, is below a second"}
+	}
 }
 
 // lease looks at one that is told in numbers.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/authz/internal/every"
 )
 
 const (
@@ -80,15 +82,8 @@ func (d *Directory) Look() (bool, error) {
 
 // Run looks every second until ctx ends, and logs what a broken edit did wrong.
 func (d *Directory) Run(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
 	last := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	every.Turn(ctx, lookEvery, func(context.Context) {
 		swapped, err := d.Look()
 		switch {
 		case swapped:
@@ -98,7 +93,7 @@ func (d *Directory) Run(ctx context.Context) {
 			last = err.Error()
 			d.log.Error("rate limit configuration rejected; the one in use stays", "error", err)
 		}
-	}
+	})
 }
 
 // readFolder follows links to files, as ConfigMaps are made of them, and skips

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/authz/internal/every"
 )
 
 // Bounds of Statsd.
@@ -47,17 +49,8 @@ func NewStatsd(at string, compat *Compat, log *slog.Logger) (*Statsd, error) {
 
 // Run tells until ctx ends, and then once more.
 func (s *Statsd) Run(ctx context.Context) {
-	tick := time.NewTicker(statsdEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.flush(ctx)
-		case <-ctx.Done():
-			s.flush(context.WithoutCancel(ctx))
-			return
-		}
-	}
+	every.Turn(ctx, statsdEvery, s.flush)
+	s.flush(context.WithoutCancel(ctx))
 }
 
 func (s *Statsd) flush(ctx context.Context) {

@@ -5,6 +5,8 @@ import (
 	"encoding"
 	"encoding/json"
 	"log/slog"
+
+	"gatehouse/authz/internal/clip"
 )
 
 // frozen is a value as it was when it was logged, in the two forms in which
@@ -92,5 +94,5 @@ func cut(text string) string {
 	if len(text) <= maxString {
 		return text
 	}
-	return bounded(text, maxString-len(cutMark)) + cutMark
+	return clip.Text(text, maxString-len(cutMark)) + cutMark
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"gatehouse/authz/internal/clip"
 )
 
 // Detection is a secret found where none belongs. It never holds the secret.
@@ -194,7 +195,7 @@ func (g *Guard) Report(rule, place string) {
 	if g == nil {
 		return
 	}
-	d, tell := g.due(rule, bounded(Scrub(place), maxPlace))
+	d, tell := g.due(rule, clip.Text(Scrub(place), maxPlace))
 	if !tell {
 		return
 	}
@@ -258,17 +259,6 @@ func (g *Guard) Listen(to func(Detection)) (stop func()) {
 			}
 		}
 	}
-}
-
-// bounded cuts text to at most n bytes, between characters.
-func bounded(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n]
 }
 
 // remembered is a bounded set of texts, kept as hashes under a key of its own,

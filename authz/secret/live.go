@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/authz/internal/every"
 )
 
 // lookEvery is how often Run looks whether a secret's file has changed.
@@ -110,17 +112,8 @@ func (l *Live) OnChange(to func(Value)) {
 // Run looks at the file every second until ctx ends.
 func (l *Live) Run(ctx context.Context) { l.run(ctx, lookEvery) }
 
-func (l *Live) run(ctx context.Context, every time.Duration) {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			l.refresh()
-		}
-	}
+func (l *Live) run(ctx context.Context, period time.Duration) {
+	every.Turn(ctx, period, func(context.Context) { l.refresh() })
 }
 
 func (l *Live) look() stamp {

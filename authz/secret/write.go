@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"gatehouse/authz/internal/clip"
 )
 
 // write looks at a line and passes it on.
@@ -34,16 +36,11 @@ func (h *Handler) handler() slog.Handler {
 	if ready := h.ready.Load(); ready != nil {
 		return *ready
 	}
-	next := h.core.next
-	for _, s := range h.steps {
-		if s.group != "" {
-			next = next.WithGroup(s.group)
-			continue
-		}
+	next := h.after(func(attrs []slog.Attr) []slog.Attr {
 		r := slog.NewRecord(timeless, slog.LevelInfo, "", 0)
-		r.AddAttrs(s.attrs...)
-		next = next.WithAttrs(attrsOf(h.core.inspect(r)))
-	}
+		r.AddAttrs(attrs...)
+		return attrsOf(h.core.inspect(r))
+	})
 	h.ready.Store(&next)
 	return next
 }
@@ -53,13 +50,18 @@ func (h *Handler) hurried() slog.Handler {
 	if ready := h.ready.Load(); ready != nil {
 		return *ready
 	}
+	return h.after(func(attrs []slog.Attr) []slog.Attr { return replaceAll(attrs, Unscanned) })
+}
+
+// after is the next one after all steps, with what written makes of their attributes.
+func (h *Handler) after(written func([]slog.Attr) []slog.Attr) slog.Handler {
 	next := h.core.next
 	for _, s := range h.steps {
 		if s.group != "" {
 			next = next.WithGroup(s.group)
 			continue
 		}
-		next = next.WithAttrs(replaceAll(s.attrs, Unscanned))
+		next = next.WithAttrs(written(s.attrs))
 	}
 	return next
 }
@@ -194,7 +196,7 @@ func take(r slog.Record, hit Found) (clean slog.Record, place string) {
 	r.Attrs(func(a slog.Attr) bool {
 		without, changed := takeAttr(a, text, mark)
 		if changed && place == "" {
-			place = "log attribute " + bounded(Scrub(a.Key), maxPlace/2)
+			place = "log attribute " + clip.Text(Scrub(a.Key), maxPlace/2)
 		}
 		clean.AddAttrs(without)
 		return true

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"gatehouse/authz/internal/every"
 )
 
 const retryEvery = 100 * time.Millisecond
@@ -38,16 +40,9 @@ func (m *Manager) hear(ctx context.Context) {
 }
 
 func (m *Manager) poll(ctx context.Context) {
-	ticker := time.NewTicker(m.revoked.poll)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			_ = m.revoked.compare(ctx) // lookups find it stale, ask themselves, and say why not
-		}
-	}
+	every.Turn(ctx, m.revoked.poll, func(ctx context.Context) {
+		_ = m.revoked.compare(ctx) // lookups find it stale, ask themselves, and say why not
+	})
 }
 
 func wait(ctx context.Context, d time.Duration) {

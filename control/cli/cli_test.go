@@ -126,6 +126,7 @@ func TestExplainTellsRoutePolicyAndLines(t *testing.T) {
 		{"route", "line 12", "all -> app"},
 		{"session", "policies.base.session, line 8", "required"},
 		{"limit", "policies.base.limits[0], line 9", "api_calls: 100 per 1m0s by ip"},
+		{"counts", "default, lease is not set", "api_calls: ahead of Redis while it is hot, in each replica: as many as it needs, a sixteenth"},
 		{"header", "preset strict, policies.base.headers.preset, line 6", "x-frame-options: DENY"},
 		{"cors", "origin allowed"},
 		{"access-control-allow-origin: https://app.example.com"},
@@ -150,6 +151,20 @@ func hasLine(text string, parts []string) bool {
 		}
 	}
 	return false
+}
+
+func TestExplainTellsTheLineThatSaysHowALimitCounts(t *testing.T) {
+	t.Parallel()
+	for lease, want := range map[string]string{
+		"0":  "api_calls: each request in Redis\n",
+		"20": "api_calls: ahead of Redis while it is hot, in each replica: 20, a quarter of what is left at most\n",
+	} {
+		files := map[string]string{"gatehouse.yaml": strings.Replace(goodPolicy, "100/60s}", "100/60s, lease: "+lease+"}", 1)}
+		r := run(t, files, "explain", "GET", "https://x.example.com/api", "--config", "$DIR/gatehouse.yaml")
+		if !hasLine(r.stdout, []string{"counts", "policies.base.limits[0].lease, line 9", want}) {
+			t.Errorf("lease %s: %d\n%s", lease, r.code, r.stdout)
+		}
+	}
 }
 
 func TestExplainAsJSON(t *testing.T) {

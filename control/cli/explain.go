@@ -187,23 +187,29 @@ func printAuthz(row func(what, value, from string), e *policy.Explanation) {
 	for _, l := range e.Limits {
 		value := fmt.Sprintf("%s: %s by %s, %s, while Redis is away: %s%s", l.Name, limitText(l.Limit), strings.Join(l.By, " and "),
 			cmp.Or(l.Algorithm, "sliding_window"), cmp.Or(l.OnRedisError, "deny"), reported(string(l.Mode)))
-		value += leaseText(l.Lease)
 		if l.Note != "" {
 			value += " (" + l.Note + ")"
 		}
 		row("limit", value, where(l.From))
+		from := "default, lease is not set"
+		if l.Counted.From != nil {
+			from = where(l.Counted.From)
+		}
+		row("counts", l.Name+": "+countedText(l.Counted), from)
 	}
 }
 
-// leaseText says what replicas count ahead, where somebody has said so.
-func leaseText(lease *int64) string {
+// countedText says what replicas count ahead.
+func countedText(c policy.CountedAhead) string {
 	switch {
-	case lease == nil:
-		return ""
-	case *lease == 0:
-		return ", each request counted in Redis"
+	case c.How == "adaptive":
+		return "ahead of Redis while it is hot, in each replica: as many as it needs, a sixteenth of what is left at most"
+	case c.How == "ahead":
+		return fmt.Sprintf("ahead of Redis while it is hot, in each replica: %d, a quarter of what is left at most", c.Hits)
+	case c.Why != "":
+		return "each request in Redis: " + c.Why
 	default:
-		return fmt.Sprintf(", a hot counter's next %d in each replica", *lease)
+		return "each request in Redis"
 	}
 }
 

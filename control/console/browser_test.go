@@ -16,6 +16,8 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"gatehouse/e2e/chromium"
 )
 
 const browserWithin = 40 * time.Second
@@ -30,23 +32,12 @@ type browser struct {
 	complaints []string
 }
 
-// chromium fails the test where there is no browser: looking is what this test
+// newBrowser fails the test where there is no browser: looking is what this test
 // is for.
-func chromium(t *testing.T, base string) *browser {
+func newBrowser(t *testing.T, base string) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Env("TMPDIR="+browserFolder(t)),
-	)
-	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocated)
-	t.Cleanup(closeTab)
-	b := &browser{t: t, base: base, ctx: tab}
-	// The first call begins the browser, which lives as long as its context.
-	err := chromedp.Listen(tab, func(e any) {
+	b := &browser{t: t, base: base}
+	b.ctx = chromium.Start(t, browserWithin, func(e any) {
 		switch e := e.(type) {
 		case *cdplog.EventEntryAdded:
 			b.complain(fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text))
@@ -56,36 +47,9 @@ func chromium(t *testing.T, base string) *browser {
 			b.complain("exception: " + e.ExceptionDetails.Text)
 		}
 	})
-	if err != nil {
-		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
-	}
-	ctx, cancel := context.WithTimeout(tab, browserWithin)
-	t.Cleanup(cancel)
-	b.ctx = ctx
-	command(b, cdplog.Enable, cdp.Empty{})
-	command(b, runtime.Enable, cdp.Empty{})
+	chromium.Call(b.t, b.ctx, cdplog.Enable, cdp.Empty{})
+	chromium.Call(b.t, b.ctx, runtime.Enable, cdp.Empty{})
 	return b
-}
-
-// browserFolder is where Chromium leaves what it does not take away itself. It
-// may still write when it is told to end.
-func browserFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "gh-chromium-") //nolint:usetesting // its removal may fail once
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-// command sends a command of the protocol.
-func command[P, R any](b *browser, c cdp.Command[P, R], params P) {
-	b.t.Helper()
-	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, c, params)
-		return err
-	}))
 }
 
 func (b *browser) complain(text string) {
@@ -112,9 +76,7 @@ func (b *browser) content() {
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
+	chromium.Do(b.t, b.ctx, actions...)
 }
 
 func (b *browser) open(path string) {
@@ -130,7 +92,7 @@ func (b *browser) size(width, height int64) {
 func (b *browser) dark(on bool) {
 	b.t.Helper()
 	value := map[bool]string{true: "dark", false: "light"}[on]
-	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}}})
+	chromium.Call(b.t, b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}}})
 }
 
 // eval runs an expression and reads its value.
@@ -169,7 +131,7 @@ func (b *browser) signIn() {
 func TestAPersonSignsInSeesAnEventAsItComesAndSearchesInChromium(t *testing.T) {
 	t.Parallel()
 	f, server := site(t)
-	b := chromium(t, server.URL)
+	b := newBrowser(t, server.URL)
 	b.open("/console/alerts?state=firing")
 	if at := eval[string](b, "location.pathname"); at != "/console/sign-in" {
 		t.Fatalf("nobody is signed in, and the page is %s", at)
@@ -228,7 +190,7 @@ var pages = map[string]string{
 func TestEveryPageFitsAndObeysItsPolicyAtEverySizeInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
-	b := chromium(t, server.URL)
+	b := newBrowser(t, server.URL)
 	b.size(1280, 800)
 	b.open("/console/sign-in")
 	b.shot("sign-in-1280")
@@ -288,7 +250,7 @@ const unlabelled = `[...document.querySelectorAll("input:not([type=hidden]), but
 func TestEveryPageCanBeReadInBothLightsAndByAScreenReaderInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
-	b := chromium(t, server.URL)
+	b := newBrowser(t, server.URL)
 	b.signIn()
 	for _, dark := range []bool{false, true} {
 		b.dark(dark)
@@ -311,8 +273,8 @@ func TestEveryPageCanBeReadInBothLightsAndByAScreenReaderInChromium(t *testing.T
 func TestThePagesAreWholeWithoutJavaScriptInChromium(t *testing.T) {
 	t.Parallel()
 	_, server := site(t)
-	b := chromium(t, server.URL)
-	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b := newBrowser(t, server.URL)
+	chromium.Call(b.t, b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.signIn()
 	b.open("/console")
 	b.do(chromedp.WaitVisible(chromedp.CSS("#live tbody tr")), chromedp.WaitVisible(chromedp.CSS(".tiles")), chromedp.WaitVisible(chromedp.CSS(".clock")))

@@ -228,7 +228,7 @@ func TestARequestIsVerifiedPlannedAndCarriedOutInChromium(t *testing.T) {
 	t.Parallel()
 	for _, width := range []int64{1280, 390} {
 		f, server := site(t)
-		b := chromium(t, server.URL)
+		b := newBrowser(t, server.URL)
 		b.size(width, 844)
 		b.signIn()
 		f.begin("dpo", "received")

@@ -65,7 +65,20 @@ type ConsentFinding struct {
 // LimitFinding is a limit that counts this request.
 type LimitFinding struct {
 	authzpolicy.Limit
-	Note string `json:"note,omitempty"`
+	Note    string       `json:"note,omitempty"`
+	Counted CountedAhead `json:"counted"`
+	From    *Place       `json:"from,omitempty"`
+}
+
+// CountedAhead says whether replicas count a hot counter's requests ahead of Redis.
+type CountedAhead struct {
+	// How is adaptive (as many as a replica needs, a sixteenth of what is left at most),
+	// ahead (Hits of them, a quarter of what is left at most) or each (in Redis).
+	How  string `json:"how"`
+	Hits int64  `json:"hits,omitempty"`
+	// Why is the reason of a default that is not adaptive.
+	Why string `json:"why,omitempty"`
+	// From is where lease stands; nil: it is the default.
 	From *Place `json:"from,omitempty"`
 }
 
@@ -276,7 +289,8 @@ func (c *Compiled) explainAuthz(e *Explanation) {
 		e.Consent = &ConsentFinding{Consent: p.Consent, From: c.from(e.Policy, "consent.purpose")}
 	}
 	for i, l := range p.Limits {
-		f := LimitFinding{Limit: l, From: c.from(e.Policy, fmt.Sprintf("limits[%d]", i))}
+		path := fmt.Sprintf("limits[%d]", i)
+		f := LimitFinding{Limit: l, From: c.from(e.Policy, path), Counted: c.countedAhead(e.Policy, path, l)}
 		if strings.Contains(strings.Join(l.By, " "), "user") {
 			f.Note = "counts requests with a session only"
 			if p.Session.Require == authzpolicy.SessionNone || p.Session.Mode == authzpolicy.Off {
@@ -285,4 +299,19 @@ func (c *Compiled) explainAuthz(e *Explanation) {
 		}
 		e.Limits = append(e.Limits, f)
 	}
+}
+
+func (c *Compiled) countedAhead(policy, path string, l authzpolicy.Limit) CountedAhead {
+	ahead := l.Ahead()
+	out := CountedAhead{How: "each", Why: ahead.Why}
+	switch {
+	case ahead.Hits > 0:
+		out.How, out.Hits = "ahead", ahead.Hits
+	case ahead.Hits < 0:
+		out.How = "adaptive"
+	}
+	if !ahead.Default {
+		out.From = c.from(policy, path+".lease")
+	}
+	return out
 }

@@ -135,6 +135,40 @@ func TestExplainShowsSessionLimitsAndUploads(t *testing.T) {
 	}
 }
 
+func TestExplainSaysWhatReplicasCountAheadAndWho(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, limit string
+		want        CountedAhead
+		at          string // where lease stands; empty: the default
+	}{
+		{"not told", "rate: 100/60s", CountedAhead{How: "adaptive"}, ""},
+		{"not told, of gcra", "rate: 64/60s, algorithm: gcra", CountedAhead{How: "adaptive"}, ""},
+		{"not told, of a small limit", "rate: 63/60s", CountedAhead{How: "each", Why: "of so small a limit each request counts"}, ""},
+		{"not told, of a small burst", "rate: 100/60s, algorithm: gcra, burst: 63", CountedAhead{How: "each", Why: "of so small a limit each request counts"}, ""},
+		{"not told, of a short window", "rate: 100/500ms", CountedAhead{How: "each", Why: "its window, or the time in which it fills up, is below a second"}, ""},
+		{"not told, of a quota", "rate: 1000/day, algorithm: quota", CountedAhead{How: "each", Why: "quota is never counted ahead"}, ""},
+		{"not told, of places", "rate: 100/10m, algorithm: concurrency", CountedAhead{How: "each", Why: "concurrency is never counted ahead"}, ""},
+		{"told a number", "rate: 100/60s, lease: 20", CountedAhead{How: "ahead", Hits: 20}, "policies.base.limits[0].lease"},
+		{"told none", "rate: 100/60s, lease: 0", CountedAhead{How: "each"}, "policies.base.limits[0].lease"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			text := preamble + "policies:\n  base: {limits: [{name: n, by: [ip], " + tc.limit + "}]}\nroutes:\n  - {name: r, path_prefix: /, upstream: app, policy: base}\n"
+			e, err := mustLoad(t, text).Explain(Query{Method: "GET", URL: "/"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := e.Limits[0].Counted
+			from := got.From
+			got.From = nil
+			if got != tc.want || (from == nil) != (tc.at == "") || from != nil && from.Path != tc.at {
+				t.Errorf("%+v, from %+v", got, from)
+			}
+		})
+	}
+}
+
 func TestExplainSaysWhatIsRefusedBeforeAnyPolicy(t *testing.T) {
 	t.Parallel()
 	if e := explain(t, "GET", "/a%2Fb"); !strings.Contains(e.Outcome, "400") {

@@ -8,33 +8,13 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 
+	"gatehouse/e2e/chromium"
 	"gatehouse/e2e/pack"
 )
 
 const within = 150 * time.Second
-
-// chromium starts a browser and fails the test where there is none.
-func chromium(t *testing.T) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-	)
-	allocated, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocated)
-	t.Cleanup(closeTab)
-	// The first call begins the browser, which lives as long as its context.
-	if err := chromedp.Do(tab); err != nil {
-		t.Fatalf("no Chromium can be started: %v: install it (Debian: apt-get install chromium)", err)
-	}
-	ctx, cancel := context.WithTimeout(tab, within)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // scenario is something that a page does, and what its script must see.
 type scenario struct {
@@ -51,20 +31,14 @@ type scenario struct {
 
 func grant(t *testing.T, tab context.Context, name string) {
 	t.Helper()
-	err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, browser.SetPermission, browser.SetPermissionParams{
-			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
-		})
-		return err
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	chromium.Call(t, tab, browser.SetPermission, browser.SetPermissionParams{
+		Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+	})
 }
 
 func TestThePagesOfOtherOriginsMayDoWhatThePolicySaysInChromium(t *testing.T) {
 	s := start(t)
-	tab := chromium(t)
+	tab := chromium.Start(t, within, nil)
 	names := strings.NewReplacer("API", s.api, "OTHER", s.other)
 	all := scenarios(s)
 	if len(all) < 20 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"gatehouse/e2e/chromium"
 	"gatehouse/filter/headers"
 )
 
@@ -51,7 +52,7 @@ func (n *nonces) page(w http.ResponseWriter, r *http.Request) {
 
 func TestOnlyTheScriptWithTheNonceOfThisVeryPageRunsInChromium(t *testing.T) {
 	s := start(t)
-	tab := chromium(t)
+	tab := chromium.Start(t, within, nil)
 	for visit := range 3 {
 		err := chromedp.Do(tab, chromedp.Navigate(s.api+"/nonce/page"), chromedp.WaitVisible(chromedp.CSS("#main")))
 		if err != nil {

@@ -200,7 +200,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, p *provider, wha
 	for _, old := range surplus(r) {
 		http.SetCookie(w, cookie(old, "", -1))
 	}
-	http.SetCookie(w, cookie(CookiePrefix+b.state[:8], b.cookie, int(pendingFor/time.Second)))
+	http.SetCookie(w, cookie(CookiePrefix+b.state[:8], b.cookie, int(PendingFor/time.Second)))
 	return p.oauth(d, origin).AuthCodeURL(b.state, p.wishes(d, started)...), nil
 }
 

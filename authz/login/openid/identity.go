@@ -40,6 +40,9 @@ type Identity struct {
 	AMR           []string
 	// SessionID is the provider's ("sid"), by which it tells of its end.
 	SessionID string
+	// SignOuts is how many sign-outs providers had told of when this sign-in began; see
+	// Links.Ended.
+	SignOuts int64
 }
 
 // redeem exchanges the code and judges the ID token (Core section 3.1.3.7).
@@ -61,6 +64,7 @@ func (p *provider) redeem(ctx context.Context, started pending, code string) (Id
 	if err != nil {
 		return Identity{}, nil, err
 	}
+	who.SignOuts = started.SignOuts
 	if started.StepUp == RecentSignIn && who.AuthTime.Before(time.Unix(started.Begun, 0).Add(-clockSkew)) {
 		return Identity{}, nil, failure("not_signed_in_anew", "the provider was asked to have the person sign in anew, and did not say that it has")
 	}

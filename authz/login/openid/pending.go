@@ -15,8 +15,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// pendingFor is how long a person may take at the provider.
-const pendingFor = 10 * time.Minute
+// PendingFor is how long a person may take at the provider.
+const PendingFor = 10 * time.Minute
 
 // pending is a sign-in that has been begun. It lies in Redis under the hash of
 // its state, and can be taken once.
@@ -27,7 +27,8 @@ type pending struct {
 	Origin   string `json:"origin"`
 	Next     string `json:"next"`
 	StepUp   string `json:"step_up,omitempty"`
-	Begun    int64  `json:"begun"` // Unix seconds
+	Begun    int64  `json:"begun"`     // Unix seconds
+	SignOuts int64  `json:"sign_outs"` // as of Identity
 	// Whom is Link's: who it is that wants to be known by this provider.
 	Whom string `json:"whom,omitempty"`
 	// Browser is the SHA-256 of the cookie of the browser that began it.
@@ -55,11 +56,15 @@ func pendingKey(state string) string {
 func begin(ctx context.Context, client redis.UniversalClient, p pending) (pending, begun, error) {
 	b := begun{state: randomText(), cookie: randomText()}
 	p.Nonce, p.Verifier, p.Browser = randomText(), oauth2.GenerateVerifier(), digest(b.cookie)
+	var err error
+	if p.SignOuts, err = signOuts(ctx, client); err != nil {
+		return pending{}, begun{}, err
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		return pending{}, begun{}, fmt.Errorf("write a pending sign-in: %w", err)
 	}
-	if err := client.Set(ctx, pendingKey(b.state), text, pendingFor).Err(); err != nil {
+	if err := client.Set(ctx, pendingKey(b.state), text, PendingFor).Err(); err != nil {
 		return pending{}, begun{}, fmt.Errorf("%w: keep a pending sign-in: %w", ErrUnavailable, err)
 	}
 	return p, b, nil

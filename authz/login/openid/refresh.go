@@ -9,6 +9,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"gatehouse/authz/internal/every"
 )
 
 const (
@@ -59,18 +61,11 @@ func (f *Refresher) Begin(ctx context.Context, who Identity, token *oauth2.Token
 
 // Run works until ctx ends.
 func (f *Refresher) Run(ctx context.Context) {
-	tick := time.NewTicker(refreshPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every.Turn(ctx, refreshPoll, func(ctx context.Context) {
 		if _, err := f.Once(ctx); err != nil && ctx.Err() == nil {
 			f.Log.WarnContext(ctx, "providers were not asked about their users", "error", err)
 		}
-	}
+	})
 }
 
 // Once refreshes what is due, at most a batch, and says how many it was.

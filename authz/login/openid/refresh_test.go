@@ -26,7 +26,7 @@ func (g *gate) rewrite(t *testing.T, state string, change func(*pending)) {
 	}
 	change(&p)
 	if text, err = json.Marshal(p); err == nil {
-		err = g.redis.Set(t.Context(), pendingKey(state), text, pendingFor).Err()
+		err = g.redis.Set(t.Context(), pendingKey(state), text, PendingFor).Err()
 	}
 	if err != nil {
 		t.Fatal(err)

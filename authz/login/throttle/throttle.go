@@ -22,10 +22,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"gatehouse/authz/limit"
 )
 
 //go:embed throttle.lua
@@ -171,18 +172,4 @@ func (t *Throttle) mac(parts ...string) []byte {
 
 // network is what one subscriber has of addresses: one of IPv4, 2^64 of IPv6
 // (RFC 6177).
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	prefix, err := ip.Prefix(64)
-	if err != nil {
-		return ip.String()
-	}
-	return prefix.String()
-}
+func network(address string) string { return limit.ClientKey(address, limit.DefaultIPv6Prefix) }
