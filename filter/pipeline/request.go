@@ -152,7 +152,7 @@ func (h *head) takeContent(name, value string) {
 	case "content-encoding":
 		h.contentEncoding = append(h.contentEncoding, value)
 	case "content-disposition":
-		h.contentDisposition = value
+		h.contentDisposition += value // two of them are none
 	case "content-range":
 		h.contentRange += value // two of them are none
 	default:

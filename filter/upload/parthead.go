@@ -37,6 +37,9 @@ func (p *part) parse(head string, room []param) *Refusal {
 		}
 		at += len(line) + len("\r\n")
 	}
+	if p.mailName != "" && p.mailName != p.filename {
+		return malformed("a part's Content-Type has a name of its own, which readers of mail take for the file's")
+	}
 	if !slices.Contains(seen, "content-disposition") {
 		return malformed("a part has no Content-Disposition")
 	}
@@ -133,6 +136,9 @@ func (p *part) contentType(value string) *Refusal {
 	}
 	p.declared = media
 	for _, q := range params {
+		if q.name == "name" || q.name == "filename" {
+			p.mailName = q.value
+		}
 		if q.name == "charset" && !keepsASCII(q.value) && !textCharset(q.value) {
 			return refuse("GH-FRM-005", "a part's charset "+quote(q.value[:min(len(q.value), 40)]))
 		}
