@@ -62,6 +62,7 @@ func uploadCases() []Case {
 		post("a name in a part's Content-Type is refused", form(part(`form-data; name="title"`, `text/plain; name="a.php"`, "hello")), "multipart_malformed", 422),
 		raw("a boundary in another type's parameter is refused: formidable reads a form by it", `application/x-www-form-urlencoded; a="`+mentions+`"`,
 			"--XyZ\"\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.php\"\r\n\r\nx\r\n--XyZ\"--\r\n", "multipart_malformed", 422),
+		post("a file name in a field's name is refused: multiparty makes a file of it", form(part(`form-data; name="filename=a.php; x"`, "", "<?php system($_GET[0]);?>")), "multipart_malformed", 422),
 		put("a PUT of a text passes", "/notes/a.txt", "text/plain", "hello", "", 200),
 		put("a PUT of a program's name is refused", "/notes/a.jsp/", "text/plain", "<% out.println(1); %>", "name_unsafe", 422),
 		put("a PUT of a page as JSON is refused", "/notes/a.html", "application/json", `"<script>"`, "name_unsafe", 422),

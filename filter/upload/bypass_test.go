@@ -54,10 +54,16 @@ func bypasses() []bypass {
 		"form-data; name=\"f\"; filename=\"a.gif\x00.php\"", `form-data; name="f"; filename="C:\a.php"`, "form-data; name=\"f\"; filename=\"a.ph\u017f\"", `form-data; name="f"; filename="a.php "`,
 		`form-data; name="f"; filename="a.php."`, `form-data; name="f"; filename="a.php::$DATA"`, `form-data; name="f"; ; filename="a.php"`, `form-data; name="f";; filename="a.php"`,
 		`form-data name="f"; filename="a.php"`, `form-data; name=; filename="a.php"`, `form-data; filename="a.php"`, `form-data; name="f"; filename="a.gif"x".php"`, `form-data; name="f"; filename="a.gif" ".php"`,
+		// multiparty and formidable look for the words in the whole value.
+		`form-data; name="filename=a.php; x"`, `form-data; name="x; filename=a.php; y"`, `form-data; name="filename*=utf-8''a.php"`, `form-data; name="filename="; filename="a.txt"`,
+		`form-data; filename="name=avatar x.gif"; name="other"`, `form-data; name="FileName=a.php; x"`,
 		`form-data; name="f"; a=b; filename="a.php"`, "form-data; name=\"f\"; filename=\"a\r\n.php\"", "form-data; name=\"f\";\r\n filename=\"a.php\"", `form-data; name="f"; filename="a.php"; size=5`,
 		`form-data; name*=utf-8''f; filename="a.php"`, `form-data; name=f;filename=a.php;`, `form-data; name="f"; filename="a.php" `, `form-data; name="f"; filename="a.php"; filename*=utf-8''a%2`,
 	} {
 		out = append(out, bypass{"the disposition " + d, hostileForm, formBody(part("Content-Disposition: " + d))})
+	}
+	for _, d := range []string{`form-data; name="filename=a.php; x"`, `form-data; name="filename*=utf-8''a.php"`} {
+		out = append(out, bypass{"the field " + d, hostileForm, formBody("Content-Disposition: " + d + "\r\n\r\n" + hostileCode)})
 	}
 	return append(append(out, bypassesByHead()...), bypassesByShape(php)...)
 }
@@ -173,8 +179,8 @@ func TestFieldsWithATypeAreWhatTheySay(t *testing.T) {
 		{"code of PHP", "text/plain", hostileCode, RuleTextCode},
 		{"code of PHP behind a long text", "text/plain", long + hostileCode, RuleTextCode},
 		{"code of PHP in JSON", "application/json", `["` + long + hostileCode + `"]`, RuleTextCode},
-		{"a program", "text/plain", string(sampleEXE()), RuleMismatch},
-		{"a program as JSON", "application/json", string(sampleEXE()), RuleMismatch},
+		{"a program", "text/plain", sampleEXE(), RuleMismatch},
+		{"a program as JSON", "application/json", sampleEXE(), RuleMismatch},
 		{"a PDF", "text/plain", samplePDF(""), RuleMismatch},
 		{"a script", "text/plain", "#!/bin/sh\nid\n", RuleMismatch},
 		{"an archive", "text/plain", "PK\x03\x04\x14\x00\x00\x00\x08\x00", RuleMismatch},

@@ -190,6 +190,8 @@ func (p *part) disposition(value string) (reason string) {
 	switch {
 	case !named:
 		return "a part has no name"
+	case looksLikeParameter(p.field) || looksLikeParameter(p.filename):
+		return "a name has name= in it, which readers that work with patterns (formidable, multiparty) take for the parameter"
 	case strings.Contains(p.field, "=?"):
 		return "the name of a field is an encoded word (RFC 2047), which some servers decode"
 	case isExtended && !p.hasFile:
@@ -198,6 +200,14 @@ func (p *part) disposition(value string) (reason string) {
 		return "filename and filename* disagree"
 	}
 	return ""
+}
+
+func looksLikeParameter(name string) bool {
+	if strings.IndexByte(name, '=') < 0 {
+		return false
+	}
+	lower := strings.ToLower(name)
+	return strings.Contains(lower, "name=") || strings.Contains(lower, "name*=")
 }
 
 // separation wants parameters to be separated as all clients do, by a semicolon and
