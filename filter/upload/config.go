@@ -214,7 +214,8 @@ func (p *Policy) of(field string) (*Policy, *Refusal) {
 	}
 	whole := loosely(strings.Replace(field, "[", "_", 1))
 	for name := range p.fields {
-		if name = loosely(name); name == loosely(base) || name == whole && !strings.Contains(field, "]") {
+		name = loosely(name)
+		if name == loosely(base) || name == loosely(strings.TrimSpace(base)) || name == whole && !strings.Contains(field, "]") {
 			return nil, malformed("the name of a field that some servers take for that of another, which has a rule")
 		}
 	}
@@ -223,7 +224,7 @@ func (p *Policy) of(field string) (*Policy, *Refusal) {
 
 // loosely is the name of a field as it may be read by whoever is careless about it.
 func loosely(name string) string {
-	return strings.NewReplacer(".", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(name)))
+	return strings.NewReplacer(".", "_", " ", "_").Replace(strings.ToLower(strings.TrimLeft(name, " ")))
 }
 
 func (p *Policy) allowName(name string) bool {
