@@ -225,10 +225,11 @@ func (c *Compiled) explainCORS(e *Explanation, p *filterpolicy.Compiled, q Query
 	if p.CORSReport {
 		e.CORS.Mode = filterpolicy.Report
 	}
-	e.CORS.answer(p.CORS, &request)
+	e.CORS.answer(p, &request)
 }
 
-func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
+func (f *CORSFinding) answer(policy *filterpolicy.Compiled, r *cors.Request) {
+	p := policy.CORS
 	if r.IsPreflight() {
 		out := p.Preflight(r)
 		f.Answer = "preflight allowed, answered by the filter"
@@ -248,8 +249,8 @@ func (f *CORSFinding) answer(p *cors.Policy, r *cors.Request) {
 		f.Answer = "origin allowed"
 	}
 	f.add(p.Actual(nil, r.Origins))
-	if vary := p.Vary(); vary != "" {
-		f.add([]cors.Header{{Name: "vary", Value: vary}})
+	if policy.Vary != "" {
+		f.add([]cors.Header{{Name: "vary", Value: policy.Vary}})
 	}
 }
 
@@ -273,6 +274,7 @@ func (c *Compiled) explainCSRF(e *Explanation, p *filterpolicy.Compiled, q Query
 	r := csrf.Request{
 		Method: e.Method, Authority: e.Host, TLS: e.TLS, Origins: q.Header.Values("Origin"), Site: q.Header.Values("Sec-Fetch-Site"),
 		Mode: q.Header.Values("Sec-Fetch-Mode"), Dest: q.Header.Values("Sec-Fetch-Dest"),
+		Upgrade: q.Header.Get("Upgrade") != "",
 	}
 	if p.CORS != nil && !p.CORS.Public() {
 		_, r.Shared = p.CORS.Allowed(r.Origins)

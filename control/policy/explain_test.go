@@ -228,9 +228,14 @@ func TestARouteMayOverrideCSRFAlone(t *testing.T) {
 policies: {base: {headers: {preset: strict}}}
 routes: [{path_prefix: /, upstream: app, policy: base, csrf: enforce}]
 `)
-	e, err := c.Explain(Query{Method: "POST", URL: "https://shop.example/", Header: http.Header{"Sec-Fetch-Site": {"cross-site"}}})
-	if err != nil || e.CSRF == nil || !strings.HasPrefix(e.CSRF.Answer, "refused") {
-		t.Errorf("%+v, %v", e, err)
+	for _, q := range []Query{
+		{Method: "POST", URL: "https://shop.example/", Header: http.Header{"Sec-Fetch-Site": {"cross-site"}}},
+		{Method: "GET", URL: "https://shop.example/", Header: http.Header{"Upgrade": {"websocket"}, "Origin": {"https://evil.example"}}},
+	} {
+		e, err := c.Explain(q)
+		if err != nil || e.CSRF == nil || !strings.HasPrefix(e.CSRF.Answer, "refused") {
+			t.Errorf("%+v, %v", e, err)
+		}
 	}
 }
 

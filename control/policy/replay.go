@@ -150,7 +150,7 @@ func (x *replayer) headers() {
 		name, value, _ := strings.Cut(line, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		switch {
-		case cors.ForbiddenHeader(name):
+		case cors.ForbiddenHeader(name) || overridesForbidden(name, value):
 			x.step("2.2.2", "the header "+name, "dropped: it is forbidden to scripts", true)
 		case safelisted(name, value):
 			x.step("2.2.2", "the header "+name, "safelisted: needs no permission", true)
@@ -162,6 +162,19 @@ func (x *replayer) headers() {
 		}
 	}
 	slices.Sort(x.unsafe)
+}
+
+// overridesForbidden: Fetch section 2.2.2, "forbidden request-header", step 3.
+func overridesForbidden(name, value string) bool {
+	if !slices.Contains([]string{"x-http-method", "x-http-method-override", "x-method-override"}, name) {
+		return false
+	}
+	for method := range strings.SplitSeq(strings.ToUpper(value), ",") {
+		if slices.Contains([]string{"CONNECT", "TRACE", "TRACK"}, strings.TrimSpace(method)) {
+			return true
+		}
+	}
+	return false
 }
 
 func contentTypeHint(name, value string) string {

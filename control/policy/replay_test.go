@@ -49,6 +49,8 @@ func TestAFetchIsReplayedAsTheBrowserDoesIt(t *testing.T) {
 		{"a safelisted header with an unsafe value", Fetch{Origin: app, URL: api + "/", Header: []string{"Accept: (x)"}}, false, "4.10, step 2", "accept"},
 		{"a range of no bytes", Fetch{Origin: app, URL: api + "/", Header: []string{"Range: lines=1-2"}}, false, "4.10, step 2", "range"},
 		{"a forbidden header is dropped", Fetch{Origin: app, URL: api + "/", Header: []string{"Cookie: x"}}, true, "2.2.6", ""},
+		{"a forbidden method by another header's name is dropped", Fetch{Origin: app, URL: api + "/", Header: []string{"X-Method-Override: PUT, trace"}}, true, "2.2.6", ""},
+		{"a method by another header's name is a header", Fetch{Origin: app, URL: api + "/", Header: []string{"X-Method-Override: PUT"}}, false, "4.10, step 2", "x-method-override"},
 		{"everybody", Fetch{Origin: evil, URL: api + "/open", Method: "PATCH", Header: []string{"X-A"}}, true, "2.2.6", ""},
 		{"everybody, with credentials", Fetch{Origin: evil, URL: api + "/open", Credentials: true}, false, "4.10, step 4", "* is not"},
 		{"everybody, with Authorization", Fetch{Origin: evil, URL: api + "/open", Header: []string{"Authorization"}}, false, "4.10, step 2", "does not cover"},

@@ -1,5 +1,7 @@
 package verdicts
 
+import "strings"
+
 // cspCases: Content-Security-Policy by directive, nonces and reports.
 func cspCases() []Case {
 	const nonceCSP = "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; " +
@@ -54,6 +56,7 @@ func gone(policy string) []string {
 
 // cookieCases: RFC 6265bis.
 func cookieCases() []Case {
+	long := strings.Repeat("x", 1025)
 	const attributes, prefixes = "RFC 6265bis 4.1.2", "RFC 6265bis 4.1.3, 5.7"
 	cookie := func(cites, name, policy, line, want string) Case {
 		return one(cites, name, policy, [][2]string{{"Set-Cookie", line}}, "Set-Cookie", want)
@@ -91,6 +94,19 @@ func cookieCases() []Case {
 		cookie(prefixes, "__Host- has no domain", "cookies-secure", "__Host-a=1; Domain=app.example; Path=/; Secure", "__Host-a=1; Secure; Path=/"),
 		cookie(prefixes, "prefixes count in any case", "cookies-secure", "__HOST-a=1", "__HOST-a=1; Path=/; Secure"),
 		cookie(prefixes, "a right __Host- cookie stays", "cookies-secure", "__Host-a=1; Secure; Path=/", "__Host-a=1; Secure; Path=/"),
+		clear(cookie("CHIPS 3.1", "Partitioned needs Secure even in clear", "cookies", "a=1; Partitioned; SameSite=None", "a=1; Partitioned; SameSite=None; Secure; HttpOnly")),
+		cookie("CHIPS 3.1", "Partitioned is found in any case", "cookies-secure", "a=1; partitioned", "a=1; partitioned; Secure"),
+		cookie("RFC 6265bis 5.6", "an attribute of more than 1024 bytes is none", "cookies-secure", "a=1; Secure="+long, "a=1; Secure="+long+"; Secure"),
+		cookie("RFC 6265bis 5.6", "a value does not switch Secure off", "cookies-secure", "a=1; Secure=false", "a=1; Secure=false"),
+		cookie("RFC 6265bis 5.6", "a name before white space is the exception's", "cookies", "legacy =1", "legacy =1"),
+		cookie("RFC 6265bis 5.6", "an exception may have a name that is no token", "cookies", "cart[1]=1", "cart[1]=1"),
+		cookie("RFC 6265bis 5.7", "names are compared with their case", "cookies", "Legacy=1", "Legacy=1; Secure; HttpOnly; SameSite=Strict"),
+		cookie("RFC 6265bis 5.6", "a nameless cookie is not its value's exception", "cookies", "legacy", "legacy; Secure; HttpOnly; SameSite=Strict"),
+		cookie("RFC 6265bis 5.6", "an empty name is a name", "cookies-secure", "=__Host-a; Path=/x", "=__Host-a; Path=/x; Secure"),
+		cookie("RFC 6265bis 5.6", "a quoted value ends at its semicolon", "cookies-secure", `a="1; Secure"`, `a="1; Secure"; Secure`),
+		cookie(prefixes, "of two paths of __Host- none is trusted", "cookies-secure", "__Host-a=1; Path=/; Path=/x; Secure", "__Host-a=1; Secure; Path=/"),
+		cookie(prefixes, "a domain without value is none", "cookies-secure", "__Host-a=1; Domain=; Path=/; Secure", "__Host-a=1; Domain=; Path=/; Secure"),
+		cookie(prefixes, "__Host-Http- is HttpOnly too", "cookies-secure", "__Host-Http-a=1; Secure; Path=/", "__Host-Http-a=1; Secure; Path=/; HttpOnly"),
 		one("RFC 9110 5.3", "several cookies stay several", "cookies", [][2]string{{"Set-Cookie", "legacy=1"}, {"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2; Secure; HttpOnly; SameSite=Lax"}},
 			"Set-Cookie", "legacy=1 | a=1; Secure; HttpOnly; SameSite=Strict | b=2; Secure; HttpOnly; SameSite=Lax"),
 	}

@@ -8,19 +8,16 @@ func statusCases() []Case {
 	at := func(cites, name, policy string, status int, upstream [][2]string, want map[string]string) Case {
 		return Case{Cites: cites, Name: name, Policy: policy, TLS: true, Answers: status, Upstream: upstream, Want: want}
 	}
-	upgrade := [][2]string{
-		{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-Websocket-Version", "13"}, {"Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
-	}
-	webSocket := at("RFC 6455 4.2.2; RFC 9110 15.2.2", "an upgrade gets HSTS and nothing for documents", "nonce", 101, [][2]string{{"Set-Cookie", "a=1"}},
+	opened := at("RFC 6455 4.2.2; RFC 9110 15.2.2", "an upgrade gets HSTS and nothing for documents", "nonce", 101, [][2]string{{"Set-Cookie", "a=1"}},
 		map[string]string{cspName: "", frameName: "", onlyName: "", hstsName: twoYears, "Set-Cookie": "a=1; Secure; HttpOnly; SameSite=Lax"})
-	webSocket.Header, webSocket.Nonced = upgrade, true
+	opened.Header, opened.Nonced = webSocket(), true
 	interim := at("RFC 9110 15.2; RFC 8297 2", "a final response after an interim one has each header once", "strict", 200, nil,
 		map[string]string{cspName: strictCSP, frameName: "DENY"})
 	interim.Interim = true
 	head := at("RFC 9110 9.3.2", "HEAD gets what GET gets", "strict", 200, nil, map[string]string{cspName: strictCSP, "X-Content-Type-Options": "nosniff"})
 	head.Method = "HEAD"
 	return []Case{
-		webSocket, interim, head,
+		opened, interim, head,
 		at("RFC 9110 15.3.5", "no content: no headers for documents", "strict", 204, nil, map[string]string{cspName: "", frameName: "", "X-Content-Type-Options": "nosniff", hstsName: twoYears}),
 		at("RFC 9110 15.3.5", "no content: cookies are hardened", "strict", 204, [][2]string{{"Set-Cookie", "a=1"}}, map[string]string{"Set-Cookie": "a=1; Secure; HttpOnly; SameSite=Lax"}),
 		at("RFC 9110 15.3.5", "no content: leaks are removed", "strict", 204, [][2]string{{"X-Powered-By", "x"}}, map[string]string{"X-Powered-By": ""}),
@@ -29,6 +26,12 @@ func statusCases() []Case {
 			Want: map[string]string{cspName: "", onlyName: "", frameName: "DENY"}},
 		{Cites: "RFC 9111 3.2; CSP3 7.1", Name: "not modified: the application's own policy would replace the stored one", Policy: "nonce", Answers: 304, Nonced: true,
 			Upstream: [][2]string{{cspName, "default-src *"}}, Want: map[string]string{cspName: ""}},
+		at("RFC 9111 3.2; RFC 9110 15.4.5", "not modified: a kept policy is not repeated, and the stored page keeps it", "keep", 304, nil, map[string]string{cspName: "", "X-Own": ""}),
+		at("RFC 9111 3.2", "not modified: a policy to be kept is kept", "keep", 304, [][2]string{{cspName, "default-src 'self'"}}, map[string]string{cspName: "default-src 'self'"}),
+		at("RFC 9111 3.2; RFC 9110 15.4.5", "not modified: half of a merged policy would replace the stored whole", "merge", 304, nil,
+			map[string]string{cspName: "", "Cache-Control": "", "Permissions-Policy": "", frameName: "DENY"}),
+		at("RFC 9111 3.2", "not modified: a policy that is repeated is merged", "merge", 304, [][2]string{{cspName, "img-src 'self'"}}, map[string]string{cspName: "img-src 'self', " + apiCSP}),
+		at("RFC 9111 3.2, 5.2.2.5", "not modified: what an API's application lets caches keep is kept", "api", 304, nil, map[string]string{"Cache-Control": ""}),
 		at("RFC 9110 15.4.5", "not modified: the ETag stays", "strict", 304, [][2]string{{"ETag", `"1"`}}, map[string]string{"ETag": `"1"`}),
 		at("Referrer Policy 8.2; RFC 6797 7.2", "a redirect has the headers", "strict", 302, [][2]string{{"Location", "/x"}}, map[string]string{"Referrer-Policy": "no-referrer", hstsName: twoYears, "Location": "/x"}),
 		at("RFC 9110 15.5.5", "an error of the application has the headers", "strict", 404, nil, map[string]string{cspName: strictCSP, hstsName: twoYears}),
@@ -41,6 +44,13 @@ func statusCases() []Case {
 		grpc("gRPC with a codec is gRPC", "application/grpc+proto", cspName, ""),
 		grpc("gRPC with a parameter is gRPC", "application/grpc;charset=utf-8", cspName, ""),
 		grpc("gRPC in another case is gRPC", "Application/gRPC", cspName, ""),
+		grpc("gRPC with white space before its parameter is gRPC", "application/grpc ; a=b", cspName, ""),
+		grpc("a second type is what browsers take, not gRPC", "application/grpc+x, text/html", cspName, apiCSP),
+		grpc("a second type behind a parameter is what browsers take", "application/grpc;a=b,text/html", cspName, apiCSP),
+		grpc("what only begins like gRPC is no type: browsers guess", "application/grpc text/html", cspName, apiCSP),
+		grpc("a codec that is no token is no type: browsers guess", "application/grpc+<html>", "X-Content-Type-Options", "nosniff"),
+		one("Fetch 2.2.2 (extract a MIME type)", "a second line with a type is what browsers take", "api",
+			[][2]string{{"Content-Type", "application/grpc"}, {"Content-Type", "text/html"}}, cspName, apiCSP),
 		grpc("gRPC gets HSTS", "application/grpc", hstsName, twoYears),
 		grpc("the status of gRPC stays", "application/grpc", "Grpc-Status", "0"),
 		grpc("gRPC-Web is for browsers", "application/grpc-web+proto", "X-Content-Type-Options", "nosniff"),
@@ -102,6 +112,14 @@ func existingCases() []Case {
 		one("RFC 9111 4.2.1", "a merged directive stands once", "merge", lines("Cache-Control", "No-Store, max-age=0"), "Cache-Control", "max-age=0, no-store"),
 		one("RFC 9111 5.2", "an API's own Cache-Control is kept", "api", lines("Cache-Control", "public, max-age=60"), "Cache-Control", "public, max-age=60"),
 		one("RFC 9651 4.2.2", "a merged feature is the policy's", "merge", lines("Permissions-Policy", "camera=*, midi=()"), "Permissions-Policy", "midi=(), camera=(), usb=()"),
+		one("RFC 9651 4.2", "beside a list without its end the policy's would be ignored", "merge", lines("Permissions-Policy", "midi=("), "Permissions-Policy", "camera=(), usb=()"),
+		one("RFC 9651 4.2.2", "beside a comma at the end the policy's would be ignored", "merge", lines("Permissions-Policy", "midi=(),"), "Permissions-Policy", "camera=(), usb=()"),
+		one("RFC 9651 3.1.2", "beside a name in upper case the policy's would be ignored", "merge", lines("Permissions-Policy", "Midi=()"), "Permissions-Policy", "camera=(), usb=()"),
+		one("RFC 9651 4.2", "two lines of a dictionary are one", "merge", lines("Permissions-Policy", "midi=()", `fullscreen=(self "https://a.example");report-to="x"`), "Permissions-Policy",
+			`midi=(), fullscreen=(self "https://a.example");report-to="x", camera=(), usb=()`),
+		one("RFC 9110 5.6.4", "a quote without its end takes nothing in", "merge", lines("Cache-Control", `private="x`), "Cache-Control", "no-store"),
+		one("CSP3 2.2.2", "a quote in a policy quotes nothing", "merge", lines(cspName, `img-src "x, script-src 'self'`), cspName, `img-src "x, script-src 'self', `+apiCSP),
+		one("RFC 9110 5.5", "an empty header says nothing that could be kept", "legacy", lines(frameName, ""), frameName, "SAMEORIGIN"),
 		one(list, "a comma in a list's text does not split it", "merge", lines("Permissions-Policy", `midi=(self "https://a.example/,")`), "Permissions-Policy",
 			`midi=(self "https://a.example/,"), camera=(), usb=()`),
 		one(twice, "an own header is kept", "keep", lines("X-Own", "2"), "X-Own", "2"),

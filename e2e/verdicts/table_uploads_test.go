@@ -49,7 +49,23 @@ func uploadCases() []Case {
 		c.Header = [][2]string{{"Content-Type", contentType}}
 		return c
 	}
+	put := func(name, path, contentType, body, rule string, status int) Case {
+		c := raw(name, contentType, body, rule, status)
+		c.Method, c.Path = "PUT", path
+		return c
+	}
+	const mentions = `multipart/form-data; boundary=XyZ`
 	return []Case{
+		post("a field that declares its text passes", form(part(`form-data; name="title"`, "text/plain; charset=utf-8", "hello")), "", 200),
+		post("a program in a field that declares a text is refused: formidable makes a file of it", form(part(`form-data; name="title"`, "text/plain", exe())), "type_mismatch", 415),
+		post("code in a field that declares a text is refused", form(part(`form-data; name="title"`, "text/plain", "<?php system($_GET[0]);?>")), "text_carries_code", 422),
+		post("a name in a part's Content-Type is refused", form(part(`form-data; name="title"`, `text/plain; name="a.php"`, "hello")), "multipart_malformed", 422),
+		raw("a boundary in another type's parameter is refused: formidable reads a form by it", `application/x-www-form-urlencoded; a="`+mentions+`"`,
+			"--XyZ\"\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.php\"\r\n\r\nx\r\n--XyZ\"--\r\n", "multipart_malformed", 422),
+		post("a file name in a field's name is refused: multiparty makes a file of it", form(part(`form-data; name="filename=a.php; x"`, "", "<?php system($_GET[0]);?>")), "multipart_malformed", 422),
+		put("a PUT of a text passes", "/notes/a.txt", "text/plain", "hello", "", 200),
+		put("a PUT of a program's name is refused", "/notes/a.jsp/", "text/plain", "<% out.println(1); %>", "name_unsafe", 422),
+		put("a PUT of a page as JSON is refused", "/notes/a.html", "application/json", `"<script>"`, "name_unsafe", 422),
 		post("an honest PDF passes", form(fileField("a.pdf", "application/pdf", pdf(100))), "", 200),
 		post("an honest PDF of several chunks passes", form(fileField("a.pdf", "application/pdf", pdf(20000))), "", 200),
 		post("a form field beside the file passes", form(part(`form-data; name="title"`, "", "hello"), fileField("a.pdf", "application/pdf", pdf(10))), "", 200),

@@ -30,8 +30,12 @@ func (p *patterns) add(s string) error {
 		return nil
 	}
 	if base, ok := strings.CutSuffix(s, ":*"); ok {
-		if _, err := validOrigin(base); err != nil {
+		o, err := validOrigin(base)
+		switch {
+		case err != nil:
 			return err
+		case o.port != "":
+			return errors.New("* stands for every port: leave the other port out")
 		}
 		p.anyPorts = append(p.anyPorts, base)
 		return nil
@@ -94,6 +98,8 @@ func validOrigin(s string) (origin, error) {
 		return origin{}, errors.New("browsers send international names in punycode (xn--...)")
 	case scheme == "file" || scheme == "data" || scheme == "about" || scheme == "blob" || scheme == "javascript":
 		return origin{}, errors.New("pages under " + scheme + ": have the origin null")
+	case scheme == "ws" || scheme == "wss" || scheme == "ftp":
+		return origin{}, errors.New("no page comes over " + scheme + ":, and a WebSocket carries the origin of its page: https or http")
 	case strings.Contains(scheme, "*"):
 		return origin{}, errors.New("* never stands for a scheme: write each of the schemes out")
 	case strings.Contains(rest, "*"):

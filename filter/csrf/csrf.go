@@ -4,7 +4,7 @@
 // there are none.
 //
 // It promises that a request which may change something (any method but GET,
-// HEAD and OPTIONS) and comes from a page of another origin is refused unless
+// HEAD and OPTIONS, and every WebSocket) and comes from a page of another origin is refused unless
 // that origin is trusted, and that what can be read of other sites is opened by
 // links only (a resource isolation policy). It needs no token and no change to
 // the application. It does not stop programs: who writes the fields himself has
@@ -35,6 +35,10 @@ type ConfigError struct{ Key, Value, Reason string }
 func (e *ConfigError) Error() string { return e.Key + ": \"" + e.Value + "\" " + e.Reason }
 
 const keyTrust = "trust_origins"
+
+// Vary is what the answers under a policy depend on: without it a cache would give
+// to another site what was meant for one's own (Fetch Metadata, section 5.1 "Vary").
+const Vary = "Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest, Origin"
 
 // Compile validates c and reports all of its mistakes together (errors.Join).
 func Compile(c Config) (*Policy, error) {
@@ -73,6 +77,9 @@ type Request struct {
 	TLS               bool
 	Origins           []string
 	Site, Mode, Dest  []string // Sec-Fetch-Site, -Mode, -Dest
+	// Upgrade: the request asks for another protocol. A WebSocket is opened by a
+	// GET, with the user's cookies, and no browser asks the server's CORS first.
+	Upgrade bool
 	// Shared says that the policy's CORS allows the origin.
 	Shared bool
 }
@@ -114,8 +121,9 @@ func (p *Policy) Judge(r *Request) Refusal {
 	}
 }
 
-// safe methods change nothing (RFC 9110 section 9.2.1).
-func (r *Request) safe() bool { return r.Method == "GET" || r.Method == "HEAD" }
+// safe methods change nothing (RFC 9110 section 9.2.1), unless they open a
+// connection on which anything may be said (RFC 6455 section 10.2).
+func (r *Request) safe() bool { return (r.Method == "GET" || r.Method == "HEAD") && !r.Upgrade }
 
 // link tells a person who follows a link or opens a page from a page that embeds
 // one: navigations, but not of plug-ins.
@@ -125,8 +133,9 @@ func (r *Request) link() bool {
 }
 
 // byOrigin judges what has no Sec-Fetch-Site: programs, browsers of before 2023,
-// and every browser on an address that is neither https nor loopback. Browsers
-// send Origin with whatever is not GET or HEAD (Fetch section 3.2).
+// WebSockets of Chromium, and every browser on an address that is neither https nor
+// loopback. Browsers send Origin with whatever is not GET or HEAD (Fetch section
+// 3.2), and with WebSockets (RFC 6455 section 4.1).
 func (r *Request) byOrigin() Refusal {
 	if r.safe() || len(r.Origins) == 0 || sameHost(r.Origins[0], r.Authority, r.TLS) {
 		return Refusal{}

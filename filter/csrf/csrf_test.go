@@ -59,6 +59,15 @@ func TestJudge(t *testing.T) {
 		{"an empty Origin", Request{Method: "POST", Origins: []string{""}}, RuleOrigin},
 		{"an extension's page", Request{Method: "POST", Origins: []string{"moz-extension://shop.example"}}, RuleOrigin},
 		{"an old browser's GET", Request{Method: "GET", Origins: []string{"https://evil.example"}}, ""},
+		// WebSockets (RFC 6455 section 10.2).
+		{"a WebSocket of another site", Request{Method: "GET", Upgrade: true, Origins: []string{"https://evil.example"}}, RuleOrigin},
+		{"a WebSocket of a sandboxed page", Request{Method: "GET", Upgrade: true, Origins: []string{"null"}}, RuleOrigin},
+		{"a WebSocket of another site, by its own word", Request{Method: "GET", Upgrade: true, Site: []string{"cross-site"}, Mode: []string{"websocket"}}, RuleCrossSite},
+		{"a WebSocket of another origin of the site", Request{Method: "GET", Upgrade: true, Site: []string{"same-site"}, Mode: []string{"websocket"}}, RuleSameSite},
+		{"a WebSocket over HTTP/2", Request{Method: "CONNECT", Origins: []string{"https://evil.example"}}, RuleOrigin},
+		{"a WebSocket of one's own page", Request{Method: "GET", Upgrade: true, Origins: []string{own}, TLS: true}, ""},
+		{"a WebSocket of a trusted origin", Request{Method: "GET", Upgrade: true, Origins: []string{"https://pay.example"}}, ""},
+		{"a program's WebSocket", Request{Method: "GET", Upgrade: true}, ""},
 		// What no browser sends.
 		{"two Sec-Fetch-Site", Request{Method: "POST", Site: []string{"cross-site", "same-origin"}}, RuleAmbiguous},
 		{"two Sec-Fetch-Mode", Request{Method: "GET", Site: []string{"cross-site"}, Mode: []string{"navigate", "cors"}}, RuleAmbiguous},

@@ -46,7 +46,7 @@ func (p *Policy) Apply(r Response, v View) {
 			// replace the page's own (RFC 9111 section 3.2).
 			v.Remove(h.Name)
 		default:
-			h.write(r.Nonce, v)
+			h.write(r, v)
 		}
 	}
 	if p.cookies.active() {
@@ -56,17 +56,21 @@ func (p *Policy) Apply(r Response, v View) {
 
 const notModified = 304
 
-func (h *Header) write(nonce string, v View) {
+func (h *Header) write(r Response, v View) {
 	if h.Existing == Replace {
-		v.Set(h.Name, h.value(nonce))
+		v.Set(h.Name, h.value(r.Nonce))
 		return
 	}
 	theirs := v.Values(h.Name)
 	switch {
-	case len(theirs) == 0:
-		v.Set(h.Name, h.value(nonce))
+	case len(theirs) == 0 && r.Status == notModified:
+		// An upstream need not repeat what it said with the page, and what a 304
+		// says replaces what is stored (RFC 9111 section 3.2): ours alone would
+		// take theirs, kept or merged then, out of the stored page.
+	case len(theirs) == 0 || len(theirs) == 1 && theirs[0] == "": // nothing is said
+		v.Set(h.Name, h.value(r.Nonce))
 	case h.Existing == Merge:
-		v.Set(h.Name, merged(h.Name, theirs, h.value(nonce)))
+		v.Set(h.Name, merged(h.Name, theirs, h.value(r.Nonce)))
 	case len(theirs) > 1 && h.Name == hsts: // the first counts (RFC 6797 section 8.1)
 		v.Set(h.Name, theirs[0])
 	case len(theirs) > 1:
@@ -101,7 +105,7 @@ func reachOf(status int, v View) reach {
 	case 204, 205: // nothing to show (RFC 9110 sections 15.3.5 and 15.3.6)
 		r.document = false
 	}
-	if mediaType, ok := v.Value("content-type"); ok && isGRPC(mediaType) {
+	if mediaType, ok := v.Value("content-type"); ok && isGRPC(mediaType) && len(v.Values("content-type")) == 1 {
 		return reach{}
 	}
 	return r
@@ -121,11 +125,16 @@ func (r reach) takes(c class) bool {
 
 // isGRPC tells gRPC, which no browser speaks, from gRPC-Web, which is fetched
 // like any response. A gRPC response may be nothing but trailers, in the header
-// block: fields for documents have no place there.
+// block: fields for documents have no place there. What a browser would take for
+// something else is not gRPC, or whoever can choose a file's type could choose to
+// have no policy: of a list it takes the last type (Fetch section 2.2.2, "extract
+// a MIME type"), and what is no type at all it guesses from the content.
 func isGRPC(mediaType string) bool {
 	const grpc = "application/grpc"
 	if len(mediaType) < len(grpc) || mediaType[len("application/")]|0x20 != 'g' || !strings.EqualFold(mediaType[:len(grpc)], grpc) {
 		return false
 	}
-	return len(mediaType) == len(grpc) || mediaType[len(grpc)] == '+' || mediaType[len(grpc)] == ';' || mediaType[len(grpc)] == ' '
+	codec, _, _ := strings.Cut(mediaType[len(grpc):], ";")
+	codec = strings.TrimRight(codec, " \t")
+	return (codec == "" || codec[0] == '+' && isToken(codec)) && strings.IndexByte(mediaType, ',') < 0
 }

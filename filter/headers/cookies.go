@@ -94,13 +94,22 @@ func (k *compiler) cookieNames(key string, names, inherited []string) []string {
 	}
 	for i, name := range names {
 		switch {
-		case !isToken(name):
-			k.fail(key, name, "is no cookie's name (RFC 6265bis section 4.1.1)")
+		case !isCookieName(name):
+			k.fail(key, name, "is no cookie's name (RFC 6265bis section 5.6)")
 		case slices.Contains(names[:i], name):
 			k.fail(key, name, "stands twice")
 		}
 	}
 	return names
+}
+
+// isCookieName tells what browsers take for a name. It need not be a token, as
+// servers should write it (RFC 6265bis section 4.1.1): "cart[1]" is in use, and
+// exceptions are for what is old.
+func isCookieName(s string) bool {
+	return s != "" && s == strings.Trim(s, " \t") && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r == 0x7f || r == ';' || r == '='
+	})
 }
 
 // hardenAll changes the Set-Cookie lines of a response; ok is false if none
@@ -120,8 +129,9 @@ func (r *cookieRules) hardenAll(lines []string, tls bool) (out []string, ok bool
 
 // harden returns one Set-Cookie line as it should leave. Secure is added over
 // TLS only: without TLS the browser would refuse the cookie (RFC 6265bis section
-// 5.7). A name with a prefix, or SameSite=None, gets what it promises, because
-// browsers drop the cookie without (sections 4.1.3 and 5.7).
+// 5.7). A name with a prefix, SameSite=None or Partitioned gets what it promises,
+// because browsers drop the cookie without (sections 4.1.3 and 5.7; CHIPS, section
+// 3.1).
 func (r *cookieRules) harden(line string, tls bool) string {
 	pair, rest, _ := strings.Cut(line, ";")
 	name, _, found := strings.Cut(pair, "=")
@@ -136,7 +146,7 @@ func (r *cookieRules) harden(line string, tls bool) string {
 	if p.host && (has.domain || !has.root) {
 		out = pair + withoutScope(rest) + "; Path=/"
 	}
-	if !has.secure && (r.secure && tls || p.secure || has.sameSite == "none") {
+	if !has.secure && (r.secure && tls || p.secure || has.partitioned || has.sameSite == "none") {
 		out += "; Secure"
 	}
 	if !has.httpOnly && (p.http || r.httpOnly && !slices.Contains(r.readable, name)) {
@@ -170,9 +180,13 @@ func prefixOf(name string) prefix {
 }
 
 type attributes struct {
-	secure, httpOnly, domain, root bool
-	sameSite                       string // strict, lax, none; else empty
+	secure, httpOnly, domain, root, partitioned bool
+	sameSite                                    string // strict, lax, none; else empty
 }
+
+// maxAttribute is how many bytes the value of an attribute may have: browsers take
+// no notice of an attribute with more (RFC 6265bis section 5.6, step 6).
+const maxAttribute = 1024
 
 // attributesOf reads what follows the first semicolon; of an attribute that
 // stands twice, the last counts (RFC 6265bis section 5.7).
@@ -182,10 +196,13 @@ func attributesOf(rest string) attributes {
 		name, value, _ := strings.Cut(part, "=")
 		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
 		switch {
+		case len(value) > maxAttribute:
 		case strings.EqualFold(name, "secure"):
 			has.secure = true
 		case strings.EqualFold(name, "httponly"):
 			has.httpOnly = true
+		case strings.EqualFold(name, "partitioned"):
+			has.partitioned = true
 		case strings.EqualFold(name, "domain"):
 			has.domain = value != ""
 		case strings.EqualFold(name, "path"):

@@ -31,6 +31,7 @@ const (
 	addresses
 	sinks
 	typePolicies
+	switches
 	nothing
 )
 
@@ -38,7 +39,8 @@ var directives = map[string]valueKind{
 	"default-src": sources, "script-src": sources, "script-src-elem": sources, "script-src-attr": sources,
 	"style-src": sources, "style-src-elem": sources, "style-src-attr": sources, "img-src": sources, "font-src": sources,
 	"connect-src": sources, "media-src": sources, "object-src": sources, "child-src": sources, "frame-src": sources,
-	"worker-src": sources, "manifest-src": sources, "base-uri": sources, "form-action": sources,
+	"worker-src": sources, "manifest-src": sources, "fenced-frame-src": sources, "base-uri": sources, "form-action": sources,
+	"webrtc":       switches,
 	frameAncestors: ancestors, "sandbox": sandboxFlags, "report-uri": addresses, "report-to": endpointName,
 	"require-trusted-types-for": sinks, "trusted-types": typePolicies, "upgrade-insecure-requests": nothing,
 }

@@ -7,14 +7,17 @@ import (
 
 var keywords = []string{
 	"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "'unsafe-hashes'", "'strict-dynamic'", "'report-sample'",
-	"'wasm-unsafe-eval'", "'inline-speculation-rules'", "'trusted-types-eval'", NonceSource,
+	"'wasm-unsafe-eval'", "'inline-speculation-rules'", "'trusted-types-eval'", "'report-sha256'", "'report-sha384'", "'report-sha512'",
+	"'unsafe-webtransport-hashes'", NonceSource,
 }
 
-// sandboxTokens: HTML section 7.1.5.
+// sandboxTokens: HTML section 7.1.5; the two of storage are the Storage Access
+// API's and Chromium's.
 var sandboxTokens = []string{
 	"allow-downloads", "allow-forms", "allow-modals", "allow-orientation-lock", "allow-pointer-lock", "allow-popups",
 	"allow-popups-to-escape-sandbox", "allow-presentation", "allow-same-origin", "allow-scripts", "allow-top-navigation",
 	"allow-top-navigation-by-user-activation", "allow-top-navigation-to-custom-protocols",
+	"allow-storage-access-by-user-activation", "allow-same-site-none-cookies",
 }
 
 // judgeCSP reports mistakes in policy c. own holds the directives that the
@@ -128,6 +131,8 @@ func (j *directiveJudge) words(kind valueKind) {
 			j.fail(v, "is no sandbox flag: the flags are "+strings.Join(sandboxTokens, ", "))
 		case kind == sinks && v != "'script'":
 			j.fail(v, "is no group of sinks: the only one is 'script' (Trusted Types section 4.3.1)")
+		case kind == switches && v != "'allow'" && v != "'block'":
+			j.fail(v, "is neither 'allow' nor 'block' (CSP Level 3, section 6.2.1)")
 		case kind == typePolicies && strings.HasPrefix(v, "'") && v != "'none'" && v != "'allow-duplicates'":
 			j.fail(v, "is no keyword of trusted-types: 'none' and 'allow-duplicates' are")
 		case kind == addresses && !strings.HasPrefix(v, "https://") && !strings.HasPrefix(v, "/"):
@@ -247,26 +252,53 @@ func (k *compiler) weak(c CSP) {
 			return
 		}
 	}
-	warn := func(value, reason string) { k.warn("csp."+name, value, reason) }
-	dynamic := slices.Contains(list, "'strict-dynamic'")
-	for _, v := range list {
-		switch lower := strings.ToLower(v); {
-		case lower == "'unsafe-inline'" && !guarded(list):
-			warn(v, "lets injected script run: use a nonce ("+NonceSource+") or hashes")
-		case (lower == "*" || lower == "http:" || lower == "https:") && !dynamic:
-			warn(v, "lets every site's scripts run: name the hosts, or use a nonce ("+NonceSource+")")
-		case lower == "data:" || lower == "blob:" || lower == "filesystem:":
-			warn(v, "lets injected script run from a URL of its own making: leave it out")
-		case lower == "'unsafe-eval'":
-			warn(v, "lets text become script")
-		}
+	k.weakScripts(name, list)
+	for _, special := range []string{"script-src-attr", "script-src-elem"} { // they go before script-src
+		k.weakScripts(special, c[special])
 	}
-	if _, ok := c["object-src"]; !ok && !slices.Contains(c["default-src"], "'none'") {
+	if _, ok := c["object-src"]; !ok && !has(c["default-src"], "'none'") {
 		k.warn("csp", "object-src", "is missing: plug-ins fall back to default-src; write object-src: [\"'none'\"]")
 	}
 	if _, ok := c["base-uri"]; !ok {
 		k.warn("csp", "base-uri", "is missing: an injected base element redirects relative scripts; write base-uri: [\"'none'\"]")
 	}
+}
+
+// weakScripts looks at one list of sources of scripts.
+func (k *compiler) weakScripts(name string, list []string) {
+	warn := func(value, reason string) { k.warn("csp."+name, value, reason) }
+	dynamic := has(list, "'strict-dynamic'") // hosts and schemes count for nothing then
+	for _, v := range list {
+		switch lower := strings.ToLower(v); {
+		case lower == "'unsafe-inline'" && !guarded(list):
+			warn(v, "lets injected script run: use a nonce ("+NonceSource+") or hashes")
+		case everySite(lower) && !dynamic:
+			warn(v, "lets every site's scripts run: name the hosts, or use a nonce ("+NonceSource+")")
+		case (lower == "data:" || lower == "blob:" || lower == "filesystem:") && !dynamic:
+			warn(v, "lets injected script run from a URL of its own making: leave it out")
+		case lower == "'unsafe-eval'":
+			warn(v, "lets text become script")
+		}
+	}
+}
+
+// everySite tells what anybody's host matches: a scheme, *, https://*, *:443, and
+// *.com (CSP Level 3, section 6.7.2.8).
+func everySite(source string) bool {
+	if source == "http:" || source == "https:" {
+		return true
+	}
+	if _, rest, ok := strings.Cut(source, "://"); ok {
+		source = rest
+	}
+	host, _, _ := strings.Cut(source, "/")
+	host, _, _ = strings.Cut(host, ":")
+	top, wild := strings.CutPrefix(host, "*")
+	return wild && strings.LastIndexByte(top, '.') <= 0
+}
+
+func has(list []string, keyword string) bool {
+	return slices.ContainsFunc(list, func(v string) bool { return strings.EqualFold(v, keyword) })
 }
 
 func printable(s string) bool {

@@ -98,6 +98,7 @@ func TestMistakesOfAPolicyAreRefused(t *testing.T) {
 		{"a scheme that is none", CSP{"script-src": {"1s:"}}, "is no scheme"},
 		{"a value for a directive without", CSP{"upgrade-insecure-requests": {"1"}}, "takes none"},
 		{"an unknown sandbox flag", CSP{"sandbox": {"allow-everything"}}, "is no sandbox flag"},
+		{"a switch that is none", CSP{"webrtc": {"'none'"}}, "neither 'allow' nor 'block'"},
 		{"an unknown sink", CSP{"require-trusted-types-for": {"script"}}, "the only one is 'script'"},
 		{"an unknown keyword of trusted types", CSP{"trusted-types": {"'all'"}}, "is no keyword of trusted-types"},
 		{"reports in clear", CSP{"report-uri": {"http://r.example/"}}, "without TLS"},
@@ -146,6 +147,13 @@ func TestWhatWeakensAPolicyIsSaid(t *testing.T) {
 		{"inline script without nonce", guardedBase(CSP{"script-src": {"'unsafe-inline'"}}), "lets injected script run"},
 		{"every host", guardedBase(CSP{"script-src": {"*"}}), "every site's scripts"},
 		{"every https host", guardedBase(CSP{"script-src": {"https:"}}), "every site's scripts"},
+		{"every host over https", guardedBase(CSP{"script-src": {"https://*"}}), "every site's scripts"},
+		{"every host on a port", guardedBase(CSP{"script-src": {"*:443"}}), "every site's scripts"},
+		{"every host of a top-level domain", guardedBase(CSP{"script-src": {"https://*.com"}}), "every site's scripts"},
+		{"every host for elements alone", guardedBase(CSP{"script-src": {"'self'"}, "script-src-elem": {"https:"}}), "every site's scripts"},
+		{"inline handlers for attributes alone", guardedBase(CSP{"script-src": {"'self'"}, "script-src-attr": {"'unsafe-inline'"}}), "lets injected script run"},
+		{"the hosts of one's own domain", guardedBase(CSP{"script-src": {"https://*.app.example"}}), ""},
+		{"no plug-ins, in upper case", CSP{"default-src": {"'NONE'"}, "base-uri": {"'none'"}}, ""},
 		{"data: scripts", guardedBase(CSP{"script-src": {"data:"}}), "of its own making"},
 		{"eval", guardedBase(CSP{"script-src": {"'unsafe-eval'"}}), "text become script"},
 		{"by default-src too", CSP{"default-src": {"https:"}, "object-src": {"'none'"}, "base-uri": {"'none'"}}, "every site's scripts"},
@@ -170,6 +178,18 @@ func TestWhatWeakensAPolicyIsSaid(t *testing.T) {
 				t.Errorf("got %q, want %q", said, tt.says)
 			}
 		})
+	}
+}
+
+func TestNewerWordsOfTheStandardsAreKnown(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"webrtc": "'block'", "fenced-frame-src": "https://a.example", "script-src": "'report-sha256'", "connect-src": "'unsafe-webtransport-hashes'",
+		"sandbox": "allow-storage-access-by-user-activation",
+	} {
+		if _, err := Compile(Config{CSP: guardedBase(CSP{name: {value}})}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -54,12 +54,20 @@ func (k *compiler) existing(by map[string]string) {
 
 // merged puts the upstream's members before ours. Policies of a CSP list are
 // all enforced (CSP Level 3, section 2.2.2); of a dictionary's members with one
-// name the last counts (RFC 9651 section 4.2.2).
+// name the last counts (RFC 9651 section 4.2.2). One that is no dictionary is
+// ignored as a whole, so that beside it ours would be ignored too.
 func merged(name string, lines []string, ours string) string {
-	ourMembers := members(ours)
+	if (name == permissionHeader || name == endpointsHeader) && !isDictionary(strings.Join(lines, ", ")) {
+		return ours
+	}
+	ourMembers, _ := members(name, ours)
 	out := make([]string, 0, len(lines)+len(ourMembers))
 	for _, line := range lines {
-		for _, m := range members(line) {
+		theirs, ok := members(name, line)
+		if !ok {
+			continue // a quote without its end would take ours in
+		}
+		for _, m := range theirs {
 			if !slices.ContainsFunc(ourMembers, func(o string) bool { return same(name, m, o) }) {
 				out = append(out, m)
 			}
@@ -78,9 +86,10 @@ func same(header, theirs, ours string) bool {
 	return strings.EqualFold(theirs, ours)
 }
 
-// members splits at commas outside of quotes and parentheses.
-func members(line string) []string {
-	var out []string
+// members splits at commas, outside of quotes and parentheses where the header
+// has such. ok is false for a quote without its end.
+func members(name, line string) (out []string, ok bool) {
+	plain := name == cspHeader || name == cspOnlyHeader // CSP Level 3, section 2.2.2
 	start, quoted, depth := 0, false, 0
 	for i := 0; i <= len(line); i++ { // a backslash skips the next
 		switch {
@@ -89,15 +98,16 @@ func members(line string) []string {
 				out = append(out, m)
 			}
 			start = i + 1
+		case plain:
 		case line[i] == '\\' && quoted:
 			i++
 		case line[i] == '"':
 			quoted = !quoted
 		case line[i] == '(' && !quoted:
 			depth++
-		case line[i] == ')' && !quoted:
+		case line[i] == ')' && !quoted && depth > 0:
 			depth--
 		}
 	}
-	return out
+	return out, !quoted
 }

@@ -129,23 +129,51 @@ func (k *compiler) judgeReferrer(written, value string) string {
 }
 
 // judgePermissions: a structured dictionary of allow-lists (Permissions Policy
-// section 5.2). One that is no dictionary is ignored as a whole.
+// section 5.2). One that is no dictionary is ignored as a whole, and so is what a
+// list has beside keywords and quoted origins.
 func judgePermissions(value string) string {
-	for member := range strings.SplitSeq(value, ",") {
-		name, list, ok := strings.Cut(strings.TrimSpace(member), "=")
+	list, _ := members(permissionHeader, value)
+	seen := make(map[string]bool, len(list))
+	for _, member := range list {
+		name, allowed, ok := strings.Cut(member, "=")
 		switch {
 		case strings.Contains(member, "'"):
 			return "is written in the grammar of Feature-Policy: write camera=(), geolocation=(self \"https://maps.example\")"
 		case !ok || !isFeature(name):
-			return "has a member that is no feature=(list): " + strings.TrimSpace(member)
+			return "has a member that is no feature=(list): " + member
+		case seen[name]:
+			return "has " + name + " twice: the first counts for nothing (RFC 9651 section 4.2.2)"
 		}
-		list, _, _ = strings.Cut(list, ";")
-		if inner, found := strings.CutPrefix(list, "("); found {
-			if !strings.HasSuffix(inner, ")") || strings.Contains(inner, "(") {
-				return "has a list without its end: " + strings.TrimSpace(member)
-			}
-		} else if list != "*" && list != "self" && list != "src" && !strings.HasPrefix(list, `"`) {
-			return "has an allow-list that is none of (), *, self, (self \"https://a.example\"): " + strings.TrimSpace(member)
+		seen[name] = true
+		if reason := judgeAllowList(allowed); reason != "" {
+			return reason + ": " + member
+		}
+	}
+	if !isDictionary(value) {
+		return "is no dictionary of structured fields (RFC 9651 section 3.2): browsers ignore all of it"
+	}
+	return ""
+}
+
+func judgeAllowList(list string) string {
+	list, _, _ = strings.Cut(list, ";")
+	inner, isList := strings.CutPrefix(strings.TrimSpace(list), "(")
+	if isList {
+		if !strings.HasSuffix(inner, ")") || strings.Contains(inner, "(") {
+			return "has a list without its end"
+		}
+		inner = strings.TrimSuffix(inner, ")")
+	}
+	for item := range strings.FieldsSeq(inner) {
+		switch {
+		case item == "*" || item == "self" || item == "src":
+		case strings.HasPrefix(item, `"`) && strings.Contains(item, "://"):
+		case isList && strings.Contains(item, "://"):
+			return "has an origin without double quotes, which browsers ignore"
+		case isList && strings.HasPrefix(item, `"`):
+			return "has a word in quotes that is no origin, which browsers ignore"
+		default:
+			return `has an allow-list that is none of (), *, self, (self "https://a.example")`
 		}
 	}
 	return ""

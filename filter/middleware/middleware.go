@@ -186,6 +186,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.begun = true
+	canonical(w.Header())
 	w.exchange.Respond(view{w.Header(), status})
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -200,7 +201,23 @@ func (w *response) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach the server's writer.
+// FlushError begins the response first, or the server would, without the policy:
+// http.ResponseController would find the server's own.
+func (w *response) FlushError() error {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.replaced {
+		return nil
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Flush is FlushError for handlers that know of http.Flusher only.
+func (w *response) Flush() { _ = w.FlushError() }
+
+// Unwrap lets http.ResponseController reach the server's writer. A handler that
+// hijacks the connection writes the response itself, without the policy.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *response) finish() {
@@ -220,6 +237,17 @@ func (w *response) reply() {
 	w.ResponseWriter.WriteHeader(reply.Status)
 	// A client that is gone cannot be told.
 	_, _ = w.ResponseWriter.Write(reply.Body)
+}
+
+// canonical gives each header the name that Set and Del look for: letter case makes
+// no difference to clients (RFC 9110 section 5.1), and handlers can write to the map.
+func canonical(h http.Header) {
+	for name, values := range h {
+		if key := http.CanonicalHeaderKey(name); key != name {
+			delete(h, name)
+			h[key] = append(h[key], values...)
+		}
+	}
 }
 
 // view is the pipeline's view of an http.Header.

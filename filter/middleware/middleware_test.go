@@ -118,3 +118,64 @@ func TestStreamingThroughResponseControllerWorks(t *testing.T) {
 		t.Errorf("%q", body)
 	}
 }
+
+func TestAFlushBeforeAnyByteSendsTheHeadersOfThePolicy(t *testing.T) {
+	for name, flush := range map[string]func(http.ResponseWriter) error{
+		"by a controller": func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() },
+		"by http.Flusher": func(w http.ResponseWriter) error {
+			flusher, ok := w.(http.Flusher)
+			if !ok {
+				return errors.New("not a Flusher")
+			}
+			flusher.Flush()
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, _ := serveWith(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Powered-By", "Go")
+				if err := flush(w); err != nil {
+					t.Error(err)
+				}
+				_, _ = io.WriteString(w, "data: 1\n\n")
+			})
+			response, body := post(t, server.URL, "text/plain", nil)
+			if response.Header.Get("X-Frame-Options") != "DENY" || response.Header.Get("X-Powered-By") != "" || body != "data: 1\n\n" {
+				t.Errorf("%v %q", response.Header, body)
+			}
+		})
+	}
+}
+
+func TestAFlushOfARefusedRequestSendsTheProblem(t *testing.T) {
+	server, _ := serveWith(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body)
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+	})
+	response, _ := post(t, server.URL, "application/pdf", strings.NewReader("\x7fELF"))
+	if response.StatusCode != http.StatusUnsupportedMediaType || response.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+}
+
+// Letter case makes no difference in names of headers (RFC 9110 section 5.1), but
+// the map of net/http has any that a handler writes into it.
+func TestHeadersInAnyCaseAreReplacedAndRemoved(t *testing.T) {
+	server, _ := serveWith(t, func(w http.ResponseWriter, _ *http.Request) {
+		h := map[string][]string(w.Header())
+		h["x-frame-options"], h["SERVER"], h["x-powered-by"] = []string{"ALLOWALL"}, []string{"old/1"}, []string{"PHP"}
+		h["set-cookie"] = []string{"a=1", "b=2"}
+	})
+	response, _ := post(t, server.URL, "text/plain", nil)
+	if got := response.Header.Values("X-Frame-Options"); len(got) != 1 || got[0] != "DENY" {
+		t.Errorf("%q", got)
+	}
+	if response.Header.Get("Server")+response.Header.Get("X-Powered-By") != "" {
+		t.Errorf("%v", response.Header)
+	}
+	if got := response.Header.Values("Set-Cookie"); len(got) != 2 || got[0] != "a=1; HttpOnly; SameSite=Lax" {
+		t.Errorf("%q", got)
+	}
+}

@@ -286,6 +286,7 @@ func (x *Exchange) crossSite() {
 	r := csrf.Request{
 		Method: x.head.method, Authority: x.head.authority, TLS: x.head.tls(), Origins: x.head.origins,
 		Site: x.head.fetchSite, Mode: x.head.fetchMode, Dest: x.head.fetchDest,
+		Upgrade: x.head.upgrade,
 	}
 	if c := x.policy.CORS; c != nil && !c.Public() {
 		_, r.Shared = c.Allowed(x.head.origins)

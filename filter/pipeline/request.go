@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"strconv"
+	"strings"
 
 	"gatehouse/filter/headers"
 	"gatehouse/filter/scan"
@@ -47,6 +48,7 @@ type fields struct {
 	contentRange                    string
 	resumable                       resumable
 	contentLength                   int64 // -1: unknown
+	upgrade                         bool
 }
 
 // resumable is what tus 1.0 and its successors say of a file that comes in pieces.
@@ -119,6 +121,8 @@ func (h *head) takePseudo(name, value string) {
 		h.path = value
 	case ":scheme":
 		h.scheme = value
+	case "upgrade":
+		h.upgrade = true
 	}
 }
 
@@ -148,7 +152,7 @@ func (h *head) takeContent(name, value string) {
 	case "content-encoding":
 		h.contentEncoding = append(h.contentEncoding, value)
 	case "content-disposition":
-		h.contentDisposition = value
+		h.contentDisposition += value // two of them are none
 	case "content-range":
 		h.contentRange += value // two of them are none
 	default:
@@ -202,7 +206,7 @@ func sameName(name, lower string) bool {
 // x-forwarded-proto unless a trusted proxy in front of it set it.
 func (h *head) tls() bool {
 	if h.forwardedProto != "" {
-		return h.forwardedProto == "https"
+		return strings.EqualFold(h.forwardedProto, "https") // RFC 3986 section 3.1
 	}
 	return h.scheme == "https"
 }

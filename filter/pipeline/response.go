@@ -20,6 +20,9 @@ func (x *Exchange) Respond(v ResponseHeaders) {
 	if h := x.dresses(); h != nil {
 		x.dress(h, v)
 	}
+	if x.varies() {
+		x.varied.merge(v, x.policy.Vary)
+	}
 	if x.shares() {
 		x.share(x.policy.CORS, v)
 	}
@@ -27,7 +30,12 @@ func (x *Exchange) Respond(v ResponseHeaders) {
 
 // Responds tells whether Respond does anything: if not, nobody need read the
 // response's headers for it.
-func (x *Exchange) Responds() bool { return x.dresses() != nil || x.shares() }
+func (x *Exchange) Responds() bool { return x.dresses() != nil || x.shares() || x.varies() }
+
+// varies: the answer to a preflight already has a Vary of its own.
+func (x *Exchange) varies() bool {
+	return x.policy != nil && x.policy.Vary != "" && !x.answeredPreflight()
+}
 
 // dresses is the policy of headers that the response gets, nil if it gets none.
 func (x *Exchange) dresses() *headers.Policy {
@@ -74,9 +82,6 @@ func (x *Exchange) answeredPreflight() bool {
 // share gives the response to the page of another origin, or not (Fetch section
 // 3.3.3). The gateway is the authority: what the upstream said is replaced.
 func (x *Exchange) share(p *cors.Policy, v ResponseHeaders) {
-	if vary := p.Vary(); vary != "" {
-		x.varied.merge(v, vary)
-	}
 	given := p.Actual(x.given[:0], x.head.origins)
 	for i := range given {
 		x.shared[i] = given[i].Name

@@ -68,6 +68,9 @@ type Compiled struct {
 	CSRFReport    bool
 	Uploads       *upload.Policy
 	UploadsReport bool
+	// Vary is what every response must vary on, but those to preflights; empty if
+	// the policy answers the same to all.
+	Vary string
 }
 
 // Fallback is the default policy, for what never got one of its own; nil if there
@@ -181,6 +184,21 @@ func Compile(c Config) (*Set, error) {
 	return s, nil
 }
 
+// vary puts together what the features that are enforced look at.
+func (p *Compiled) vary() string {
+	isolates := p.CSRF != nil && !p.CSRFReport
+	switch {
+	case p.CORS == nil || p.CORSReport || p.CORS.Vary() == "":
+		if isolates {
+			return csrf.Vary
+		}
+		return ""
+	case isolates:
+		return cors.MergeVary([]string{p.CORS.Vary()}, csrf.Vary)
+	}
+	return p.CORS.Vary()
+}
+
 func (p *Compiled) scans() bool { return p.Uploads != nil && p.Uploads.Scan() != nil }
 
 // Mistake is one mistake of a configuration; Where is its path in the JSON.
@@ -248,6 +266,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 		k.under(where+".csrf", err)
 		out.CSRF = compiled
 	}
+	out.Vary = out.vary()
 	if p.Uploads != nil && k.mode(where+".uploads", p.Uploads.Mode, &out.UploadsReport) {
 		compiled, err := upload.Compile(p.Uploads.Config())
 		k.under(where+".uploads", err)

@@ -197,9 +197,10 @@ func (p *Policy) narrowed(key string, allow []string, maxFile int64, fail func(k
 }
 
 // of is the policy of a form's field. A rule for photos also holds for photos[] and
-// photos[3], as PHP and others group fields. What PHP alone would take for the
-// name of a rule is refused (it drops spaces in front, and makes underscores of
-// dots and spaces).
+// photos[3], as PHP and others group fields. What some servers would take for the
+// name of a rule is refused: PHP drops spaces in front, and makes underscores of
+// dots, spaces and a bracket that is not closed; Django drops spaces at both ends;
+// ASP.NET takes letters in either case.
 func (p *Policy) of(field string) (*Policy, *Refusal) {
 	if len(p.fields) == 0 {
 		return p, nil
@@ -211,10 +212,19 @@ func (p *Policy) of(field string) (*Policy, *Refusal) {
 	if own := p.fields[base]; own != nil {
 		return own, nil
 	}
-	if p.fields[strings.NewReplacer(".", "_", " ", "_").Replace(strings.TrimLeft(base, " "))] != nil {
-		return nil, malformed("the name of a field that some servers take for that of another, which has a rule")
+	whole := loosely(strings.Replace(field, "[", "_", 1))
+	for name := range p.fields {
+		name = loosely(name)
+		if name == loosely(base) || name == loosely(strings.TrimSpace(base)) || name == whole && !strings.Contains(field, "]") {
+			return nil, malformed("the name of a field that some servers take for that of another, which has a rule")
+		}
 	}
 	return p, nil
+}
+
+// loosely is the name of a field as it may be read by whoever is careless about it.
+func loosely(name string) string {
+	return strings.NewReplacer(".", "_", " ", "_").Replace(strings.ToLower(strings.TrimLeft(name, " ")))
 }
 
 func (p *Policy) allowName(name string) bool {

@@ -39,10 +39,10 @@ func TestAFieldMayHoldWhatItsOwnRuleSays(t *testing.T) {
 // What a rule says of photos holds for whatever a server makes photos of.
 func TestARuleOfAFieldHoldsForWhatServersTakeForItsName(t *testing.T) {
 	t.Parallel()
-	p := policyOf(t, Config{Allow: []string{"pdf", "png"}, Fields: []Field{{Name: "photo_one", Allow: []string{"png"}}}})
+	p := policyOf(t, Config{Allow: []string{"pdf", "png"}, Fields: []Field{{Name: "photo_one", Allow: []string{"png"}}, {Name: "scan_", Allow: []string{"png"}}}})
 	for field, rule := range map[string]string{
 		"photo_one": RuleNotAllowed, "photo_one[]": RuleNotAllowed, "photo_one[3][x]": RuleNotAllowed, " photo_one": RuleMalformed,
-		"photo.one": RuleMalformed, "photo one": RuleMalformed, "photo.one[]": RuleMalformed, "photo": "", "photo_oneX": "", "photo-one": "",
+		"photo.one": RuleMalformed, "photo one": RuleMalformed, "photo_one ": RuleMalformed, "scan ": RuleMalformed, "Photo_One": RuleMalformed, "PHOTO.ONE[0]": RuleMalformed, "photo[one": RuleMalformed, "photo.one[]": RuleMalformed, "photo": "", "photo_oneX": "", "photo-one": "",
 	} {
 		body := formBody(strings.Replace(filePart("a.pdf", "application/pdf", samplePDF("")), `name="file"`, `name="`+field+`"`, 1))
 		if got, _ := inspect(t, p, multipartRequest(), body, 100); got != rule {

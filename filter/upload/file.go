@@ -446,27 +446,3 @@ func (f *file) report() verdict.File {
 	}
 	return out
 }
-
-// rawName is the name of a body that is one file: what Content-Disposition says,
-// else the last segment of the path if it has an extension.
-func rawName(disposition, path string) (string, *Refusal) {
-	if disposition != "" {
-		_, params, reason := parseParams(disposition)
-		if reason != "" {
-			return "", malformed("Content-Disposition: " + reason)
-		}
-		for _, p := range params {
-			if p.name == "filename" {
-				return p.value, nil
-			}
-		}
-	}
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	if k := kindByExtension(extension(name)); k != nil {
-		return name, nil
-	}
-	return "", nil
-}

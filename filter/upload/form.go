@@ -14,6 +14,7 @@ type form struct {
 	count     int
 	fieldSize int
 	charset   []byte // the value of a field _charset_, nil in all others
+	typed     *typedField
 }
 
 // maxField bounds a text field: what is larger belongs into a file.
@@ -51,7 +52,7 @@ func (f *form) undecided() bool {
 func (f *form) current() *file { return f.file }
 
 func (f *form) beginPart(p *part) *Refusal {
-	f.file, f.fieldSize, f.charset = nil, 0, nil
+	f.file, f.fieldSize, f.charset, f.typed = nil, 0, nil, nil
 	own, refusal := f.inspector.policy.of(p.field)
 	if refusal != nil {
 		return refusal
@@ -59,6 +60,9 @@ func (f *form) beginPart(p *part) *Refusal {
 	if !p.hasFile {
 		if p.field == "_charset_" {
 			f.charset = []byte{}
+		}
+		if p.declared != "" {
+			f.typed = &typedField{declared: p.declared}
 		}
 		return nil
 	}
@@ -96,12 +100,18 @@ func (f *form) writePart(b []byte) *Refusal {
 	if f.fieldSize += len(b); f.fieldSize > maxField {
 		return &Refusal{Rule: RuleRequestSize, Reason: "a form field larger than 1 MiB", Problem: tooLarge}
 	}
+	if f.typed != nil {
+		return f.typed.write(b)
+	}
 	return nil
 }
 
 func (f *form) endPart() *Refusal {
 	if len(f.charset) > 0 && !keepsASCII(string(f.charset)) {
 		return refuse("GH-FRM-005", "the field _charset_ (RFC 7578 section 4.6) says "+quote(string(f.charset)))
+	}
+	if f.typed != nil {
+		return f.typed.end()
 	}
 	if f.file == nil {
 		return nil

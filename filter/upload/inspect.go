@@ -136,6 +136,12 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r *Request)
 		return nil, refusal
 	}
 	switch {
+	case media == "application/x-www-form-urlencoded" || isGRPCMedia(media) || isJSONMedia(media, false) && len(p.jsonFields) == 0:
+		if name, does := storesPage(r); does {
+			return nil, unsafe(RuleName, "PUT would store a body declared "+media+" under the name "+quote(name))
+		}
+	}
+	switch {
 	case media == "multipart/form-data":
 		b, ok := boundary(params)
 		if !ok {
@@ -151,17 +157,22 @@ func (p *Policy) carrier(i *Inspector, media string, params []param, r *Request)
 			return newJSONBody(i), nil
 		}
 		return &plain{what: media, json: true}, nil
-	case media == "application/grpc" || strings.HasPrefix(media, "application/grpc+"):
+	case isGRPCMedia(media):
 		return p.guarded(&plain{what: media, binary: true}), nil
 	}
 	return p.rawCarrier(i, media, r)
+}
+
+func isGRPCMedia(media string) bool {
+	return media == "application/grpc" || strings.HasPrefix(media, "application/grpc+")
 }
 
 // headMistake refuses what makes servers disagree about the body's kind.
 func headMistake(media string, params []param) *Refusal {
 	if !strings.HasPrefix(media, "multipart/") {
 		for _, q := range params {
-			if q.name == "boundary" {
+			// formidable looks for both words in the whole value.
+			if q.name == "boundary" || strings.Contains(lowerToken(q.value), "boundary") {
 				return malformed("a boundary in a type that has none")
 			}
 		}
@@ -195,7 +206,7 @@ func (p *Policy) guarded(c carrier) carrier {
 }
 
 func (p *Policy) rawCarrier(i *Inspector, media string, r *Request) (carrier, *Refusal) {
-	name, refusal := rawName(r.ContentDisposition, r.Path)
+	name, refusal := rawName(r)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -19,6 +19,7 @@ type part struct {
 	filename string
 	hasFile  bool
 	declared string // media type without parameters, lower case
+	mailName string // what Content-Type says in "name", which is not of RFC 7578
 
 	names  []nameSpan
 	value  int    // where in the head the value of Content-Disposition begins

@@ -200,10 +200,11 @@ func hidesProgram(name string) bool {
 				return true
 			}
 		}
+		if isServerProgram(ext) {
+			return true
+		}
 		switch ext {
-		case "asp", "aspx", "asa", "ashx", "asmx", "cshtml", "jsp", "jspx", "jspf", "cgi", "htaccess", "shtml", "cfm",
-			"php3", "php4", "php7", "php8", "pht", "phps",
-			"bat", "cmd", "ps1", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "pif", "cpl", "msi", "lnk", "jar", "settingcontent-ms":
+		case "htaccess", "bat", "cmd", "ps1", "vbs", "vbe", "jse", "wsf", "wsh", "hta", "pif", "cpl", "msi", "lnk", "jar", "settingcontent-ms":
 			return true
 		}
 	}

@@ -37,6 +37,9 @@ func (p *part) parse(head string, room []param) *Refusal {
 		}
 		at += len(line) + len("\r\n")
 	}
+	if p.mailName != "" && p.mailName != p.filename {
+		return malformed("a part's Content-Type has a name of its own, which readers of mail take for the file's")
+	}
 	if !slices.Contains(seen, "content-disposition") {
 		return malformed("a part has no Content-Disposition")
 	}
@@ -133,6 +136,9 @@ func (p *part) contentType(value string) *Refusal {
 	}
 	p.declared = media
 	for _, q := range params {
+		if q.name == "name" || q.name == "filename" {
+			p.mailName = q.value
+		}
 		if q.name == "charset" && !keepsASCII(q.value) && !textCharset(q.value) {
 			return refuse("GH-FRM-005", "a part's charset "+quote(q.value[:min(len(q.value), 40)]))
 		}
@@ -184,6 +190,8 @@ func (p *part) disposition(value string) (reason string) {
 	switch {
 	case !named:
 		return "a part has no name"
+	case looksLikeParameter(p.field) || looksLikeParameter(p.filename):
+		return "a name has name= in it, which readers that work with patterns (formidable, multiparty) take for the parameter"
 	case strings.Contains(p.field, "=?"):
 		return "the name of a field is an encoded word (RFC 2047), which some servers decode"
 	case isExtended && !p.hasFile:
@@ -192,6 +200,14 @@ func (p *part) disposition(value string) (reason string) {
 		return "filename and filename* disagree"
 	}
 	return ""
+}
+
+func looksLikeParameter(name string) bool {
+	if strings.IndexByte(name, '=') < 0 {
+		return false
+	}
+	lower := strings.ToLower(name)
+	return strings.Contains(lower, "name=") || strings.Contains(lower, "name*=")
 }
 
 // separation wants parameters to be separated as all clients do, by a semicolon and
