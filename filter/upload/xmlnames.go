@@ -18,13 +18,16 @@ type xmlKnown struct {
 type xmlNames struct {
 	slots [xmlSlots]xmlSlot
 	next  uint // where the next one goes, of those places that it may take
+	last  uint // the place of the name that was found last
 }
 
 // xmlSlot has a name of up to sixteen bytes, with zeros behind it.
 type xmlSlot struct {
-	low, high uint64
-	length    int
-	known     *xmlKnown
+	written blocks.Piece
+	length  int
+	known   *xmlKnown
+	// then is the place of the name that came after this one the last time.
+	then uint
 }
 
 const (
@@ -41,26 +44,40 @@ func xmlPlace(low, high uint64) uint {
 	return uint((low ^ bits.RotateLeft64(high, 23)) * 0x9e3779b97f4a7c15 >> 58) // #nosec G115 -- below 64
 }
 
-// find is the name that is remembered, or nil.
-func (x *xmlNames) find(low, high uint64, length int) *xmlKnown {
+// find is the place of the name that is remembered, or -1.
+func (x *xmlNames) find(low, high uint64, length int) int {
 	place := xmlPlace(low, high)
 	for i := range uint(xmlTries) {
-		if s := &x.slots[(place+i)%xmlSlots]; s.low == low && s.high == high && s.length == length {
-			return s.known
+		s := &x.slots[(place+i)%xmlSlots]
+		if s.length == length && binary.LittleEndian.Uint64(s.written[:8]) == low && binary.LittleEndian.Uint64(s.written[8:]) == high {
+			return int((place + i) % xmlSlots) // #nosec G115 -- below 64
 		}
 	}
-	return nil
+	return -1
 }
 
-// short is the name that n bytes are, of one to fifteen, if it is remembered.
+// short is the name that n bytes are, of one to fifteen, if it is remembered. Tags
+// are alike: which it is, the one before it mostly tells.
 func (x *xmlNames) short(b *blocks.Piece, n int) *xmlKnown {
-	low, high := binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
-	if n <= 8 {
-		low, high = low&(^uint64(0)>>(64-8*n)), 0
-	} else {
-		high &= ^uint64(0) >> (128 - 8*n)
+	place := x.slots[x.last%xmlSlots].then % xmlSlots
+	if s := &x.slots[place]; s.length == n && blocks.SamePiece(b, &s.written, n) {
+		x.last = place
+		return s.known
 	}
-	return x.find(low, high, n)
+	return x.another(b, n)
+}
+
+// another is short for what did not come last time. TinyGo would make one function of
+// all, and have its caller save what it holds in registers each time.
+//
+//go:noinline
+func (x *xmlNames) another(b *blocks.Piece, n int) *xmlKnown {
+	place := x.find(nameKey(b[:n]))
+	if place < 0 {
+		return nil
+	}
+	x.slots[x.last%xmlSlots].then, x.last = uint(place), uint(place) // #nosec G115 -- not negative
+	return x.slots[place].known
 }
 
 func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
@@ -68,9 +85,9 @@ func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 	if n == 0 || n > maxXMLName {
 		return newXMLKnown(b, h)
 	}
-	low, high := nameKey(b)
-	if known := x.find(low, high, n); known != nil && (n <= longXMLName || known.written == blocks.String(b)) {
-		return known
+	low, high, _ := nameKey(b)
+	if place := x.find(low, high, n); place >= 0 && (n <= longXMLName || x.slots[place].known.written == blocks.String(b)) {
+		return x.slots[place].known
 	}
 	place := xmlPlace(low, high)
 	s := &x.slots[(place+x.next%xmlTries)%xmlSlots]
@@ -81,17 +98,18 @@ func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 		}
 	}
 	x.next++
-	*s = xmlSlot{low, high, n, newXMLKnown(b, h)}
+	*s = xmlSlot{length: n, known: newXMLKnown(b, h)}
+	copy(s.written[:], b)
 	return s.known
 }
 
-// nameKey is all of a name of up to sixteen bytes, or its beginning.
-func nameKey(b []byte) (low, high uint64) {
+// nameKey is all of a name of up to sixteen bytes, or its beginning, and its length.
+func nameKey(b []byte) (low, high uint64, length int) {
 	var room [longXMLName]byte
 	for i := range min(len(b), longXMLName) {
 		room[i] = b[i]
 	}
-	return binary.LittleEndian.Uint64(room[:8]), binary.LittleEndian.Uint64(room[8:])
+	return binary.LittleEndian.Uint64(room[:8]), binary.LittleEndian.Uint64(room[8:]), len(b)
 }
 
 func newXMLKnown(b []byte, h xmlHandler) *xmlKnown {

@@ -15,9 +15,12 @@ import (
 const skimRoom = longXMLName + 2 + len(blocks.Block{})
 
 // skim reads on from where rush does, and stops before what somebody has to be told
-// of, or is not simple; it returns how much it has read.
+// of, or is not simple; it returns how much it has read. By itself it has the
+// processor's registers for itself.
+//
+//go:noinline
 func (x *xmlScanner) skim(b []byte) int {
-	at := 0
+	at, suspicious := 0, x.suspicious
 	for len(b)-at >= skimRoom {
 		if x.state == xmlOpen {
 			n := x.skimName((*blocks.Piece)(b[at:]), (*blocks.Piece)(b[at+1:]))
@@ -26,7 +29,7 @@ func (x *xmlScanner) skim(b []byte) int {
 			}
 			at, x.state = at+n, xmlInTag
 		}
-		n, whole := x.skimTag(b[at:])
+		n, whole := x.skimTag(b[at:], suspicious)
 		if at += n; !whole || len(b)-at < skimRoom {
 			return at
 		}
@@ -66,7 +69,7 @@ func (x *xmlScanner) skimName(b, next *blocks.Piece) int {
 }
 
 // skimTag reads the rest of a tag, and tells whether it has.
-func (x *xmlScanner) skimTag(b []byte) (int, bool) {
+func (x *xmlScanner) skimTag(b []byte, suspicious [4]byte) (int, bool) {
 	at := 0
 	for len(b)-at >= skimRoom {
 		switch c := b[at]; {
@@ -82,7 +85,7 @@ func (x *xmlScanner) skimTag(b []byte) (int, bool) {
 			x.slash = true
 			at++
 		default:
-			n := x.skimAttribute(b[at:])
+			n := x.skimAttribute(b[at:], suspicious)
 			if n == 0 {
 				return at, false
 			}
@@ -104,7 +107,7 @@ func (x *xmlScanner) skimClose() {
 }
 
 // skimAttribute reads an attribute of skimRoom bytes or less, or any whose value ends in b.
-func (x *xmlScanner) skimAttribute(b []byte) int {
+func (x *xmlScanner) skimAttribute(b []byte, suspicious [4]byte) int {
 	name := (*blocks.Piece)(b)
 	n := blocks.NamePiece(name)
 	if n == 0 || n == longXMLName || name[n] != '=' || x.element.watched {
@@ -118,10 +121,19 @@ func (x *xmlScanner) skimAttribute(b []byte) int {
 	if known == nil || known.watched {
 		return 0
 	}
+	// Most values are short: the first sixteen bytes cost a fifth of a block.
+	ends, odd := blocks.QuotedPiece((*blocks.Piece)(b[n+2:]), quote, suspicious)
+	if ends != 0 {
+		if x.suspects && odd&(ends&-ends-1) != 0 {
+			return 0
+		}
+		x.slash, x.attr = false, known
+		return n + 2 + bits.TrailingZeros32(ends) + 1
+	}
 	for at := n + 2; len(b)-at >= len(blocks.Block{}); at += len(blocks.Block{}) {
 		value := (*blocks.Block)(b[at:])
 		ends := blocks.Marks(value, quote)
-		if x.suspects && blocks.MarksOf(value, x.suspicious)&(ends&-ends-1) != 0 {
+		if x.suspects && blocks.MarksOf(value, suspicious)&(ends&-ends-1) != 0 {
 			return 0
 		}
 		if ends != 0 {
