@@ -28,6 +28,7 @@ type xmlSlot struct {
 	known   *xmlKnown
 	// then is the place of the name that came after this one the last time.
 	then uint
+	_    uint32 // 32 bytes in the module, whose place is a shift
 }
 
 const (
@@ -49,35 +50,39 @@ func (x *xmlNames) find(low, high uint64, length int) int {
 	place := xmlPlace(low, high)
 	for i := range uint(xmlTries) {
 		s := &x.slots[(place+i)%xmlSlots]
-		if s.length == length && binary.LittleEndian.Uint64(s.written[:8]) == low && binary.LittleEndian.Uint64(s.written[8:]) == high {
+		if l, h := blocks.Words(&s.written); l == low && h == high && s.length == length {
 			return int((place + i) % xmlSlots) // #nosec G115 -- below 64
 		}
 	}
 	return -1
 }
 
-// short is the name that n bytes are, of one to fifteen, if it is remembered. Tags
-// are alike: which it is, the one before it mostly tells.
-func (x *xmlNames) short(b *blocks.Piece, n int) *xmlKnown {
+// expected is the name that b begins with, and its length, if it is the one that came
+// after the last one before, as tags are alike; else nil. ends tells what may follow.
+func (x *xmlNames) expected(b *blocks.Piece, ends func(c byte) bool) (known *xmlKnown, n int) {
 	place := x.slots[x.last%xmlSlots].then % xmlSlots
-	if s := &x.slots[place]; s.length == n && blocks.SamePiece(b, &s.written, n) {
-		x.last = place
-		return s.known
+	s := &x.slots[place]
+	if s.length >= longXMLName || !blocks.SamePiece(b, &s.written, s.length) || !ends(b[s.length%longXMLName]) {
+		return nil, 0
 	}
-	return x.another(b, n)
+	x.last = place
+	return s.known, s.length
 }
 
-// another is short for what did not come last time. TinyGo would make one function of
-// all, and have its caller save what it holds in registers each time.
-//
-//go:noinline
-func (x *xmlNames) another(b *blocks.Piece, n int) *xmlKnown {
-	place := x.find(nameKey(b[:n]))
+// short is the name that n bytes are, of one to fifteen, if it is remembered.
+func (x *xmlNames) short(b *blocks.Piece, n int) *xmlKnown {
+	low, high := blocks.Words(b)
+	if n <= 8 {
+		low, high = low&(^uint64(0)>>(64-8*n)), 0
+	} else {
+		high &= ^uint64(0) >> (128 - 8*n)
+	}
+	place := x.find(low, high, n)
 	if place < 0 {
 		return nil
 	}
 	x.slots[x.last%xmlSlots].then, x.last = uint(place), uint(place) // #nosec G115 -- not negative
-	return x.slots[place].known
+	return x.slots[uint(place)%xmlSlots].known                       // #nosec G115 -- not negative
 }
 
 func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
@@ -85,7 +90,7 @@ func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 	if n == 0 || n > maxXMLName {
 		return newXMLKnown(b, h)
 	}
-	low, high, _ := nameKey(b)
+	low, high := nameKey(b)
 	if place := x.find(low, high, n); place >= 0 && (n <= longXMLName || x.slots[place].known.written == blocks.String(b)) {
 		return x.slots[place].known
 	}
@@ -103,13 +108,13 @@ func (x *xmlNames) of(b []byte, h xmlHandler) *xmlKnown {
 	return s.known
 }
 
-// nameKey is all of a name of up to sixteen bytes, or its beginning, and its length.
-func nameKey(b []byte) (low, high uint64, length int) {
+// nameKey is all of a name of up to sixteen bytes, or its beginning.
+func nameKey(b []byte) (low, high uint64) {
 	var room [longXMLName]byte
 	for i := range min(len(b), longXMLName) {
 		room[i] = b[i]
 	}
-	return binary.LittleEndian.Uint64(room[:8]), binary.LittleEndian.Uint64(room[8:]), len(b)
+	return binary.LittleEndian.Uint64(room[:8]), binary.LittleEndian.Uint64(room[8:])
 }
 
 func newXMLKnown(b []byte, h xmlHandler) *xmlKnown {

@@ -56,17 +56,22 @@ func (x *xmlScanner) skimName(b, next *blocks.Piece) int {
 		x.closing = true
 		return n + 1
 	}
-	n := blocks.NamePiece(b)
-	if n == 0 || n == longXMLName || !isASCIILetter(b[0]) || b[n] != '>' && b[n] != '/' && !isXMLSpace(b[n]) {
-		return 0
+	known, n := x.names.expected(b, endsTagName)
+	if known == nil {
+		n = blocks.NamePiece(b)
+		if uint(n-1) >= longXMLName-1 || !endsTagName(b[n%longXMLName]) { // #nosec G115 -- zero is too large then
+			return 0
+		}
+		known = x.names.short(b, n)
 	}
-	known := x.names.short(b, n)
-	if known == nil || known.heeded || x.heeded || x.depth == 0 {
+	if known == nil || !isASCIILetter(b[0]) || known.heeded || x.heeded || x.depth == 0 {
 		return 0
 	}
 	x.element, x.rooted, x.closing, x.slash = known, true, false, false
 	return n
 }
+
+func endsTagName(c byte) bool { return c == '>' || c == '/' || isXMLSpace(c) }
 
 // skimTag reads the rest of a tag, and tells whether it has.
 func (x *xmlScanner) skimTag(b []byte, suspicious [4]byte) (int, bool) {
@@ -109,16 +114,19 @@ func (x *xmlScanner) skimClose() {
 // skimAttribute reads an attribute of skimRoom bytes or less, or any whose value ends in b.
 func (x *xmlScanner) skimAttribute(b []byte, suspicious [4]byte) int {
 	name := (*blocks.Piece)(b)
-	n := blocks.NamePiece(name)
-	if n == 0 || n == longXMLName || name[n] != '=' || x.element.watched {
+	known, n := x.names.expected(name, func(c byte) bool { return c == '=' })
+	if known == nil {
+		n = blocks.NamePiece(name)
+		if uint(n-1) >= longXMLName-1 || name[n%longXMLName] != '=' { // #nosec G115 -- zero is too large then
+			return 0
+		}
+		known = x.names.short(name, n)
+	}
+	if known == nil || known.watched || x.element.watched {
 		return 0
 	}
 	quote := b[n+1]
 	if quote != '"' && quote != '\'' {
-		return 0
-	}
-	known := x.names.short(name, n)
-	if known == nil || known.watched {
 		return 0
 	}
 	// Most values are short: the first sixteen bytes cost a fifth of a block.

@@ -68,5 +68,10 @@ func sameByBytes(a, b *[quarter]byte) (m uint32) {
 	return m
 }
 
+// wordsOf are the two words of sixteen bytes.
+func wordsOf(b *[quarter]byte) (low, high uint64) {
+	return binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
+}
+
 // first is the place of the lowest mark.
 func first(m uint64) int { return bits.TrailingZeros64(m) }

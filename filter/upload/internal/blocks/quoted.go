@@ -35,6 +35,9 @@ func NamePiece(b *Piece) int { return first(uint64(nameMarks(b) ^ (1<<quarter - 
 // SamePiece tells whether the first n bytes of both are the same, at most sixteen.
 func SamePiece(a, b *Piece, n int) bool { return (sameMarks(a, b)^(1<<quarter-1))<<(32-n) == 0 }
 
+// Words are the two words of sixteen bytes, the lowest byte first.
+func Words(b *Piece) (low, high uint64) { return words2(b) }
+
 // Marks has a bit for each byte of b that is c, the lowest for the first.
 func Marks(b *Block, c byte) uint64 { return marks(b, c) }
 
