@@ -45,7 +45,8 @@ type xmlScanner struct {
 	wide    utf16Text
 
 	suspicious [4]byte
-	suspects   bool // of any
+	suspects   bool         // of any
+	usual      blocks.Piece // of the quote that values were in last
 }
 
 func newXMLScanner(h xmlHandler) xmlScanner {

@@ -14,13 +14,22 @@ import (
 // of the value to be looked at.
 const skimRoom = longXMLName + 2 + len(blocks.Block{})
 
+// skimLook is what values are looked at for, the same for all of a chunk.
+type skimLook struct {
+	suspicious [4]byte
+	quote      byte
+}
+
+// quotes are the two, by their last bit.
+var quotes = [2]blocks.Piece{blocks.Piece([]byte(`""""""""""""""""`)), blocks.Piece([]byte("''''''''''''''''"))}
+
 // skim reads on from where rush does, and stops before what somebody has to be told
 // of, or is not simple; it returns how much it has read. By itself it has the
 // processor's registers for itself.
 //
 //go:noinline
 func (x *xmlScanner) skim(b []byte) int {
-	at, suspicious := 0, x.suspicious
+	at, look := 0, skimLook{x.suspicious, x.usual[0]}
 	for len(b)-at >= skimRoom {
 		if x.state == xmlOpen {
 			n := x.skimName((*blocks.Piece)(b[at:]), (*blocks.Piece)(b[at+1:]))
@@ -29,7 +38,7 @@ func (x *xmlScanner) skim(b []byte) int {
 			}
 			at, x.state = at+n, xmlInTag
 		}
-		n, whole := x.skimTag(b[at:], suspicious)
+		n, whole := x.skimTag(b[at:], look)
 		if at += n; !whole || len(b)-at < skimRoom {
 			return at
 		}
@@ -81,7 +90,7 @@ func (x *xmlScanner) skimName(b, next *blocks.Piece) int {
 func endsTagName(c byte) bool { return c == '>' || c == '/' || isXMLSpace(c) }
 
 // skimTag reads the rest of a tag, and tells whether it has.
-func (x *xmlScanner) skimTag(b []byte, suspicious [4]byte) (int, bool) {
+func (x *xmlScanner) skimTag(b []byte, look skimLook) (int, bool) {
 	at := 0
 	for len(b)-at >= skimRoom {
 		switch c := b[at]; {
@@ -97,7 +106,7 @@ func (x *xmlScanner) skimTag(b []byte, suspicious [4]byte) (int, bool) {
 			x.slash = true
 			at++
 		default:
-			n := x.skimAttribute(b[at:], suspicious)
+			n := x.skimAttribute(b[at:], look)
 			if n == 0 {
 				return at, false
 			}
@@ -119,7 +128,7 @@ func (x *xmlScanner) skimClose() {
 }
 
 // skimAttribute reads an attribute of skimRoom bytes or less, or any whose value ends in b.
-func (x *xmlScanner) skimAttribute(b []byte, suspicious [4]byte) int {
+func (x *xmlScanner) skimAttribute(b []byte, look skimLook) int {
 	name := (*blocks.Piece)(b)
 	known, n := x.names.expected(name, func(c byte) bool { return c == '=' })
 	if known == nil {
@@ -132,45 +141,29 @@ func (x *xmlScanner) skimAttribute(b []byte, suspicious [4]byte) int {
 	if known == nil || known.watched || x.element.watched {
 		return 0
 	}
-	// Of the quote each next step waits for: which it is is told by a branch, which the
-	// processor foresees.
-	end := 0
-	switch b[n+1] {
-	case '"':
-		end = x.skimValue(b, n+2, '"', suspicious)
-	case '\'':
-		end = x.skimSingle(b, n+2, suspicious)
+	if b[n+1] != look.quote {
+		if b[n+1] == '"' || b[n+1] == '\'' {
+			x.usual = quotes[b[n+1]&1]
+		}
+		return 0
 	}
-	if end > 0 {
-		x.slash, x.attr = false, known
-	}
-	return end
-}
-
-// skimSingle is skimValue in single quotes, which few programs write.
-//
-//go:noinline
-func (x *xmlScanner) skimSingle(b []byte, at int, suspicious [4]byte) int {
-	return x.skimValue(b, at, '\'', suspicious)
-}
-
-// skimValue is where the value that begins at a place ends, behind its quote, or 0.
-func (x *xmlScanner) skimValue(b []byte, at int, quote byte, suspicious [4]byte) int {
 	// Most values are short: the first sixteen bytes cost a fifth of a block.
-	ends, odd := blocks.QuotedPiece((*blocks.Piece)(b[at:]), quote, suspicious)
+	ends, odd := blocks.QuotedPiece((*blocks.Piece)(b[n+2:]), &x.usual, look.suspicious)
 	if ends != 0 {
 		if x.suspects && odd&(ends&-ends-1) != 0 {
 			return 0
 		}
-		return at + bits.TrailingZeros32(ends) + 1
+		x.slash, x.attr = false, known
+		return n + 2 + bits.TrailingZeros32(ends) + 1
 	}
-	for ; len(b)-at >= len(blocks.Block{}); at += len(blocks.Block{}) {
+	for at := n + 2; len(b)-at >= len(blocks.Block{}); at += len(blocks.Block{}) {
 		value := (*blocks.Block)(b[at:])
-		ends := blocks.Marks(value, quote)
-		if x.suspects && blocks.MarksOf(value, suspicious)&(ends&-ends-1) != 0 {
+		ends := blocks.Marks(value, look.quote)
+		if x.suspects && blocks.MarksOf(value, look.suspicious)&(ends&-ends-1) != 0 {
 			return 0
 		}
 		if ends != 0 {
+			x.slash, x.attr = false, known
 			return at + bits.TrailingZeros64(ends) + 1
 		}
 	}
