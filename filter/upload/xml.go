@@ -45,8 +45,8 @@ type xmlScanner struct {
 	wide    utf16Text
 
 	suspicious [4]byte
-	suspects   bool         // of any
-	usual      blocks.Piece // of the quote that values were in last
+	suspects   bool // of any
+	usual      byte // the quote that values were in last
 }
 
 func newXMLScanner(h xmlHandler) xmlScanner {

@@ -20,16 +20,13 @@ type skimLook struct {
 	quote      byte
 }
 
-// quotes are the two, by their last bit.
-var quotes = [2]blocks.Piece{blocks.Piece([]byte(`""""""""""""""""`)), blocks.Piece([]byte("''''''''''''''''"))}
-
 // skim reads on from where rush does, and stops before what somebody has to be told
 // of, or is not simple; it returns how much it has read. By itself it has the
 // processor's registers for itself.
 //
 //go:noinline
 func (x *xmlScanner) skim(b []byte) int {
-	at, look := 0, skimLook{x.suspicious, x.usual[0]}
+	at, look := 0, skimLook{x.suspicious, x.usual}
 	for len(b)-at >= skimRoom {
 		if x.state == xmlOpen {
 			n := x.skimName((*blocks.Piece)(b[at:]), (*blocks.Piece)(b[at+1:]))
@@ -143,12 +140,12 @@ func (x *xmlScanner) skimAttribute(b []byte, look skimLook) int {
 	}
 	if b[n+1] != look.quote {
 		if b[n+1] == '"' || b[n+1] == '\'' {
-			x.usual = quotes[b[n+1]&1]
+			x.usual = b[n+1]
 		}
 		return 0
 	}
 	// Most values are short: the first sixteen bytes cost a fifth of a block.
-	ends, odd := blocks.QuotedPiece((*blocks.Piece)(b[n+2:]), &x.usual, look.suspicious)
+	ends, odd := blocks.QuotedPiece((*blocks.Piece)(b[n+2:]), look.quote, look.suspicious)
 	if ends != 0 {
 		if x.suspects && odd&(ends&-ends-1) != 0 {
 			return 0

@@ -231,7 +231,7 @@ func TestWhatIsAskedOfSixteenBytesIsWhatPlainLoopsSay(t *testing.T) {
 			a[i], b[i] = byte('a'+r.IntN(4)), byte('a'+r.IntN(4))
 		}
 		set := [4]byte{'b', 'c', 0, 255}
-		ends, of := QuotedPiece(&a, (*Piece)([]byte(strings.Repeat("a", 16))), set)
+		ends, of := QuotedPiece(&a, 'a', set)
 		low, high := Words(&a)
 		if got := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, low), high); !bytes.Equal(got, a[:]) {
 			t.Fatalf("the words of %q are %q", a, got)

@@ -50,11 +50,11 @@ func nameByBytes(b *[quarter]byte) (m uint32) {
 	return m
 }
 
-// quotedByBytes has a bit for each of sixteen bytes that is the quote, and sixteen bits
+// quotedByBytes has a bit for each of sixteen bytes that is a quote, and sixteen bits
 // further up one for each that is one of four.
-func quotedByBytes(b, quotes *[quarter]byte, set [4]byte) (m uint32) {
+func quotedByBytes(b *[quarter]byte, quote byte, set [4]byte) (m uint32) {
 	for i, c := range b {
-		m |= uint32(bit(c == quotes[i])) << i
+		m |= uint32(bit(c == quote)) << i
 		m |= uint32(bit(c == set[0])|bit(c == set[1])|bit(c == set[2])|bit(c == set[3])) << (quarter + i)
 	}
 	return m

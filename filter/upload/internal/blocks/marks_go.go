@@ -8,6 +8,6 @@ func marksIn(b *[size]byte, low, span byte) uint64 { return marksByBytes(b, low,
 func nameMarks(b *[quarter]byte) uint32            { return nameByBytes(b) }
 func sameMarks(a, b *[quarter]byte) uint32         { return sameByBytes(a, b) }
 func words2(b *[quarter]byte) (low, high uint64)   { return wordsOf(b) }
-func quotedMarks(b, quotes *[quarter]byte, set [4]byte) uint32 {
-	return quotedByBytes(b, quotes, set)
+func quotedMarks(b *[quarter]byte, quote byte, set [4]byte) uint32 {
+	return quotedByBytes(b, quote, set)
 }

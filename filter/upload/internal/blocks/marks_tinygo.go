@@ -41,9 +41,9 @@ static inline unsigned marksName(unsigned long p) {
 	return BITS(((x | EACH(0x20)) - EACH('a') <= EACH('z' - 'a')) | (x - EACH('0') <= EACH(':' - '0')) | (x == EACH('-')));
 }
 
-static inline unsigned marksQuoted(unsigned long p, unsigned long quotes, unsigned char c0, unsigned char c1, unsigned char c2, unsigned char c3) {
+static inline unsigned marksQuoted(unsigned long p, unsigned char quote, unsigned char c0, unsigned char c1, unsigned char c2, unsigned char c3) {
 	const bytes x = *(const bytes *)p;
-	return BITS(x == *(const bytes *)quotes) | BITS(x == EACH(c0) | x == EACH(c1) | x == EACH(c2) | x == EACH(c3)) << 16;
+	return BITS(x == EACH(quote)) | BITS(x == EACH(c0) | x == EACH(c1) | x == EACH(c2) | x == EACH(c3)) << 16;
 }
 
 static inline unsigned marksSame(unsigned long p, unsigned long q) { return BITS(*(const bytes *)p == *(const bytes *)q); }
@@ -69,8 +69,8 @@ func marksIn(b *[size]byte, low, span byte) uint64 {
 
 func nameMarks(b *[quarter]byte) uint32 { return uint32(C.marksName(address(b))) }
 
-func quotedMarks(b, quotes *[quarter]byte, set [4]byte) uint32 {
-	return uint32(C.marksQuoted(address(b), address(quotes), C.uchar(set[0]), C.uchar(set[1]), C.uchar(set[2]), C.uchar(set[3])))
+func quotedMarks(b *[quarter]byte, quote byte, set [4]byte) uint32 {
+	return uint32(C.marksQuoted(address(b), C.uchar(quote), C.uchar(set[0]), C.uchar(set[1]), C.uchar(set[2]), C.uchar(set[3])))
 }
 
 func sameMarks(a, b *[quarter]byte) uint32 { return uint32(C.marksSame(address(a), address(b))) }

@@ -45,10 +45,9 @@ func Marks(b *Block, c byte) uint64 { return marks(b, c) }
 func MarksOf(b *Block, set [4]byte) uint64 { return marksOf(b, set) }
 
 // QuotedPiece has a bit for each byte of b that is a quote, and for each that is one
-// of a set. The quote stands in all of quotes: a vector that is made of a byte which was
-// just read is waited for.
-func QuotedPiece(b, quotes *Piece, set [4]byte) (ends, of uint32) {
-	m := quotedMarks(b, quotes, set)
+// of a set.
+func QuotedPiece(b *Piece, quote byte, set [4]byte) (ends, of uint32) {
+	m := quotedMarks(b, quote, set)
 	return m & (1<<quarter - 1), m >> quarter
 }
 

@@ -96,7 +96,7 @@ func compare(b []byte, c byte, set [4]byte) int32 {
 
 // comparePieces is compare of what is asked of sixteen bytes.
 func comparePieces(a, b blocks.Piece, c byte, set [4]byte) bool {
-	ends, of := blocks.QuotedPiece(&a, (*blocks.Piece)(bytes.Repeat([]byte{c}, len(a))), set)
+	ends, of := blocks.QuotedPiece(&a, c, set)
 	low, high := blocks.Words(&a)
 	for i := range a {
 		word := low
