@@ -270,6 +270,10 @@ $(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
 bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1 and TLS, as ratios (ONLY=WORD for some, FRONT=plain or tls for one)
 	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
 
+.PHONY: bench-upload-modules
+bench-upload-modules: build tools ## uploads through a real Envoy with each of MODULES, side by side, in CPU time (ONLY=WORD for some, FRONT=plain or tls)
+	@go run ./e2e/bench -what upload-modules -connections 2 -rounds 12 -turn 300ms $(if $(ONLY),-only "$(ONLY)") -front $(or $(FRONT),tls) $(or $(MODULES),bin/gatehouse.wasm)
+
 .PHONY: bench-upload-soak
 bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)
 	@go run ./e2e/bench -what upload-soak $(if $(UPLOADS),-uploads $(UPLOADS))

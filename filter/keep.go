@@ -19,8 +19,9 @@ const (
 	// heldSmall is what may stay held in the host, in bytes: less than any buffer's
 	// limit, so that the host goes on reading.
 	heldSmall = 16 << 10
-	// heldMost is what the filter keeps of a request, in bytes. What is undecided for
-	// longer is the head of a part (partHead), of a file (headSize) or a read.
+	// heldMost is what the filter keeps of a request, in bytes. What is undecided is the
+	// head of a part (maxPartHead) and of its file (headSize), or white space before a
+	// JSON; in a body that is encoded, all of a read before it.
 	heldMost = 160 << 10
 )
 

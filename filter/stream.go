@@ -188,8 +188,9 @@ func (s *stream) judge(at, size int) (safe int, err error) {
 		} else if at, err = s.look(at, size); err != nil || s.exchange.Reply() != nil {
 			return 0, err
 		}
-		if !s.exchange.Undecided() {
-			safe = at
+		before := safe
+		if safe = at; s.exchange.Undecided() {
+			safe -= s.exchange.Doubt(at - before)
 		}
 	}
 	return safe, nil

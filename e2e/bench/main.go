@@ -30,7 +30,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds in which each contender gets its turn")
 	turn := flag.Duration("turn", 2*time.Second, "length of one turn")
 	connections := flag.Int("connections", 8, "parallel connections")
-	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; cost: processor time of a request with the modules named; uploads: bodies through the filter; upload-soak: many of them, and what is left")
+	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; cost: processor time of a request with the modules named; uploads: bodies through the filter; upload-modules: the same through the modules named; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
 	asked := flag.String("front", waysBoth, "uploads: how they come to Envoy: plain, tls or both")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
@@ -60,6 +60,8 @@ func main() {
 			reportCosts(r, contenders)
 		case "uploads":
 			benchUploads(r, *rounds, *turn, *connections, *only, *asked)
+		case "upload-modules":
+			benchUploadModules(r, flag.Args(), *rounds, *turn, *connections, *only, *asked)
 		case "upload-soak":
 			soakUploads(r, *count)
 		case "cost":
@@ -67,7 +69,7 @@ func main() {
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
-			r.Fatalf("-what %q is not pack, check, filter, memory, uploads or upload-soak", *what)
+			r.Fatalf("-what %q is not pack, check, filter, memory, uploads, upload-modules or upload-soak", *what)
 		}
 	})
 	os.Exit(status)

@@ -33,6 +33,18 @@ func file(name, content string) string {
 	return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\nContent-Type: application/pdf\r\n\r\n" + content + "\r\n"
 }
 
+// fields are small, and mostly head: a read ends in a head nearly always.
+func fields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "--%s\r\nContent-Disposition: form-data; name=\"%s%d\"\r\n\r\n1\r\n", boundary, strings.Repeat("n", 250), i)
+	}
+	return b.String()
+}
+
+// small are files that are decided only at their ends.
+func small(n int) string { return strings.Repeat(file("a.pdf", pdf(3500)), n) }
+
 func form(parts ...string) string { return strings.Join(parts, "") + "--" + boundary + "--\r\n" }
 
 func document(content string) string {
@@ -61,6 +73,9 @@ var bodies = []struct {
 }{
 	{"an honest form", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", pdf(300_000)), file("b.pdf", pdf(10))), 204, false},
 	{"an empty form", "/", "multipart/form-data; boundary=" + boundary, form(file("", "")), 204, false},
+	{"a form of small fields", "/", "multipart/form-data; boundary=" + boundary, form(fields(990)), 204, false},
+	{"a form of small files", "/many", "multipart/form-data; boundary=" + boundary, form(small(90)), 204, false},
+	{"a form of small files of which the last lies", "/many", "multipart/form-data; boundary=" + boundary, form(small(90), file("b.pdf", exe(100))), 415, false},
 	{"a form that lies from its first byte", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", exe(100))), 415, true},
 	{"a form whose last file lies", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", pdf(300_000)), file("b.pdf", exe(100))), 415, false},
 	{"a form that lies in its middle", "/", "multipart/form-data; boundary=" + boundary, form(file("a.pdf", pdf(900_000)), file("b.pdf", exe(10)), file("c.pdf", pdf(900_000))), 415, false},

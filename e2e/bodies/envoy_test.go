@@ -21,11 +21,12 @@ import (
 // policies is the filter's configuration: a policy by path.
 const policies = `{
   "version": "bodies", "hold_request_headers": true, "default_policy": "refuse",
-  "rules": [{"path": "/rewrite", "policy": "rewrite"}, {"path": "/json", "policy": "json"}, {"path": "/stretches", "policy": "stretches"}],
+  "rules": [{"path": "/rewrite", "policy": "rewrite"}, {"path": "/json", "policy": "json"}, {"path": "/stretches", "policy": "stretches"}, {"path": "/many", "policy": "many"}],
   "policies": {
     "refuse": {"uploads": {"allow": ["pdf"], "max_file_size": 8388608}},
     "rewrite": {"uploads": {"allow": ["pdf"], "names": "rewrite"}},
     "json": {"uploads": {"allow": ["pdf"], "json_fields": [{"path": "$.document.content"}]}},
+    "many": {"uploads": {"allow": ["pdf"], "max_files": 200}},
     "stretches": {"uploads": {"allow": ["pdf"], "on_uncertain": "accept"}}
   }
 }`

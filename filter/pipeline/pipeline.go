@@ -147,6 +147,15 @@ func (x *Exchange) Undecided() bool {
 	return x.inspector != nil && !x.policy.UploadsReport && x.inspector.Undecided()
 }
 
+// Doubt is how many of the last n bytes that were given to Body are undecided, where
+// Undecided says that some are.
+func (x *Exchange) Doubt(n int) int {
+	if x.inspector == nil {
+		return 0
+	}
+	return x.inspector.Doubt(n)
+}
+
 // Rewrites tells whether there may be Edits in what is held.
 func (x *Exchange) Rewrites() bool { return x.inspector != nil && x.inspector.Rewrites() }
 

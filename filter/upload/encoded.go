@@ -17,6 +17,8 @@ type encoded struct {
 	gzip     *gzipCheck
 	ended    bool
 	tail     int64 // bytes after the data of deflate: its sum
+	read     int64 // bytes of the body
+	from     int64 // of them, before the write in which what is undecided began
 }
 
 func uncoded(coding string) bool {
@@ -55,7 +57,27 @@ func (e *encoded) unpacked(b []byte) *Refusal {
 	return e.carrier.write(b)
 }
 
+func (e *encoded) undecidedFrom() int64 { return e.from }
+
+// within is where in what is unpacked that begins.
+func (e *encoded) within() int64 {
+	if p, ok := e.carrier.(placed); ok {
+		return p.undecidedFrom()
+	}
+	return 0
+}
+
 func (e *encoded) write(b []byte) *Refusal {
+	before := e.within()
+	r := e.unpack(b)
+	if e.within() != before {
+		e.from = e.read
+	}
+	e.read += int64(len(b))
+	return r
+}
+
+func (e *encoded) unpack(b []byte) *Refusal {
 	if e.gzip != nil {
 		return e.member(b)
 	}

@@ -157,6 +157,32 @@ func TestACalmValueIsOneThatIsNotRefused(t *testing.T) {
 	}
 }
 
+func TestANameThatIsNotTheExpectedOneIsReadForItself(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(15, 16))
+	names := []string{"x", "xy", "x-y", "y", "d", "fill", "fil", "filling", "href", "hrefs", "xlink:href", "on", "onx", "onload", "style", "stroke-width-of-it", "Fill", "é"}
+	values := []string{"1", "a b", "", strings.Repeat("M1 2 ", 5), strings.Repeat("L3 4 ", 40), "javascript:a()", "a'b", "#a", "&#106;", "a/b"}
+	elements := []string{"g", "gg", "path", "pathx", "script", "use", "a"}
+	for range 4000 {
+		var b strings.Builder
+		b.WriteString("<svg>")
+		for range 1 + r.IntN(12) {
+			b.WriteString("<" + elements[r.IntN(len(elements))/(1+r.IntN(3))])
+			for range r.IntN(4) {
+				b.WriteString(" " + names[r.IntN(len(names))/(1+r.IntN(3))] + `="` + values[r.IntN(len(values))/(1+r.IntN(3))] + `"`)
+			}
+			b.WriteString([]string{"/>", "/>\n", "/> text ", ">"}[r.IntN(4)])
+		}
+		content := b.String() + strings.Repeat(" ", 200)
+		if r.IntN(3) == 0 {
+			content = strings.ReplaceAll(strings.ReplaceAll(content, "'", "`"), `"`, "'")
+		}
+		if want, got := saidInPieces(newDrawing(false), content, 1), saidInPieces(newDrawing(false), content, len(content)); got != want {
+			t.Fatalf("%q, %q byte by byte: %s", got, want, content)
+		}
+	}
+}
+
 // FuzzTags: what is passed over tells nothing.
 func FuzzTags(f *testing.F) {
 	f.Add(`<svg><path d="M1" fill="#aabbcc"/><rect onclick="a()"/><style>a{}</style></svg>`+strings.Repeat("<g a='b'/>", 20), 3)

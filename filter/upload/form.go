@@ -49,7 +49,8 @@ func (f *form) end() *Refusal { return f.reader.close() }
 func (f *form) undecided() bool {
 	return f.reader.state != inPart && f.reader.state != inEpilogue || f.file != nil && !f.file.decided
 }
-func (f *form) current() *file { return f.file }
+func (f *form) undecidedFrom() int64 { return f.reader.opened }
+func (f *form) current() *file       { return f.file }
 
 func (f *form) beginPart(p *part) *Refusal {
 	f.file, f.fieldSize, f.charset, f.typed = nil, 0, nil, nil

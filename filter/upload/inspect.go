@@ -262,6 +262,19 @@ func (i *Inspector) mustHold() bool {
 // some of the body is to come.
 func (i *Inspector) Undecided() bool { return i.refusal == nil && i.carrier.undecided() }
 
+// placed is a carrier that knows where in the body what is undecided begins.
+type placed interface{ undecidedFrom() int64 }
+
+// Doubt is how many of the last n bytes written are undecided, if Undecided says that
+// some are.
+func (i *Inspector) Doubt(n int) int {
+	p, ok := i.carrier.(placed)
+	if !ok {
+		return n
+	}
+	return int(min(int64(n), i.received-p.undecidedFrom()))
+}
+
 // Rewrites tells whether there may be Edits in bytes that are held.
 func (i *Inspector) Rewrites() bool { return i.rename }
 
@@ -363,6 +376,7 @@ func (r *raw) end() *Refusal {
 	return refusal
 }
 func (r *raw) undecided() bool       { return !r.file.decided }
+func (r *raw) undecidedFrom() int64  { return 0 }
 func (r *raw) current() *file        { return r.file }
 func (r *raw) passes() bool          { return r.file.unseen() }
 func (r *raw) pass(n int64) *Refusal { return r.file.pass(n) }

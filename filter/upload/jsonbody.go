@@ -28,6 +28,8 @@ type jsonBody struct {
 	count       int
 	text        jsonString
 	word        []byte // of a number or literal
+	written     int64  // bytes, those of the last write too
+	opened      int64  // where the last file begins
 }
 
 type jsonState uint8
@@ -86,7 +88,10 @@ func (j *jsonBody) undecided() bool {
 	return !j.begun || j.value != nil && (j.value.file == nil || !j.value.file.decided)
 }
 
+func (j *jsonBody) undecidedFrom() int64 { return j.opened }
+
 func (j *jsonBody) write(b []byte) *Refusal {
+	j.written += int64(len(b))
 	for len(b) > 0 {
 		var r *Refusal
 		switch j.state {
@@ -203,7 +208,7 @@ func (j *jsonBody) beginValue(b []byte) ([]byte, *Refusal) {
 	switch {
 	case c == '"':
 		if field != nil {
-			j.value = &fileValue{carrier: j, field: field}
+			j.value, j.opened = &fileValue{carrier: j, field: field}, j.written-int64(len(b))
 		}
 		j.state = jsonInString
 		j.text.reset()

@@ -75,6 +75,7 @@ type multipartPlace struct {
 	parts    int
 	searched int   // bytes of a head that have no end in them
 	at       int64 // bytes of the body that are behind
+	opened   int64 // where the delimiter before the part begins, or of the next
 }
 
 func newMultipartReader(boundary string, sink partSink) *multipartReader {
@@ -257,7 +258,7 @@ func (m *multipartReader) body(data []byte) ([]byte, bool, *Refusal) {
 	if refusal := m.pass(data[:at-2]); refusal != nil {
 		return nil, false, refusal
 	}
-	m.state, m.skip = afterDelimiter, 0
+	m.state, m.skip, m.opened = afterDelimiter, 0, m.at+int64(at-2)
 	return data[at+len(m.delimiter)-2:], true, m.sink.endPart()
 }
 

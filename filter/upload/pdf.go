@@ -39,6 +39,21 @@ type pdf struct {
 	code    codeFinder
 	others  foreign
 	foreign string // what begins behind the last end mark
+
+	own  pdfRules
+	room pdfRoom
+}
+
+// pdfRoom is the memory of what a PDF always keeps: to ask for each of it costs more
+// than to look at a small file.
+type pdfRoom struct {
+	ending [pdfHead]byte
+	recent [pdfContext]byte
+	name   [longestPDFName + 4]byte
+	carry  [2 * longestForeign]byte
+	before [len("endstream")]byte
+	tail   [pdfTail]byte
+	seam   [2 * pdfTail]byte
 }
 
 // pdfTail keeps an end mark that is cut in two.
@@ -57,8 +72,14 @@ const (
 var pdfEndText, pdfKeywordText = blocks.NewText(pdfEnd), blocks.NewText(pdfKeyword)
 
 func newPDF(e env) checker {
-	rules := &pdfRules{policy: e.policy.pdf}
-	return &pdf{env: e, tail: tail{max: pdfTail}, ending: tail{max: pdfHead}, before: tail{max: len("endstream")}, rules: rules, names: newPDFNames(rules)}
+	p := &pdf{env: e, own: pdfRules{policy: e.policy.pdf}}
+	p.rules = &p.own
+	p.names = newPDFNames(p.rules)
+	m := &p.room
+	p.tail, p.ending = tail{m.tail[:0], pdfTail}, tail{m.ending[:0], pdfHead}
+	p.before, p.names.recent.buf = tail{m.before[:0], len("endstream")}, m.recent[:0]
+	p.names.name, p.others.carry, p.seam = m.name[:0], m.carry[:0], m.seam[:0]
+	return p
 }
 
 func (p *pdf) write(b []byte) *Refusal {

@@ -109,6 +109,13 @@ func (n *noJSON) end() *Refusal {
 
 func (n *noJSON) undecided() bool { return !n.done || n.carrier.undecided() }
 
+func (n *noJSON) undecidedFrom() int64 {
+	if p, ok := n.carrier.(placed); ok && n.done {
+		return p.undecidedFrom()
+	}
+	return 0
+}
+
 func (n *noJSON) current() *file {
 	if c, ok := n.carrier.(interface{ current() *file }); ok {
 		return c.current()

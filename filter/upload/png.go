@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // pngCheck walks the chunks (PNG 3, section 5) to IEND. Texts and colour profiles
@@ -13,7 +15,7 @@ type pngCheck struct {
 	image
 	need   int64 // bytes to skip
 	head   []byte
-	kind   string // of the chunk being read
+	kind   string // of the chunk being read, "" if it means nothing here
 	ended  bool
 	behind behindPNG
 
@@ -25,6 +27,7 @@ type pngCheck struct {
 	spare   **inflater // of z, from one picture to the next; nil if there is none
 	prefix  pngPrefix
 	text    codeFinder
+	room    [8 + 13]byte // of head and header
 }
 
 const (
@@ -38,7 +41,9 @@ const (
 )
 
 func newPNG(e env) checker {
-	return &pngCheck{image: imageOf(e), need: 8, text: codeFinder{tags: true}, spare: e.spare}
+	p := &pngCheck{image: imageOf(e), need: 8, text: codeFinder{tags: true}, spare: e.spare}
+	p.head, p.header = p.room[:0:8], p.room[8:8]
+	return p
 }
 
 func (p *pngCheck) write(b []byte) *Refusal {
@@ -72,7 +77,7 @@ func (p *pngCheck) write(b []byte) *Refusal {
 // begin starts a chunk.
 func (p *pngCheck) begin() {
 	p.need = int64(binary.BigEndian.Uint32(p.head)) + 4
-	p.kind = string(p.head[4:])
+	p.kind = pngKind(p.head[4:])
 	p.head, p.ended = p.head[:0], p.kind == "IEND"
 	switch p.kind {
 	case "zTXt", "iTXt", "iCCP":
@@ -90,6 +95,16 @@ func (p *pngCheck) begin() {
 			p.z.limit = p.rows() + pngSlack
 		}
 	}
+}
+
+// pngKind is a chunk's, without a copy for each.
+func pngKind(b []byte) string {
+	for _, kind := range [...]string{"IDAT", "IHDR", "IEND", "zTXt", "iTXt", "iCCP"} {
+		if blocks.String(b) == kind {
+			return kind
+		}
+	}
+	return ""
 }
 
 // counter is an inflater that only counts.

@@ -139,6 +139,7 @@ var ruleTable = []RuleInfo{
 	{"GH-ARC-006", RuleArchive, "the archive is too large, unpacked", unsafeContent},
 	{"GH-ARC-007", RuleArchive, "a member grows as bombs do", unsafeContent},
 	{"GH-ARC-008", RuleArchive, "a member is encrypted, so that nobody can see what it is", unsafeContent},
+	{"GH-ARC-009", RuleArchive, "two members of a document have one name, and readers disagree which one counts", unsafeContent},
 	{"GH-COD-001", RuleImageCode, "media carry code for a server or browser", unsafeContent},
 	{"GH-COD-002", RuleTextCode, "a text carries code for a server", unsafeContent},
 	{"GH-COD-003", RuleTestVirus, "the EICAR test file", unsafeContent},

@@ -46,6 +46,7 @@ type xmlScanner struct {
 
 	suspicious [4]byte
 	suspects   bool // of any
+	usual      byte // the quote that values were in last
 }
 
 func newXMLScanner(h xmlHandler) xmlScanner {

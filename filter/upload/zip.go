@@ -26,6 +26,7 @@ type zip struct {
 	inner  zipMember
 	index  zipIndex
 	facts  zipFacts
+	names  memberNames
 	gap    bool
 	summer blocks.Summer
 }
@@ -236,7 +237,10 @@ func (z *zip) begin() *Refusal {
 	e := &z.entry
 	e.name = string(z.buf[:e.nameLen])
 	e.zip64(z.buf[e.nameLen:], true)
-	var r *Refusal
+	r := z.named(e)
+	if r != nil {
+		return r
+	}
 	if z.inner, r = z.open(e); r != nil {
 		return r
 	}

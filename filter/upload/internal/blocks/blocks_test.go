@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -219,4 +220,32 @@ func FuzzSearches(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhatIsAskedOfSixteenBytesIsWhatPlainLoopsSay(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 2000 {
+		var a, b Piece
+		for i := range a {
+			a[i], b[i] = byte('a'+r.IntN(4)), byte('a'+r.IntN(4))
+		}
+		set := [4]byte{'b', 'c', 0, 255}
+		ends, of := QuotedPiece(&a, 'a', set)
+		low, high := Words(&a)
+		if got := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, low), high); !bytes.Equal(got, a[:]) {
+			t.Fatalf("the words of %q are %q", a, got)
+		}
+		for i, c := range a {
+			if ends>>i&1 != uint32(bit(c == 'a')) || of>>i&1 != uint32(bit(c == 'b' || c == 'c')) || ends|of > 0xffff {
+				t.Fatalf("%q: %b and %b", a, ends, of)
+			}
+		}
+		copy(b[:r.IntN(17)], a[:])
+		for n := range 17 {
+			if SamePiece(&a, &b, n) != bytes.Equal(a[:n], b[:n]) {
+				t.Fatalf("the first %d of %q and %q", n, a, b)
+			}
+		}
+	}
 }

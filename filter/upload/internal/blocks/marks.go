@@ -50,5 +50,28 @@ func nameByBytes(b *[quarter]byte) (m uint32) {
 	return m
 }
 
+// quotedByBytes has a bit for each of sixteen bytes that is a quote, and sixteen bits
+// further up one for each that is one of four.
+func quotedByBytes(b *[quarter]byte, quote byte, set [4]byte) (m uint32) {
+	for i, c := range b {
+		m |= uint32(bit(c == quote)) << i
+		m |= uint32(bit(c == set[0])|bit(c == set[1])|bit(c == set[2])|bit(c == set[3])) << (quarter + i)
+	}
+	return m
+}
+
+// sameByBytes has a bit for each byte that is the same in both.
+func sameByBytes(a, b *[quarter]byte) (m uint32) {
+	for i, c := range a {
+		m |= uint32(bit(c == b[i])) << i
+	}
+	return m
+}
+
+// wordsOf are the two words of sixteen bytes.
+func wordsOf(b *[quarter]byte) (low, high uint64) {
+	return binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
+}
+
 // first is the place of the lowest mark.
 func first(m uint64) int { return bits.TrailingZeros64(m) }

@@ -40,6 +40,16 @@ static inline unsigned marksName(unsigned long p) {
 	const bytes x = *(const bytes *)p;
 	return BITS(((x | EACH(0x20)) - EACH('a') <= EACH('z' - 'a')) | (x - EACH('0') <= EACH(':' - '0')) | (x == EACH('-')));
 }
+
+static inline unsigned marksQuoted(unsigned long p, unsigned char quote, unsigned char c0, unsigned char c1, unsigned char c2, unsigned char c3) {
+	const bytes x = *(const bytes *)p;
+	return BITS(x == EACH(quote)) | BITS(x == EACH(c0) | x == EACH(c1) | x == EACH(c2) | x == EACH(c3)) << 16;
+}
+
+static inline unsigned marksSame(unsigned long p, unsigned long q) { return BITS(*(const bytes *)p == *(const bytes *)q); }
+
+// LLVM makes sixteen loads of bytes of Go's reading of a word that it has in a vector.
+static inline marks word(unsigned long p, int i) { return ((const struct { marks w; } __attribute__((packed, aligned(1))) *)p)[i].w; }
 */
 import "C"
 
@@ -58,3 +68,13 @@ func marksIn(b *[size]byte, low, span byte) uint64 {
 }
 
 func nameMarks(b *[quarter]byte) uint32 { return uint32(C.marksName(address(b))) }
+
+func quotedMarks(b *[quarter]byte, quote byte, set [4]byte) uint32 {
+	return uint32(C.marksQuoted(address(b), C.uchar(quote), C.uchar(set[0]), C.uchar(set[1]), C.uchar(set[2]), C.uchar(set[3])))
+}
+
+func sameMarks(a, b *[quarter]byte) uint32 { return uint32(C.marksSame(address(a), address(b))) }
+
+func words2(b *[quarter]byte) (low, high uint64) {
+	return uint64(C.word(address(b), 0)), uint64(C.word(address(b), 1))
+}

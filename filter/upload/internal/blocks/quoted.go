@@ -32,11 +32,24 @@ type (
 // NamePiece is NameRun of sixteen bytes.
 func NamePiece(b *Piece) int { return first(uint64(nameMarks(b) ^ (1<<quarter - 1) | 1<<quarter)) }
 
+// SamePiece tells whether the first n bytes of both are the same, at most sixteen.
+func SamePiece(a, b *Piece, n int) bool { return (sameMarks(a, b)^(1<<quarter-1))<<(32-n) == 0 }
+
+// Words are the two words of sixteen bytes, the lowest byte first.
+func Words(b *Piece) (low, high uint64) { return words2(b) }
+
 // Marks has a bit for each byte of b that is c, the lowest for the first.
 func Marks(b *Block, c byte) uint64 { return marks(b, c) }
 
 // MarksOf has a bit for each byte of b that is one of a set.
 func MarksOf(b *Block, set [4]byte) uint64 { return marksOf(b, set) }
+
+// QuotedPiece has a bit for each byte of b that is a quote, and for each that is one
+// of a set.
+func QuotedPiece(b *Piece, quote byte, set [4]byte) (ends, of uint32) {
+	m := quotedMarks(b, quote, set)
+	return m & (1<<quarter - 1), m >> quarter
+}
 
 // Quoted is where a quote stands in b, or -1, and whether one of a set stands before
 // it: what is in quotes is mostly short.

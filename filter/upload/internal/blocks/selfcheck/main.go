@@ -81,6 +81,9 @@ func compare(b []byte, c byte, set [4]byte) int32 {
 			}
 		}
 	}
+	if len(b) >= 2*len(blocks.Piece{}) && !comparePieces(blocks.Piece(b), blocks.Piece(b[len(blocks.Piece{}):]), c, set) {
+		return 11
+	}
 	odd, ascii := blocks.Look(b)
 	isOdd := func(b []byte) bool {
 		return b[0] < 0x20 && bytes.IndexByte([]byte("\t\n\r\f\x1b"), b[0]) < 0
@@ -89,6 +92,29 @@ func compare(b []byte, c byte, set [4]byte) int32 {
 		return 9
 	}
 	return 0
+}
+
+// comparePieces is compare of what is asked of sixteen bytes.
+func comparePieces(a, b blocks.Piece, c byte, set [4]byte) bool {
+	ends, of := blocks.QuotedPiece(&a, c, set)
+	low, high := blocks.Words(&a)
+	for i := range a {
+		word := low
+		if i >= 8 {
+			word = high
+		}
+		if ends>>i&1 != 0 != (a[i] == c) || of>>i&1 != 0 != (bytes.IndexByte(set[:], a[i]) >= 0) || byte(word>>(i%8*8)) != a[i] { // #nosec G115 -- the lowest
+			return false
+		}
+	}
+	n := int(c) % (len(a) + 1)
+	copy(b[:n], a[:n])
+	for same := range len(a) + 1 {
+		if blocks.SamePiece(&a, &b, same) != bytes.Equal(a[:same], b[:same]) {
+			return false
+		}
+	}
+	return true
 }
 
 // find is the first place where is finds something among what follows, n bytes at least.
