@@ -154,7 +154,7 @@ func strict(t pack.TB, tls bool) (set map[string]string, remove []string) {
 			set[h.Name] = h.Value
 		}
 	}
-	return set, append(p.Removed(), cors.ResponseHeaders().List()...)
+	return set, slices.Concat(p.Removed(), cors.ResponseHeaders().List())
 }
 
 // lines is the configuration of the Rust filter: a header in each line, to set or to

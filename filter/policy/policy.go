@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
@@ -68,6 +69,8 @@ type Compiled struct {
 	CSRFReport    bool
 	Uploads       *upload.Policy
 	UploadsReport bool
+
+	plans [2]*abi.Plan // without and with TLS
 }
 
 // Fallback is the default policy, for what never got one of its own; nil if there
@@ -260,6 +263,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 			k.fail(where+".uploads.scan", "files are to be scanned, but scan_service names no cluster")
 		}
 	}
+	out.plan()
 	return out
 }
 
