@@ -8,7 +8,10 @@ package abi
 //
 // A Plan is immutable once its Add, Drop, Show and Stop have been called.
 type Plan struct {
-	bits        uint64 // of the keys
+	// first has the number of the first name of each slot, counted from 1, and next that
+	// of the one behind it: most lines of a map are found to be none of 40 names by a look.
+	first       [planSlots]int32
+	next        []int32
 	keys        []uint32
 	names       []string
 	does        []does
@@ -46,21 +49,27 @@ func (p *Plan) Show(name string, slot int) { p.name(name, does(slot)) } // #nose
 
 func (p *Plan) name(name string, what does) {
 	key := keyOf(name)
-	for i := range p.keys {
+	for i := range p.names {
 		if p.names[i] == name {
 			p.does[i] |= what
 			return
 		}
 	}
-	p.bits |= bit(key)
+	slot := slotOf(key)
+	p.next = append(p.next, p.first[slot])
+	p.first[slot] = int32(len(p.names) + 1) // #nosec G115 -- a configuration has fewer
 	p.keys, p.names, p.does = append(p.keys, key), append(p.names, name), append(p.does, what)
 }
 
-//go:noinline
-func (p *Plan) find(key uint32, name string) does {
-	for i := range p.keys {
-		if p.keys[i] == key && p.names[i] == name {
-			return p.does[i]
+const planSlots = 128
+
+func slotOf(key uint32) uint32 { return (key * 0x9e3779b1) >> 25 }
+
+// find is called with the first number of the key's slot.
+func (p *Plan) find(i int32, key uint32, name string) does {
+	for ; i != 0; i = p.next[i-1] {
+		if p.keys[i-1] == key && p.names[i-1] == name {
+			return p.does[i-1]
 		}
 	}
 	return 0
@@ -112,19 +121,18 @@ func (c *Cuts) Scan(p *Plan, packed string) bool {
 		from := at
 		at += name + value + 2
 		key := keyOf(packed[from : from+name])
-		if p.bits&bit(key) != 0 && !c.meet(p, key, cut{i, from, at}, name) {
-			return false
+		if first := p.first[slotOf(key)]; first != 0 {
+			if what := p.find(first, key, packed[from:from+name]); what != 0 && !c.meet(what, cut{i, from, at}, name) {
+				return false
+			}
 		}
 	}
 	c.end = at
 	return true
 }
 
-// meet looks at a line whose name may be one of the plan's.
-//
-//go:noinline
-func (c *Cuts) meet(p *Plan, key uint32, line cut, name int) bool {
-	what := p.find(key, c.packed[line.from:line.from+name])
+// meet does what the plan says of a line.
+func (c *Cuts) meet(what does, line cut, name int) bool {
 	if what&stop != 0 {
 		return false
 	}

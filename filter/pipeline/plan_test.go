@@ -128,3 +128,41 @@ func TestNearlyAllResponsesGoByAPlan(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlannedResponseAllocatesNothingAndKeepsNothingOfTheLast(t *testing.T) {
+	set, err := policy.Compile(policy.Config{
+		Version: "v", DefaultPolicy: "p", IgnoreMetadata: true, Policies: map[string]policy.Policy{"p": plannedPolicies[0]},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := func(origin string) pipeline.Request {
+		return pipeline.Request{Headers: [][2]string{{":method", "GET"}, {":path", "/"}, {":scheme", "https"}, {"origin", origin}}, EndOfStream: true}
+	}
+	allowed, other := from("https://a.example"), from("https://b.example")
+	packed := string(abi.Pack(nil, [][2]string{{":status", "200"}, {"content-type", "text/html"}, {"server", "x"}, {"vary", "a"}}))
+	bare := string(abi.Pack(nil, [][2]string{{":status", "200"}}))
+	var x pipeline.Exchange
+	var out []byte
+	var ok bool
+	n := testing.AllocsPerRun(100, func() {
+		x.Begin(set, &allowed)
+		if out, ok = x.Plan(out, packed); !ok {
+			t.Error("not by a plan")
+		}
+		x.Reset()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a response", n)
+	}
+	x.Begin(set, &other)
+	if out, ok = x.Plan(out, bare); !ok {
+		t.Fatal("not by a plan")
+	}
+	lines, _ := abi.Unpack(nil, string(out))
+	for _, line := range lines {
+		if line[0] == "access-control-allow-origin" || line[0] == "content-type" || line[0] == "vary" && line[1] != "Origin" {
+			t.Errorf("%q is of the last response", line)
+		}
+	}
+}
