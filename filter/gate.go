@@ -25,6 +25,8 @@ func (m *machine) gated() bool {
 }
 
 // openGate finds the stream of the other plugin, which lives in the same VM.
+//
+//go:noinline
 func (s *stream) openGate() action {
 	text := hostProperty(scanProperty, &s.policyText)
 	if text == "" {

@@ -40,10 +40,16 @@ func (h *holding) hold(s *stream) bool {
 
 // arrived: the stream has a body, or is over.
 func (s *stream) arrived(withBody bool) {
-	if s.plugin == nil || len(s.plugin.holding.waiting) == 0 || s.plugin.holding.waiting[s.id] == nil {
+	if s.plugin != nil && len(s.plugin.holding.waiting) > 0 {
+		s.plugin.holding.arrived(s, withBody)
+	}
+}
+
+//go:noinline
+func (h *holding) arrived(s *stream, withBody bool) {
+	if h.waiting[s.id] == nil {
 		return
 	}
-	h := &s.plugin.holding
 	delete(h.waiting, s.id)
 	h.proven = h.proven || withBody
 }

@@ -86,11 +86,14 @@ func allocate(size uint32) *byte {
 		return unsafe.SliceData(make([]byte, max(size, 1)))
 	}
 	if uint32(cap(*landing)) < size || cap(*landing) == 0 {
-		*landing = make([]byte, max(size+size/2, 64))
+		enlarge(landing, size)
 	}
 	*landing = (*landing)[:max(size, 1)]
 	return unsafe.SliceData(*landing)
 }
+
+//go:noinline
+func enlarge(landing *[]byte, size uint32) { *landing = make([]byte, max(size+size/2, 64)) }
 
 // expect prepares for an answer into the given memory.
 func expect(into *[]byte) { host.data, host.size, host.landing = nil, 0, into }
@@ -108,6 +111,11 @@ func failed(what string, status uint32) error {
 	if status == 0 {
 		return nil
 	}
+	return refused(what, status)
+}
+
+//go:noinline
+func refused(what string, status uint32) error {
 	return fmt.Errorf("%s: the host says %d", what, status)
 }
 

@@ -75,20 +75,38 @@ func (p *plugin) tick(on bool) error {
 // create makes a plugin, which has no parent, or a stream of one.
 func (m *machine) create(id, parent uint32) {
 	if parent == 0 {
-		m.plugins[id] = &plugin{}
+		m.createPlugin(id)
 		return
 	}
 	var s *stream
 	if n := len(m.idle); n > 0 {
 		s, m.idle = m.idle[n-1], m.idle[:n-1]
 	} else {
-		s = &stream{}
+		s = newStream()
 	}
 	if m.last == nil || m.lastID != parent {
-		m.last, m.lastID = m.plugins[parent], parent
+		m.findPlugin(parent)
 	}
 	s.begin(id, m.last)
 	m.streams.put(id, s)
+}
+
+// What follows is called seldom and stays out of line, as in filter/pipeline.
+
+//go:noinline
+func (m *machine) createPlugin(id uint32) { m.plugins[id] = &plugin{} }
+
+//go:noinline
+func newStream() *stream { return &stream{} }
+
+//go:noinline
+func (m *machine) findPlugin(id uint32) { m.last, m.lastID = m.plugins[id], id }
+
+//go:noinline
+func (m *machine) removePlugin(id uint32) {
+	delete(m.plugins, id)
+	m.last = nil
+	m.uploads.tell() // its clock has stopped
 }
 
 // remove forgets a stream or a plugin. Streams are used again with the memory
@@ -96,9 +114,7 @@ func (m *machine) create(id, parent uint32) {
 func (m *machine) remove(id uint32) {
 	s := m.streams.take(id)
 	if s == nil {
-		delete(m.plugins, id)
-		m.last = nil
-		m.uploads.tell() // its clock has stopped
+		m.removePlugin(id)
 		return
 	}
 	if s.counted {
@@ -106,9 +122,23 @@ func (m *machine) remove(id uint32) {
 	}
 	s.arrived(false)
 	if s.reset() && len(m.idle) < maxIdle {
-		m.idle = append(m.idle, s)
+		m.idle = appendStream(m.idle, s)
 	}
 }
+
+// appendStream is append where there is room, without a call.
+func appendStream(list []*stream, s *stream) []*stream {
+	n := len(list)
+	if n == cap(list) {
+		return growStreams(list, s)
+	}
+	list = list[:n+1]
+	list[n] = s
+	return list
+}
+
+//go:noinline
+func growStreams(list []*stream, s *stream) []*stream { return append(list, s) }
 
 // clocked tells whether a plugin has something to time: scans, or headers that are
 // held by a host which has not proven yet that it can.
@@ -140,7 +170,7 @@ func (m *machine) stream(id uint32) *stream {
 	if s := m.streams.get(id); s != nil {
 		return s
 	}
-	return &stream{}
+	return newStream()
 }
 
 // configure refuses a configuration with mistakes: at start Envoy does not come

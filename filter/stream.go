@@ -95,26 +95,54 @@ func (s *stream) onRequestHeaders(endOfStream bool) (do action) {
 		request.Scanner = s
 	}
 	if s.set.ReadsMetadata() {
-		request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
-		if request.RoutePolicy == "" { // else the virtual host's would not count
-			request.VirtualHostPolicy = hostProperty(virtualHostPolicy, &s.policyText)
-		}
+		s.readMetadata(&request)
 	}
 	s.exchange.Begin(s.set, &request)
 	s.begun = true
 	if s.exchange.Reply() != nil {
 		return s.reply()
 	}
+	if len(s.exchange.Drop()) > 0 || s.exchange.Nonce() != "" {
+		if err := s.editRequest(); err != nil {
+			return s.fail(err.Error())
+		}
+	}
+	if s.exchange.Inspecting() || s.exchange.Scans() {
+		return s.beginUpload()
+	}
+	s.passed = true
+	return actionContinue
+}
+
+//go:noinline
+func (s *stream) readMetadata(request *pipeline.Request) {
+	request.RoutePolicy = hostProperty(routePolicy, &s.policyText)
+	if request.RoutePolicy == "" { // else the virtual host's would not count
+		request.VirtualHostPolicy = hostProperty(virtualHostPolicy, &s.policyText)
+	}
+}
+
+// editRequest takes out what only Gatehouse may say, and puts the nonce in.
+//
+//go:noinline
+func (s *stream) editRequest() error {
 	for _, name := range s.exchange.Drop() {
 		if err := hostRemoveHeader(requestHeaders, name); err != nil {
-			return s.fail(fmt.Sprintf("remove request header %s: %v", name, err))
+			return fmt.Errorf("remove request header %s: %w", name, err)
 		}
 	}
 	if nonce := s.exchange.Nonce(); nonce != "" {
 		if err := hostReplaceHeader(requestHeaders, headers.NonceHeader, nonce); err != nil {
-			return s.fail(fmt.Sprintf("give the upstream its nonce: %v", err))
+			return fmt.Errorf("give the upstream its nonce: %w", err)
 		}
 	}
+	return nil
+}
+
+// beginUpload prepares for a body that is inspected or scanned.
+//
+//go:noinline
+func (s *stream) beginUpload() action {
 	if s.exchange.Inspecting() {
 		s.counted = true
 		vm.uploads.add(s.plugin, +1)
@@ -266,15 +294,15 @@ func (responseHost) Replace(name, value string) error {
 
 func (responseHost) Add(name, value string) error { return hostAddHeader(responseHeaders, name, value) }
 
+//go:noinline
 func (h responseHost) ReplaceAll(lines [][2]string) error {
 	h.s.scratch = abi.Pack(h.s.scratch[:0], lines)
 	return hostSetHeaders(responseHeaders, h.s.scratch)
 }
 
 // onResponseHeaders reads the whole map once, where there is something to write or the
-// status decides what is told, and then makes the edits alone. To
-// give the whole map back in one call was measured to cost more than a dozen
-// edits: the host first takes each header out, one by one.
+// status decides what is told. Nearly all responses go by the policy's plan, which
+// gives a whole map back; of the others the edits alone are made.
 func (s *stream) onResponseHeaders() (do action) {
 	if s.set == nil {
 		return actionContinue
@@ -288,7 +316,7 @@ func (s *stream) onResponseHeaders() (do action) {
 	}
 	if !s.exchange.Responds() && (s.replied || s.set.Publishes(s.exchange.Verdict(), 0)) {
 		if !s.replied {
-			s.publish(0)
+			s.publish()
 		}
 		return actionContinue
 	}
@@ -296,11 +324,22 @@ func (s *stream) onResponseHeaders() (do action) {
 	if err != nil {
 		return s.failResponse(err.Error())
 	}
+	var planned bool
+	if s.scratch, planned = s.exchange.Plan(s.scratch, packed); planned {
+		return s.answer()
+	}
+	return s.respond(packed)
+}
+
+// respond makes the edits that a response needs.
+//
+//go:noinline
+func (s *stream) respond(packed string) action {
 	if !s.response.Load(packed) {
 		return s.failResponse("read the response headers: not a packed map")
 	}
-	if !s.replied { // else it has been
-		s.publish(s.response.Status())
+	if !s.replied && s.set.Publishes(s.exchange.Verdict(), s.response.Status()) { // else it has been
+		s.publish()
 	}
 	s.exchange.Respond(&s.response)
 	if err := s.response.Tell(responseHost{s}); err != nil {
@@ -309,11 +348,21 @@ func (s *stream) onResponseHeaders() (do action) {
 	return actionContinue
 }
 
-// publish hands the verdict to the access log.
-func (s *stream) publish(status int) {
-	if !s.set.Publishes(s.exchange.Verdict(), status) {
-		return
+// answer gives the host the whole map that was planned, in the place of the response's.
+func (s *stream) answer() action {
+	if s.set.Publishes(s.exchange.Verdict(), pipeline.PlannedStatus) {
+		s.publish()
 	}
+	if err := hostSetHeaders(responseHeaders, s.scratch); err != nil {
+		return s.failResponse(err.Error())
+	}
+	return actionContinue
+}
+
+// publish hands the verdict to the access log.
+//
+//go:noinline
+func (s *stream) publish() {
 	s.verdictText = s.exchange.Verdict().AppendJSON(s.verdictText[:0])
 	if err := hostSetProperty(verdict.Property, s.verdictText); err != nil {
 		hostLog(levelError, "gatehouse: cannot publish the verdict: "+err.Error())
@@ -322,10 +371,14 @@ func (s *stream) publish(status int) {
 
 // reply sends the exchange's own answer. The host runs it through
 // onResponseHeaders like any other response.
+//
+//go:noinline
 func (s *stream) reply() action {
 	s.replied = true
 	r := s.exchange.Reply()
-	s.publish(r.Status)
+	if s.set.Publishes(s.exchange.Verdict(), r.Status) {
+		s.publish()
+	}
 	s.scratch = abi.Pack(s.scratch[:0], r.Headers)
 	if err := hostReply(r.Status, s.scratch, r.Body); err != nil {
 		hostLog(levelCritical, "gatehouse: "+err.Error())
@@ -334,6 +387,8 @@ func (s *stream) reply() action {
 }
 
 // fail refuses what cannot be judged.
+//
+//go:noinline
 func (s *stream) fail(reason string) action {
 	hostLog(levelError, "gatehouse: "+reason)
 	if s.replied {
@@ -353,6 +408,8 @@ func (s *stream) fail(reason string) action {
 
 // failResponse replaces a response that could not get its headers; should the
 // replacement fail in the same way, it goes out as it is.
+//
+//go:noinline
 func (s *stream) failResponse(reason string) action {
 	if !s.replied {
 		return s.fail(reason)

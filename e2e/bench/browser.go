@@ -42,11 +42,9 @@ const applicationAnswer = "HTTP/1.1 200 OK\r\n" +
 	"Content-Length: 241\r\n" +
 	"Connection: keep-alive\r\n" +
 	"X-Powered-By: Express\r\n" +
-	"Vary: " + upstreamVary + "\r\n" +
+	"Vary: Accept-Encoding\r\n" +
 	"Cache-Control: private, max-age=0, must-revalidate\r\n" +
 	"ETag: W/\"f6-b3uVn1jEnh9k5GQp0dqzW3VYxJk\"\r\n" +
 	"X-RateLimit-Remaining: 98\r\n\r\n" +
 	`{"page":2,"orders":[{"id":"018f2b6e-7c1a-7f3e-9d52-3b1f0c9d7e21","state":"shipped","total":{"amount":12900,"currency":"EUR"}},` +
 	`{"id":"018f2b6e-7c1a-7f3e-9d52-9a0c6d1f4b77","state":"open","total":{"amount":4500,"currency":"EUR"}}],"next":"p3"}`
-
-const upstreamVary = "Accept-Encoding"

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"gatehouse/e2e/pack"
+	"gatehouse/filter/cors"
 	filterheaders "gatehouse/filter/headers"
 	filterpolicy "gatehouse/filter/policy"
 )
@@ -27,8 +28,8 @@ type scene struct {
 	// instead of the bare request.
 	base    setup
 	browser []hpack.HeaderField
-	// vary is what CORS makes of the upstream's Vary, for those that cannot merge.
-	vary       string
+	// upstream is asked what reached it; nil where Envoy answers itself.
+	upstream   *application
 	contenders []*contender
 	// own, ours and rust are those between which ratios are promised; rust is nil
 	// where there is no compiler for it.
@@ -84,19 +85,18 @@ func (s *scene) absorb(other *scene) {
 func bareScene(pack.TB) *scene {
 	return &scene{
 		name: "The filter's cost alone, nothing else done (plain HTTP/1.1, a request of four lines, answered by Envoy itself)",
-		vary: "Origin",
 	}
 }
 
 // deployedScene is what a browser meets: TLS 1.3, HTTP/2, a browser's own lines, a
 // listener as control renders it, and an upstream with an answer of its own.
 func deployedScene(t pack.TB) *scene {
-	_, port, _ := strings.Cut(startUpstream(t, applicationAnswer), ":")
+	upstream, port := startApplication(t)
 	return &scene{
-		name:    "As deployed (TLS 1.3 and HTTP/2, Chromium's lines of a fetch with credentials, an upstream's answer)",
-		base:    setup{TLS: true, Edge: true, UpstreamPort: port},
-		browser: browserRequest(),
-		vary:    upstreamVary + ", Origin",
+		name:     "As deployed (TLS 1.3 and HTTP/2, Chromium's lines of a fetch with credentials, an upstream's answer)",
+		base:     setup{TLS: true, Edge: true, UpstreamPort: port},
+		browser:  browserRequest(),
+		upstream: upstream,
 	}
 }
 
@@ -118,7 +118,7 @@ func (s *scene) without(t pack.TB) {
 	s.own = s.with(t, "Envoy's own cors and headers", func(e *setup) {
 		e.Own = true
 		e.Headers, e.Remove = strict(t, e.TLS)
-		e.Headers["vary"] = "Origin" // Envoy adds it to the upstream's
+		e.Headers["vary"] = "Origin" // Envoy adds a line to the upstream's
 		if e.UpstreamPort == "" {
 			// Envoy's cors filter leaves direct responses alone: what it would say of the
 			// one origin is added like the rest.
@@ -142,7 +142,7 @@ func (s *scene) filters(t pack.TB) {
 	s.rust = s.with(t, "a plain Rust filter", func(e *setup) { e.Filter, e.Wasm, e.FilterConfig = true, module, s.lines(t) })
 }
 
-// strict is what the preset sets and removes, with and without TLS.
+// strict is what the preset sets, with and without TLS, and what it and CORS remove.
 func strict(t pack.TB, tls bool) (set map[string]string, remove []string) {
 	p, err := filterheaders.Compile(filterheaders.Config{Preset: "strict"})
 	if err != nil {
@@ -154,14 +154,17 @@ func strict(t pack.TB, tls bool) (set map[string]string, remove []string) {
 			set[h.Name] = h.Value
 		}
 	}
-	return set, p.Removed()
+	return set, slices.Concat(p.Removed(), cors.ResponseHeaders().List())
 }
 
-// lines is the configuration of the Rust filter: a header in each line.
+// lines is the configuration of the Rust filter: a header in each line, to set or to
+// remove.
 func (s *scene) lines(t pack.TB) string {
 	var b strings.Builder
-	set, _ := strict(t, s.base.TLS)
-	set["vary"] = s.vary
+	set, remove := strict(t, s.base.TLS)
+	for _, name := range remove {
+		b.WriteString("-" + name + "\n")
+	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		b.WriteString(name + ": " + set[name] + "\n")
 	}

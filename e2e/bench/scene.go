@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/net/http2/hpack"
+
 	"gatehouse/e2e/pack"
 )
 
@@ -55,27 +57,30 @@ func promise(ours, other *contender, name string, target float64) {
 }
 
 // assertSame asks each contender once. All but plain Envoy must give the same answer,
-// but that the Rust filter removes nothing of what the upstream tells of itself: else
-// they would not be doing the same job.
+// and send the same on: else they would not be doing the same job.
 func (s *scene) assertSame(t pack.TB) {
-	_, leaks := strict(t, true)
-	want := s.ours.answer(t)
+	s.assertAlike(t, s.browser)
+	if s.upstream != nil {
+		s.assertAlike(t, probeRequest())
+	}
+}
+
+func (s *scene) assertAlike(t pack.TB, browser []hpack.HeaderField) {
+	want := s.seen(t, s.ours, browser)
 	for _, c := range s.contenders[1:] {
-		mayLeave := []string(nil)
-		if c == s.rust {
-			mayLeave = leaks
-		}
-		if got := c.answer(t); !alike(got, want, mayLeave) {
-			t.Fatalf("%s gives another answer:\n%s\nand %s:\n%s", c.name, listed(got), s.ours.name, listed(want))
+		if got := s.seen(t, c, browser); !maps.Equal(got, want) {
+			t.Fatalf("%s gives another answer, or sends something else on:\n%s\nand %s:\n%s", c.name, listed(got), s.ours.name, listed(want))
 		}
 	}
 }
 
-// alike compares answers; got may have headers of mayLeave besides.
-func alike(got, want map[string]string, mayLeave []string) bool {
-	got = maps.Clone(got)
-	maps.DeleteFunc(got, func(name, _ string) bool { return slices.Contains(mayLeave, name) && want[name] == "" })
-	return maps.Equal(got, want)
+// seen is the answer to a request, with what of it the upstream has kept.
+func (s *scene) seen(t pack.TB, c *contender, browser []hpack.HeaderField) map[string]string {
+	all := c.answer(t, browser)
+	if s.upstream != nil {
+		all["(the upstream)"] = strings.Join(s.upstream.probed(), "\n    ")
+	}
+	return all
 }
 
 func listed(answer map[string]string) string {
@@ -88,7 +93,7 @@ func listed(answer map[string]string) string {
 
 // answer is a contender's answer, the lines of a name joined (RFC 9110 section 5.3);
 // what is another each time is empty.
-func (c *contender) answer(t pack.TB) map[string]string {
+func (c *contender) answer(t pack.TB, browser []hpack.HeaderField) map[string]string {
 	answer := map[string]string{}
 	add := func(name, value string) {
 		if before, ok := answer[name]; ok {
@@ -97,8 +102,8 @@ func (c *contender) answer(t pack.TB) map[string]string {
 		answer[name] = value
 	}
 	deadline := time.Now().Add(dialWithin)
-	if c.browser != nil {
-		fields, body, err := ask(c.front, c.browser, deadline)
+	if browser != nil {
+		fields, body, err := ask(c.front, browser, deadline)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}

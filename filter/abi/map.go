@@ -51,28 +51,25 @@ type Host interface {
 // while they are in use. It returns false, and leaves the map empty, if packed
 // is no packed map.
 func (m *Map) Load(packed string) bool {
-	var ok bool
-	m.lines, ok = Unpack(m.lines[:0], packed)
-	m.marks, m.removed, m.edits = m.marks[:0], m.removed[:0], 0
-	m.seen, m.whole = 0, false
-	if !ok {
-		m.lines = m.lines[:0]
+	lines, ok := Unpack(m.lines[:0], packed)
+	m.removed, m.edits, m.seen, m.whole = m.removed[:0], 0, 0, false
+	n := len(lines)
+	if cap(m.marks) < n {
+		m.moreMarks(n)
 	}
-	for i := range m.lines {
-		m.mark(keyOf(m.lines[i][0]), untouched)
+	m.lines, m.marks = lines, m.marks[:n]
+	for i := range lines {
+		key := keyOf(lines[i][0])
+		m.marks[i].key, m.marks[i].state = key, untouched
+		m.seen |= bit(key)
 	}
 	return ok
 }
 
-func (m *Map) mark(key uint32, s state) {
-	if n := len(m.marks); n < cap(m.marks) {
-		m.marks = m.marks[:n+1]
-		m.marks[n].key, m.marks[n].state = key, s
-	} else {
-		m.marks = append(m.marks, mark{key, s})
-	}
-	m.seen |= bit(key)
-}
+// moreMarks makes room for n of them, and for what a policy adds.
+//
+//go:noinline
+func (m *Map) moreMarks(n int) { m.marks = make([]mark, 0, n+n/2+16) }
 
 func keyOf(name string) uint32 {
 	n := len(name)
@@ -174,7 +171,8 @@ func (m *Map) Add(name, value string) {
 
 func (m *Map) add(key uint32, name, value string) {
 	m.lines = appendLine(m.lines, name, value)
-	m.mark(key, added)
+	m.marks = appendMark(m.marks, key, added)
+	m.seen |= bit(key)
 	m.edits++
 }
 

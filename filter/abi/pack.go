@@ -24,7 +24,11 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 		return dst, false
 	}
 	at, first := 4+8*n, len(dst)
-	out := slices.Grow(dst, n)[:first+n]
+	out := dst
+	if cap(out)-first < n {
+		out = moreLines(dst, n)
+	}
+	out = out[:first+n]
 	lines, sizes := out[first:], packed[4:at]
 	for i := range lines {
 		name, value := int(number(sizes, 8*i)), int(number(sizes, 8*i+4))
@@ -37,27 +41,54 @@ func Unpack(dst [][2]string, packed string) ([][2]string, bool) {
 	return out, true
 }
 
+//go:noinline
+func moreLines(dst [][2]string, n int) [][2]string { return slices.Grow(dst, n) }
+
 // appendLine appends without a line of its own in between: compiled to Wasm, that
 // would be a call of memory.copy for each.
 func appendLine(dst [][2]string, name, value string) [][2]string {
 	n := len(dst)
 	if n == cap(dst) {
-		return append(dst, [2]string{name, value})
+		return growLines(dst, name, value)
 	}
 	dst = dst[:n+1]
 	dst[n][0], dst[n][1] = name, value
 	return dst
 }
 
+//go:noinline
+func growLines(dst [][2]string, name, value string) [][2]string {
+	return append(dst, [2]string{name, value})
+}
+
+// appendMark does for a mark what appendLine does for a line.
+func appendMark(dst []mark, key uint32, s state) []mark {
+	n := len(dst)
+	if n == cap(dst) {
+		return growMarks(dst, key, s)
+	}
+	dst = dst[:n+1]
+	dst[n].key, dst[n].state = key, s
+	return dst
+}
+
+//go:noinline
+func growMarks(dst []mark, key uint32, s state) []mark { return append(dst, mark{key, s}) }
+
 // appendName does for a name what appendLine does for a line.
 func appendName(dst []string, name string) []string {
 	n := len(dst)
 	if n == cap(dst) {
-		return append(dst, name)
+		return growNames(dst, name)
 	}
 	dst = dst[:n+1]
 	dst[n] = name
 	return dst
+}
+
+//go:noinline
+func growNames(dst []string, name string) []string {
+	return append(dst, name)
 }
 
 func number(s string, at int) uint32 {

@@ -177,6 +177,13 @@ func (p *patterns) allows(s string) bool {
 	if p.isListed(s) {
 		return true
 	}
+	return p.matches(s)
+}
+
+// matches looks for a pattern.
+//
+//go:noinline
+func (p *patterns) matches(s string) bool {
 	for _, base := range p.anyPorts {
 		if rest, ok := strings.CutPrefix(s, base); ok && (rest == "" || rest[0] == ':') {
 			if _, ok := parseOrigin(s); ok {

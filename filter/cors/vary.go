@@ -5,6 +5,8 @@ import "strings"
 // MergeVary adds want to the Vary lines that the response has and returns the
 // single value to set: each name once, in the spelling that came first, and "*"
 // alone where it stands (RFC 9110 section 12.5.5).
+//
+//go:noinline
 func MergeVary(have []string, want string) string {
 	if len(have) == 0 {
 		return want
@@ -40,6 +42,8 @@ func appendNew(merged []byte, list string) []byte {
 
 // Varies tells whether the lines say already what want says, and no name twice,
 // so that they can stay as they are.
+//
+//go:noinline
 func Varies(have []string, want string) bool {
 	if len(have) != 1 {
 		return false

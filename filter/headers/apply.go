@@ -41,22 +41,31 @@ func (p *Policy) Apply(r Response, v View) {
 		case h.TLSOnly && !r.TLS:
 			v.Remove(h.Name)
 		case !reach.takes(h.class):
-		case len(h.parts) > 1 && r.Status == notModified:
-			// The nonce of the stored page is another. A CSP in a 304 would
-			// replace the page's own (RFC 9111 section 3.2).
-			v.Remove(h.Name)
+		case len(h.parts) == 1 && h.Existing == Replace:
+			v.Set(h.Name, h.Value)
 		default:
 			h.write(r, v)
 		}
 	}
 	if p.cookies.active() {
-		p.harden(r.TLS, v)
+		if _, ok := v.Value("set-cookie"); ok {
+			p.harden(r.TLS, v)
+		}
 	}
 }
 
 const notModified = 304
 
+// write sets a header that depends on more than the policy.
+//
+//go:noinline
 func (h *Header) write(r Response, v View) {
+	if len(h.parts) > 1 && r.Status == notModified {
+		// The nonce of the stored page is another. A CSP in a 304 would
+		// replace the page's own (RFC 9111 section 3.2).
+		v.Remove(h.Name)
+		return
+	}
 	if h.Existing == Replace {
 		v.Set(h.Name, h.value(r.Nonce))
 		return
@@ -85,10 +94,8 @@ func (h *Header) value(nonce string) string {
 	return strings.Join(h.parts, nonce)
 }
 
+//go:noinline
 func (p *Policy) harden(tls bool, v View) {
-	if _, ok := v.Value("set-cookie"); !ok {
-		return
-	}
 	if lines, ok := p.cookies.hardenAll(v.Values("set-cookie"), tls); ok {
 		v.SetLines("set-cookie", lines)
 	}

@@ -13,6 +13,7 @@ package pipeline
 import (
 	"strings"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
@@ -27,6 +28,8 @@ import (
 type Exchange struct {
 	head   head
 	varied varied
+	cuts   abi.Cuts
+	extra  [4][2]string // lines of a plan's response
 	room   *upload.Room // of the inspector; nil before the first
 	// session is started anew for a request whose files are scanned, and keeps its
 	// memory; tapped says that it was.
@@ -92,12 +95,14 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 		x.Fail("there is no randomness for the nonce of the Content-Security-Policy")
 		return
 	}
-	x.preflight()
-	if x.reply == nil {
-		x.crossSite()
+	if chosen.CORS != nil && x.head.method == "OPTIONS" {
+		x.preflight(chosen.CORS)
 	}
-	if x.reply == nil {
-		x.beginUpload(r.EndOfStream)
+	if chosen.CSRF != nil && x.reply == nil {
+		x.crossSite(chosen.CSRF)
+	}
+	if chosen.Uploads != nil && x.reply == nil {
+		x.beginUpload(chosen.Uploads, r.EndOfStream)
 	}
 }
 
@@ -105,11 +110,16 @@ func (x *Exchange) Begin(set *policy.Set, r *Request) {
 func (x *Exchange) Reset() {
 	x.inspected()
 	if x.tapped {
-		x.session.Close()
-		x.session.Start(scan.Settings{}, nil)
+		x.untap()
 	}
 	x.head.forget()
 	x.state = state{}
+}
+
+//go:noinline
+func (x *Exchange) untap() {
+	x.session.Close()
+	x.session.Start(scan.Settings{}, nil)
 }
 
 // Drop lists the request headers that must not go on, in lower case.
@@ -250,15 +260,20 @@ func (x *Exchange) inspected() {
 func (x *Exchange) Verdict() *verdict.Verdict { return &x.verdict }
 
 // Fail refuses the request because the filter itself failed.
+//
+//go:noinline
 func (x *Exchange) Fail(reason string) {
 	x.inspected()
 	x.stopScanning()
 	x.deny(verdict.FeaturePolicy, "filter_failed", reason, verdict.CheckUnavailable)
 }
 
-func (x *Exchange) preflight() {
-	p := x.policy.CORS
-	if p == nil || !cors.IsPreflight(x.head.method, x.head.origins, x.head.requestMethod) {
+// What most requests do not need is kept out of line: the filter's code is cold in
+// the processor's caches at each request, and costs by its extent.
+
+//go:noinline
+func (x *Exchange) preflight(p *cors.Policy) {
+	if x.head.more(); !cors.IsPreflight(x.head.method, x.head.origins, x.head.requestMethod) {
 		return
 	}
 	r := cors.Request{
@@ -287,11 +302,10 @@ func (x *Exchange) preflight() {
 }
 
 // crossSite refuses what another site makes a browser send.
-func (x *Exchange) crossSite() {
-	p := x.policy.CSRF
-	if p == nil {
-		return
-	}
+//
+//go:noinline
+func (x *Exchange) crossSite(p *csrf.Policy) {
+	x.head.more()
 	r := csrf.Request{
 		Method: x.head.method, Authority: x.head.authority, TLS: x.head.tls(), Origins: x.head.origins,
 		Site: x.head.fetchSite, Mode: x.head.fetchMode, Dest: x.head.fetchDest,
@@ -310,11 +324,9 @@ func (x *Exchange) crossSite() {
 	}
 }
 
-func (x *Exchange) beginUpload(empty bool) {
-	p := x.policy.Uploads
-	if p == nil {
-		return
-	}
+//go:noinline
+func (x *Exchange) beginUpload(p *upload.Policy, empty bool) {
+	x.head.more()
 	if empty {
 		if refusal := p.Announced(x.uploadRequest()); refusal != nil {
 			x.refuse(refusal)
@@ -384,7 +396,9 @@ func (x *Exchange) report(f verdict.Feature, rule, reason string, p verdict.Prob
 	x.record(verdict.Report, f, rule, reason, p)
 }
 
+//go:noinline
 func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Problem) {
+	x.head.more() // what the request is called
 	x.record(verdict.Deny, f, rule, reason, p)
 	x.reply = &Reply{
 		Status: p.Status(),
@@ -399,6 +413,8 @@ func (x *Exchange) deny(f verdict.Feature, rule, reason string, p verdict.Proble
 // Unseen makes of an exchange one whose request the filter never saw, because
 // the proxy refused it before: its answer gets the headers of the default
 // policy.
+//
+//go:noinline
 func (x *Exchange) Unseen(set *policy.Set, random Random) {
 	x.Reset()
 	x.set, x.random = set, random
@@ -406,6 +422,8 @@ func (x *Exchange) Unseen(set *policy.Set, random Random) {
 }
 
 // Failed makes of an exchange one that could not even begin.
+//
+//go:noinline
 func (x *Exchange) Failed(set *policy.Set, reason string) {
 	x.Reset()
 	x.set = set

@@ -28,9 +28,12 @@ type Request struct {
 // Random fills b from a cryptographic source.
 type Random interface{ Fill(b []byte) error }
 
-// head is what the features read of a request, gathered in one pass.
+// head is what the features read of a request: what every policy needs when the
+// request begins, and the rest when somebody asks.
 type head struct {
 	fields
+	lines                           [][2]string // the host's
+	whole                           bool        // more was called
 	origins                         []string
 	requestMethod, requestHeaders   []string
 	privateNetwork                  []string
@@ -70,39 +73,63 @@ func (u *resumable) take(name, value string) {
 	}
 }
 
-// read takes the lines in, into a head that is empty or forgotten.
+// read takes in what every policy needs, into a head that is empty or forgotten. It
+// asks for the name's length first: of a browser's twenty lines no more than a handful
+// is of use.
+//
+//go:noinline
 func (h *head) read(lines [][2]string) {
-	h.contentLength = -1
+	h.contentLength, h.lines = -1, lines
 	for i := range lines {
-		name, value := lines[i][0], lines[i][1]
-		if reserved(name) {
-			h.drop = append(h.drop, name)
-			continue
+		name := lines[i][0]
+		switch len(name) {
+		case len(":path"), len(":method"), len(":authority"):
+			h.takePseudo(name, lines[i][1])
+		case len("origin"):
+			if name == "origin" {
+				h.origins = appended(h.origins, lines[i][1])
+			}
+		case len("x-forwarded-proto"):
+			if name == "x-forwarded-proto" {
+				h.forwardedProto = lines[i][1]
+			}
 		}
-		h.take(name, value)
+		if reserved(name) {
+			h.drop = appended(h.drop, name)
+		}
 	}
 }
+
+// more takes in the rest. It may be called more than once.
+//
+//go:noinline
+func (h *head) more() {
+	if h.whole {
+		return
+	}
+	h.whole = true
+	for i := range h.lines {
+		h.take(h.lines[i][0], h.lines[i][1])
+	}
+}
+
+// appended is append, which has its own call and checks wherever it stands.
+//
+//go:noinline
+func appended(list []string, value string) []string { return append(list, value) }
 
 // forget empties the head and keeps the memory of its lists.
 func (h *head) forget() {
 	h.fields = fields{}
-	h.contentLength = -1
+	h.contentLength, h.lines, h.whole = -1, nil, false
 	h.origins, h.requestMethod, h.requestHeaders = h.origins[:0], h.requestMethod[:0], h.requestHeaders[:0]
 	h.privateNetwork, h.contentType, h.contentEncoding = h.privateNetwork[:0], h.contentType[:0], h.contentEncoding[:0]
 	h.fetchSite, h.fetchMode, h.fetchDest, h.drop = h.fetchSite[:0], h.fetchMode[:0], h.fetchDest[:0], h.drop[:0]
 }
 
-// take asks for the name's length first: it is asked of every line of every request,
-// and of a browser's twenty no more than a handful is of use.
 func (h *head) take(name, value string) {
 	switch len(name) {
-	case len("origin"):
-		if name == "origin" {
-			h.origins = append(h.origins, value)
-		}
-	case len(":path"), len(":method"), len(":authority"):
-		h.takePseudo(name, value)
-	case len("sec-fetch-site"), len("x-forwarded-proto"):
+	case len("sec-fetch-site"):
 		h.takeUsual(name, value)
 	case len("content-type"), len("content-range"), len("upload-complete"), len("content-encoding"), len("content-disposition"):
 		h.takeContent(name, value)
@@ -128,21 +155,25 @@ func (h *head) takePseudo(name, value string) {
 
 func (h *head) takeUsual(name, value string) {
 	switch name {
-	case "x-forwarded-proto":
-		h.forwardedProto = value
 	case "sec-fetch-site":
-		h.fetchSite = append(h.fetchSite, value)
+		h.fetchSite = appended(h.fetchSite, value)
 	case "sec-fetch-mode":
-		h.fetchMode = append(h.fetchMode, value)
+		h.fetchMode = appended(h.fetchMode, value)
 	case "sec-fetch-dest":
-		h.fetchDest = append(h.fetchDest, value)
+		h.fetchDest = appended(h.fetchDest, value)
 	case "content-length":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
-			h.contentLength = n
-		}
+		h.takeLength(value)
 	}
 }
 
+//go:noinline
+func (h *head) takeLength(value string) {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
+		h.contentLength = n
+	}
+}
+
+//go:noinline
 func (h *head) takeContent(name, value string) {
 	switch name {
 	case "x-request-id":
@@ -160,6 +191,7 @@ func (h *head) takeContent(name, value string) {
 	}
 }
 
+//go:noinline
 func (h *head) takePreflight(name, value string) {
 	switch name {
 	case "access-control-request-method":

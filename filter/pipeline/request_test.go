@@ -14,16 +14,41 @@ func TestEveryNameThatAPolicyAsksForIsRead(t *testing.T) {
 		"sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "content-type", "content-encoding", "content-disposition",
 		"content-range", "content-length", "upload-offset", "upload-length", "upload-metadata", "upload-concat", "upload-complete",
 	} {
-		var none, read head
-		none.read(nil)
-		read.read([][2]string{{name, "7"}})
+		none, read := headOf(nil), headOf([][2]string{{name, "7"}})
 		if reflect.DeepEqual(none, read) {
 			t.Errorf("%s is not read", name)
 		}
-		read = head{}
-		read.read([][2]string{{name[:len(name)-1] + "_", "7"}})
+		read = headOf([][2]string{{name[:len(name)-1] + "_", "7"}})
 		if !reflect.DeepEqual(none, read) {
 			t.Errorf("another name of the length of %s is taken for it: %+v", name, read)
 		}
+	}
+}
+
+// headOf is all that is read of the lines.
+func headOf(lines [][2]string) head {
+	var h head
+	h.read(lines)
+	h.more()
+	h.lines = nil
+	return h
+}
+
+// What is read later must be what was there when the request began.
+func TestTheRestOfAHeadIsReadOnceAndForgotten(t *testing.T) {
+	t.Parallel()
+	var h head
+	h.read([][2]string{{"sec-fetch-site", "none"}, {"x-request-id", "1"}})
+	if h.requestID != "" || len(h.fetchSite) > 0 {
+		t.Errorf("read before it was asked for: %+v", h)
+	}
+	for range 2 {
+		if h.more(); h.requestID != "1" || len(h.fetchSite) != 1 {
+			t.Errorf("%+v", h)
+		}
+	}
+	h.forget()
+	if h.more(); h.requestID != "" || len(h.fetchSite) > 0 {
+		t.Errorf("of another request: %+v", h)
 	}
 }

@@ -66,6 +66,8 @@ func (x *Exchange) dress(h *headers.Policy, v ResponseHeaders) {
 const unknownNonce = "-"
 
 // makeNonce makes the nonce of this exchange.
+//
+//go:noinline
 func (x *Exchange) makeNonce() bool {
 	if x.random == nil || x.random.Fill(x.raw[:]) != nil {
 		return false
@@ -107,10 +109,18 @@ func (m *varied) merge(v ResponseHeaders, want string) {
 	case cors.Varies(have, want):
 		return
 	case one && len(have[0]) <= maxVaried:
-		*m = varied{strings.Clone(have[0]), want, cors.MergeVary(have, want)}
+		m.keep(have, want)
 	default:
 		v.Set("vary", cors.MergeVary(have, want))
 		return
 	}
 	v.Set("vary", m.merged)
+}
+
+//go:noinline
+func (m *varied) keep(have []string, want string) {
+	*m = varied{have: strings.Clone(have[0]), want: want}
+	if m.merged = m.have; !cors.Varies(have, want) {
+		m.merged = cors.MergeVary(have, want)
+	}
 }

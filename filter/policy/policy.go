@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/filter/abi"
 	"gatehouse/filter/cors"
 	"gatehouse/filter/csrf"
 	"gatehouse/filter/headers"
@@ -71,6 +72,8 @@ type Compiled struct {
 	// Vary is what every response must vary on, but those to preflights; empty if
 	// the policy answers the same to all.
 	Vary string
+
+	plans [2]*abi.Plan // without and with TLS
 }
 
 // Fallback is the default policy, for what never got one of its own; nil if there
@@ -279,6 +282,7 @@ func (k *compiler) policy(name string, p Policy) *Compiled {
 			k.fail(where+".uploads.scan", "files are to be scanned, but scan_service names no cluster")
 		}
 	}
+	out.plan()
 	return out
 }
 
