@@ -96,7 +96,7 @@ func policyJSON(t testing.TB) []byte {
 func (c Case) check(t *testing.T, got Answer) {
 	t.Helper()
 	if got.Status != c.Status {
-		t.Errorf("status %d, want %d; verdict %+v", got.Status, c.Status, got.Verdict)
+		t.Errorf("status %d, want %d; verdict %+v; %v; %.200q", got.Status, c.Status, got.Verdict, got.Header, got.Body)
 	}
 	for name, want := range c.Want {
 		if have := c.withoutNonce(t, got, strings.Join(got.Header.Values(name), " | ")); have != want {

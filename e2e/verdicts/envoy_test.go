@@ -1,7 +1,6 @@
 package verdicts
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"text/template"
 	"time"
@@ -30,7 +30,7 @@ const caseHeader = "X-Case"
 
 // startEnvoy runs the cases through a real Envoy and a real connection.
 func startEnvoy(t *testing.T, config []byte) runner {
-	upstream := &recorder{}
+	upstream := newRecorder()
 	server := httptest.NewServer(upstream)
 	t.Cleanup(server.Close)
 	authz := httptest.NewServer(http.HandlerFunc(refusing))
@@ -65,7 +65,7 @@ type envoy struct {
 func (e *envoy) run(t *testing.T, c Case) Answer {
 	e.cases++
 	id := fmt.Sprintf("case-%d", e.cases)
-	e.upstream.expect(c)
+	e.upstream.expect(id, c)
 	r := c.request(e.url + c.Path)
 	r.RequestURI = ""
 	r.Header.Set(policyHeader, c.Policy)
@@ -84,43 +84,88 @@ func (e *envoy) run(t *testing.T, c Case) Answer {
 	}
 	return Answer{
 		Status: response.StatusCode, Header: response.Header, Body: body,
-		Verdict: e.verdict(t, id), Seen: e.upstream.request(),
+		Verdict: e.verdict(t, id), Seen: e.upstream.request(id),
 	}
 }
 
-// verdict waits for the case's line of the access log.
+// entryWithin is a deadline, no wait, and nothing that Envoy promises: it writes its access
+// log every 50 ms, if the machine lets it.
+const entryWithin = 2 * time.Minute
+
+// verdict waits for the case's line of the access log. A request that a connection broke off
+// and the client sent again has several; the last one is the answered one's.
 func (e *envoy) verdict(t *testing.T, id string) Verdict {
 	t.Helper()
 	var found Verdict
-	pack.Eventually(t, 10*time.Second, "the access log's entry of "+id, func(context.Context) error {
-		f, err := os.Open(e.log)
+	pack.Eventually(t, entryWithin, "the access log's entry of "+id, func(context.Context) error {
+		log, err := os.ReadFile(e.log)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = f.Close() }()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if text, ok := strings.CutPrefix(lines.Text(), id+" "); ok {
-				return json.Unmarshal([]byte(text), &found)
-			}
+		text, err := lastEntry(string(log), id)
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("no entry of %s yet", id)
+		found = Verdict{}
+		if err := json.Unmarshal([]byte(text), &found); err != nil {
+			return fmt.Errorf("%w: the entry is %q", err, text)
+		}
+		return nil
 	})
 	return found
 }
 
-// recorder is the application behind Envoy; cases run one after the other.
+// lastEntry is what the last line of that case says, if all of it has been written.
+func lastEntry(log, id string) (string, error) {
+	whole := log[:strings.LastIndexByte(log, '\n')+1]
+	at := strings.LastIndex("\n"+whole, "\n"+id+" ")
+	if at < 0 {
+		return "", fmt.Errorf("no entry of %s yet, among %d", id, strings.Count(whole, "\n"))
+	}
+	text, _, _ := strings.Cut(whole[at:], "\n")
+	return strings.TrimPrefix(text, id+" "), nil
+}
+
+// recorder is the application behind Envoy. What it sees of a case is that case's alone,
+// also if it comes when the next one has begun.
 type recorder struct {
-	handler http.Handler
-	seen    http.Header
+	mu    sync.Mutex
+	cases map[string]Case
+	seen  map[string]http.Header
 }
 
-func (u *recorder) expect(c Case) {
-	u.seen = nil
-	u.handler = application(c, &u.seen)
+func newRecorder() *recorder {
+	return &recorder{cases: map[string]Case{}, seen: map[string]http.Header{}}
 }
 
-func (u *recorder) request() http.Header                             { return u.seen }
-func (u *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.ServeHTTP(w, r) }
+func (u *recorder) expect(id string, c Case) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cases[id] = c
+}
+
+// request is nil if the application never saw the case's.
+func (u *recorder) request(id string) http.Header {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.seen[id]
+}
+
+func (u *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get(caseHeader)
+	u.mu.Lock()
+	c, known := u.cases[id]
+	u.mu.Unlock()
+	if !known {
+		http.Error(w, "no case is called "+strconv.Quote(id), http.StatusNotImplemented)
+		return
+	}
+	application(c, func(seen http.Header) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.seen[id] = seen
+	}).ServeHTTP(w, r)
+}
 
 func (e *envoy) write(t *testing.T, file string, config []byte, listen, admin, upstream, authz string) {
 	t.Helper()
@@ -257,4 +302,17 @@ var gateways = map[string]string{
 	"gone":     `direct_response: {status: 410}`,
 	"redirect": "redirect: {path_redirect: /elsewhere, response_code: PERMANENT_REDIRECT}",
 	"401":      checked, "403": checked, "429": checked,
+}
+
+func TestAnEntryOfTheAccessLogIsReadWhole(t *testing.T) {
+	t.Parallel()
+	const log = "case-1 {}\ncase-12 {\"a\":1}\ncase-2 -\ncase-2 {\"b\":2}\ncase-3 {\"c\""
+	for id, want := range map[string]string{"case-1": "{}", "case-12": `{"a":1}`, "case-2": `{"b":2}`, "case-3": "", "case-4": ""} {
+		if got, err := lastEntry(log, id); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", id, got, err)
+		}
+	}
+	if _, err := lastEntry("", "case-1"); err == nil {
+		t.Error("an entry of nothing")
+	}
 }

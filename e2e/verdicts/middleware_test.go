@@ -28,7 +28,7 @@ func startMiddleware(t *testing.T, config []byte) runner {
 					t.Error(err)
 				}
 			},
-		})(application(c, &got.Seen))
+		})(application(c, func(seen http.Header) { got.Seen = seen }))
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(final{recorder}, c.request("http://"+c.Host+c.Path))
 		got.Status, got.Header, got.Body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
@@ -48,12 +48,12 @@ func (f final) WriteHeader(status int) {
 
 // application is the upstream: it says that it saw the request once it has read
 // all of it.
-func application(c Case, seen *http.Header) http.Handler {
+func application(c Case, saw func(http.Header)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
 		}
-		*seen = r.Header.Clone()
+		saw(r.Header.Clone())
 		if c.Gateway != "" {
 			w.WriteHeader(c.Status)
 			return
