@@ -46,6 +46,7 @@ type fields struct {
 	forwardedProto, requestID       string
 	contentDisposition              string
 	contentRange                    string
+	destination                     string
 	resumable                       resumable
 	contentLength                   int64 // -1: unknown
 	upgrade                         bool
@@ -104,6 +105,10 @@ func (h *head) take(name, value string) {
 		h.takePseudo(name, value)
 	case len("sec-fetch-site"), len("x-forwarded-proto"):
 		h.takeUsual(name, value)
+	case len("destination"):
+		if name == "destination" {
+			h.destination += value // two of them are none
+		}
 	case len("content-type"), len("content-range"), len("upload-complete"), len("content-encoding"), len("content-disposition"):
 		h.takeContent(name, value)
 	case len("access-control-request-method"), len("access-control-request-headers"), len("access-control-request-private-network"):
