@@ -46,7 +46,7 @@ func (p *Policy) Apply(r Response, v View) {
 			// replace the page's own (RFC 9111 section 3.2).
 			v.Remove(h.Name)
 		default:
-			h.write(r, v)
+			h.write(&r, v)
 		}
 	}
 	if p.cookies.active() {
@@ -56,7 +56,7 @@ func (p *Policy) Apply(r Response, v View) {
 
 const notModified = 304
 
-func (h *Header) write(r Response, v View) {
+func (h *Header) write(r *Response, v View) {
 	if h.Existing == Replace {
 		v.Set(h.Name, h.value(r.Nonce))
 		return
