@@ -44,7 +44,7 @@ func (p *Policy) Apply(r Response, v View) {
 		case len(h.parts) == 1 && h.Existing == Replace:
 			v.Set(h.Name, h.Value)
 		default:
-			h.write(r, v)
+			h.write(&r, v)
 		}
 	}
 	if p.cookies.active() {
@@ -59,7 +59,7 @@ const notModified = 304
 // write sets a header that depends on more than the policy.
 //
 //go:noinline
-func (h *Header) write(r Response, v View) {
+func (h *Header) write(r *Response, v View) {
 	if len(h.parts) > 1 && r.Status == notModified {
 		// The nonce of the stored page is another. A CSP in a 304 would
 		// replace the page's own (RFC 9111 section 3.2).

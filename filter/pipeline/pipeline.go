@@ -360,7 +360,8 @@ func (x *Exchange) uploadRequest() upload.Request {
 		ContentDisposition: h.contentDisposition, ContentRange: h.contentRange,
 		UploadOffset: h.resumable.offset, UploadLength: h.resumable.length, UploadMetadata: h.resumable.metadata,
 		UploadConcat: h.resumable.concat, UploadComplete: h.resumable.complete,
-		KeepNames: x.policy.UploadsReport, // to report is to change nothing
+		Destination: h.destination,
+		KeepNames:   x.policy.UploadsReport, // to report is to change nothing
 	}
 }
 

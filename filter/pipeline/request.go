@@ -49,6 +49,7 @@ type fields struct {
 	forwardedProto, requestID       string
 	contentDisposition              string
 	contentRange                    string
+	destination                     string
 	resumable                       resumable
 	contentLength                   int64 // -1: unknown
 	upgrade                         bool
@@ -131,6 +132,10 @@ func (h *head) take(name, value string) {
 	switch len(name) {
 	case len("sec-fetch-site"):
 		h.takeUsual(name, value)
+	case len("destination"):
+		if name == "destination" {
+			h.destination += value // two of them are none
+		}
 	case len("content-type"), len("content-range"), len("upload-complete"), len("content-encoding"), len("content-disposition"):
 		h.takeContent(name, value)
 	case len("access-control-request-method"), len("access-control-request-headers"), len("access-control-request-private-network"):

@@ -245,3 +245,36 @@ func TestAPutIsJudgedByTheNameThatItStores(t *testing.T) {
 		})
 	}
 }
+
+// RFC 4918 sections 9.8 and 9.9: a text is put under a name that runs.
+func TestAFileIsNotMovedToANameThatItWasNotJudgedBy(t *testing.T) {
+	t.Parallel()
+	p := policyOf(t, Config{Allow: []string{"txt", "jpeg"}})
+	for _, tt := range []struct{ name, method, path, destination, rule string }{
+		{"a text to a text", "MOVE", "/a.txt", "https://app.example/b.txt", ""},
+		{"a picture to another spelling", "MOVE", "/a.jpg", "/a.jpeg", ""},
+		{"a folder", "MOVE", "/a/", "/b/", ""},
+		{"a version", "COPY", "/v1.2", "/v1.3", ""},
+		{"another method that has the field", "GET", "/a.txt", "/a.asp", ""},
+		{"a text to a program", "MOVE", "/a.txt", "https://app.example/a.asp", RuleName},
+		{"a copy to a program", "COPY", "/a.txt", "/a.jsp", RuleName},
+		{"a program behind a semicolon, as IIS 6 had it", "MOVE", "/a.txt", "/a.asp;.txt", RuleName},
+		{"a program in percent", "MOVE", "/a.txt", "/a.%61sp", RuleName},
+		{"a text to a page", "MOVE", "/a.txt", "/a.html", RuleName},
+		{"what has no extension to a page", "MOVE", "/a", "/a.html", RuleName},
+		{"settings of Apache", "MOVE", "/a.txt", "/.htaccess", RuleName},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := Request{Method: tt.method, Path: tt.path, Destination: tt.destination, ContentLength: -1}
+			rule := ""
+			if refusal := p.Announced(r); refusal != nil {
+				rule = refusal.Rule
+			}
+			withBody, _ := inspect(t, p, r, "", 1)
+			if rule != tt.rule || withBody != tt.rule {
+				t.Errorf("%q, with a body %q, want %q", rule, withBody, tt.rule)
+			}
+		})
+	}
+}

@@ -31,6 +31,7 @@ type Request struct {
 	UploadMetadata     string // tus 1.0: name and type of the file
 	UploadConcat       string // tus 1.0: a file made of uploads
 	UploadComplete     string // draft-ietf-httpbis-resumable-upload: whether the body ends the file
+	Destination        string // RFC 4918 section 10.3: where MOVE and COPY put a file
 	// KeepNames says that the caller does not make edits: names that the policy
 	// would rewrite are refused.
 	KeepNames     bool
@@ -91,6 +92,9 @@ func (p *Policy) Inspect(r Request) (*Inspector, *Refusal) { return p.InspectIn(
 func (p *Policy) InspectIn(room *Room, r *Request) (*Inspector, *Refusal) {
 	if r.ContentLength > p.maxRequest {
 		return nil, p.requestTooLarge()
+	}
+	if refusal := r.moved(); refusal != nil {
+		return nil, refusal
 	}
 	i := room.begin(p, r)
 	if strings.TrimSpace(r.ContentType) == "" {

@@ -155,8 +155,11 @@ func readMetadata(value string) (m metadata, r *Refusal) {
 }
 
 // Announced judges what the creation of an upload without a body says: the name
-// that the file is going to have.
+// that the file is going to have, or is given.
 func (p *Policy) Announced(r Request) *Refusal {
+	if refusal := r.moved(); refusal != nil {
+		return refusal
+	}
 	if r.UploadConcat != "" && !p.acceptUncertain {
 		return refuse("GH-FRM-004", "an upload that is put together with others (Upload-Concat)")
 	}

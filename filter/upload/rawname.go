@@ -130,3 +130,18 @@ func storesPage(r *Request) (name string, does bool) {
 	}
 	return name, active
 }
+
+// moved judges where WebDAV's MOVE and COPY (RFC 4918 sections 9.8 and 9.9) put a
+// file that was judged by the name that it had: what was a text must not become a
+// page or a program. The destination may be an address or a path.
+func (r *Request) moved() *Refusal {
+	if r.Method != "MOVE" && r.Method != "COPY" {
+		return nil
+	}
+	from, _ := pathName(&Request{Method: "PUT", Path: r.Path})
+	to, active := pathName(&Request{Method: "PUT", Path: r.Destination})
+	if active || to != "" && kindByExtension(extension(to)) != kindByExtension(extension(from)) {
+		return unsafe(RuleName, r.Method+" would give a file the name "+quote(to)+", under which it was not judged")
+	}
+	return nil
+}
