@@ -3,9 +3,11 @@ package redistest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,6 +30,7 @@ func (c *Cluster) Spread(t testing.TB, n int) {
 	for _, client := range clients {
 		// A primary that hears that its last slot went, before it is told itself, would become a replica. Redis 6 cannot be told.
 		_ = client.ConfigSet(ctx, "cluster-allow-replica-migration", "no").Err()
+		must(t, client.ConfigSet(ctx, "cluster-replica-no-failover", "yes").Err()) // a busy machine is no failure
 	}
 	for i, p := range c.Primaries {
 		must(t, clients[i].FlushAll(ctx).Err())
@@ -35,24 +38,46 @@ func (c *Cluster) Spread(t testing.TB, n int) {
 		must(t, err)
 		ids, addrs = append(ids, id), append(addrs, p.Addr)
 	}
+	// What a primary said before it was told may arrive after another was, which then gives slots back: nobody has
+	// those until all are told again.
+	until(t, "all nodes know where the slots are", func(ctx context.Context) bool {
+		tellAll(ctx, t, clients[:len(ids)], ids, owner)
+		return agree(ctx, clients, addrs, owner)
+	})
+	for _, client := range clients {
+		must(t, client.ConfigSet(ctx, "cluster-replica-no-failover", "no").Err())
+	}
+}
+
+// tellAll tells the primaries; the replicas hear it from them.
+func tellAll(ctx context.Context, t testing.TB, primaries []*redis.Client, ids []string, owner func(slot int) int) {
+	t.Helper()
 	told := make([]error, len(ids))
 	var all sync.WaitGroup
-	for i, client := range clients[:len(ids)] { // the replicas hear it from them
+	for i, client := range primaries {
 		all.Go(func() { told[i] = tell(ctx, client, ids, owner) })
 	}
 	all.Wait()
 	must(t, errors.Join(told...))
-	for i := range ids {
-		must(t, clients[i].Do(ctx, "cluster", "bumpepoch").Err()) // its claims are the newest
+	for _, client := range primaries {
+		must(t, client.Do(ctx, "cluster", "bumpepoch").Err()) // its claims are the newest
 	}
-	until(t, "all nodes know where the slots are", func(ctx context.Context) bool {
-		for _, client := range clients {
-			if !agrees(ctx, client, addrs, owner) {
-				return false
-			}
+}
+
+// agree gives the nodes a few seconds to say the same.
+func agree(ctx context.Context, clients []*redis.Client, addrs []string, owner func(slot int) int) bool {
+	ctx, cancel := context.WithTimeout(ctx, within/2)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for slices.ContainsFunc(clients, func(c *redis.Client) bool { return !agrees(ctx, c, addrs, owner) }) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
 		}
-		return true
-	})
+	}
+	return true
 }
 
 func tell(ctx context.Context, client *redis.Client, ids []string, owner func(slot int) int) error {
