@@ -39,6 +39,7 @@ type stream struct {
 	replied  bool
 	counted  bool   // in the gauge of uploads
 	inHost   int    // bytes that the host keeps back
+	gathered int    // bytes that the host keeps, and will show again
 	kept     []byte // what the filter does: keep.go
 	ticks    int    // of the clock that looks after held headers
 	held     bool   // by the inspector's word
@@ -67,7 +68,7 @@ func (s *stream) reset() bool {
 	s.exchange.Reset()
 	s.id, s.plugin, s.set, s.begun, s.replied, s.counted = 0, nil, nil, false, false, false
 	s.inHost, s.kept, s.ticks, s.held, s.waiting, s.link = 0, s.kept[:0], 0, false, false, link{}
-	s.passed, s.primary, s.gate, s.gated = false, 0, 0, false
+	s.passed, s.primary, s.gate, s.gated, s.gathered = false, 0, 0, false, 0
 	return cap(s.requestText)+cap(s.responseText)+cap(s.policyText)+cap(s.scratch)+cap(s.kept) <= maxKept
 }
 
@@ -176,12 +177,11 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 	if recovers {
 		defer s.guard(&do)
 	}
-	judged, err := s.giveBack()
-	if err != nil {
-		return s.fail(err.Error())
+	if s.gathered = 0; !endOfStream && s.gathers(size) {
+		s.gathered = size
+		return actionPause
 	}
-	size += judged
-	safe, err := s.judge(judged, size)
+	size, safe, err := s.judgeNew(size)
 	if err != nil {
 		return s.fail(err.Error())
 	}
@@ -199,6 +199,28 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 		return s.fail(err.Error())
 	}
 	return do
+}
+
+// gathers tells whether the host should keep what it shows, and show it again with
+// what comes next: because more does, and little is here yet.
+func (s *stream) gathers(size int) bool {
+	most := s.set.GatherBody()
+	if size >= most || s.inHost > 0 || s.exchange.Scans() {
+		return false
+	}
+	return int64(size) < s.exchange.Left() && s.exchange.Ahead(size) < size
+}
+
+// judgeNew judges what the host shows, behind what the filter has kept, and returns how
+// many bytes the host's buffer has then, and how many of them are decided.
+func (s *stream) judgeNew(shown int) (size, safe int, err error) {
+	judged, err := s.giveBack()
+	if err != nil {
+		return 0, 0, err
+	}
+	size = judged + shown
+	safe, err = s.judge(judged, size)
+	return size, safe, err
 }
 
 // judge gives the bytes that are new in the host's buffer, from at on, to the
@@ -266,6 +288,11 @@ func (s *stream) onRequestTrailers() (do action) {
 	}
 	if recovers {
 		defer s.guard(&do)
+	}
+	if s.gathered > 0 { // and announced were more
+		if _, _, err := s.judgeNew(s.gathered); err != nil {
+			return s.fail(err.Error())
+		}
 	}
 	s.exchange.End()
 	s.held = false

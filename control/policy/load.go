@@ -48,13 +48,18 @@ func compileText(d *decoder, file string, data []byte) *Compiled {
 	return k.out
 }
 
+// gatherBody is a body's bytes, as many as an upload whose verdict comes with its last
+// ones is read whole by.
+const gatherBody = 128 << 10
+
 // newFilter is the filter's part before there are policies. Every route that is
 // rendered asks Check, whose metadata already tell the log the policy and its
 // version of what was allowed: the filter need not say so again. Metadata stay
-// the way to name a policy, because each route has its own.
+// the way to name a policy, because each route has its own. Every virtual host that is
+// rendered has room for a body that is gathered.
 func newFilter() filterpolicy.Config {
 	return filterpolicy.Config{
-		HoldRequestHeaders: true, Verdicts: filterpolicy.VerdictsDecisions,
+		HoldRequestHeaders: true, GatherBody: gatherBody, Verdicts: filterpolicy.VerdictsDecisions,
 		DefaultPolicy: DefaultPolicy, Policies: map[string]filterpolicy.Policy{},
 	}
 }

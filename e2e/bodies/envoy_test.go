@@ -2,13 +2,13 @@ package bodies
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,12 +43,14 @@ type received struct {
 
 // edge is an Envoy with an application behind it.
 type edge struct {
-	addr  string // of the listener whose filter may hold headers
-	blind string // of the other, whose filter may not and was not told
-	envoy *pack.Process
-	mu    sync.Mutex
-	seen  map[string]received
-	busy  int
+	addr      string // of the listener that is asked
+	plain     string // of the one whose filter may hold headers, and reads what comes
+	gathering string // of one whose filter may, and gathers bodies
+	blind     string // of one whose filter may not hold headers and was not told
+	envoy     *pack.Process
+	mu        sync.Mutex
+	seen      map[string]received
+	busy      int
 }
 
 const idHeader = "X-Body"
@@ -100,19 +102,21 @@ func startWith(t *testing.T, module string) *edge {
 	server.Start()
 	t.Cleanup(server.Close)
 	ports := pack.ReservePorts(t)
-	e.addr, e.blind = ports.Addr(0), ports.Addr(1)
-	config, err := json.Marshal(policies)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e.plain, e.blind, e.gathering = ports.Addr(0), ports.Addr(1), ports.Addr(3)
+	e.addr = e.plain
+	gathered := strings.Replace(policies, "{", `{"gather_body": 131072,`, 1)
 	file := filepath.Join(t.TempDir(), "envoy.yaml")
 	f, err := os.Create(file) //nolint:gosec // in the test's own folder
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = template.Must(template.New("envoy").Parse(envoyConfig)).Execute(f, map[string]any{
-		"Listeners": map[string]string{"seeing": split(e.addr), "blind": split(e.blind)}, "Admin": split(ports.Addr(2)), "Upstream": split(server.Listener.Addr().String()),
-		"Config": string(config), "Wasm": module,
+		"Listeners": []listener{
+			{"seeing", split(e.plain), strconv.Quote(policies), true},
+			{"gathering", split(e.gathering), strconv.Quote(gathered), true},
+			{"blind", split(e.blind), strconv.Quote(policies), false},
+		},
+		"Admin": split(ports.Addr(2)), "Upstream": split(server.Listener.Addr().String()), "Wasm": module,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +130,12 @@ func startWith(t *testing.T, module string) *edge {
 	return e
 }
 
+// listener is one of Envoy's, with a filter of its own.
+type listener struct {
+	Name, Address, Config string
+	Holds                 bool
+}
+
 func split(hostport string) string {
 	i := strings.LastIndexByte(hostport, ':')
 	return fmt.Sprintf("{socket_address: {address: %s, port_value: %s}}", hostport[:i], hostport[i+1:])
@@ -135,9 +145,9 @@ const envoyConfig = `
 admin: {address: {{.Admin}}}
 static_resources:
   listeners:
-{{- range $name, $address := .Listeners}}
-  - name: {{$name}}
-    address: {{$address}}
+{{- range .Listeners}}
+  - name: {{.Name}}
+    address: {{.Address}}
     per_connection_buffer_limit_bytes: 262144
     filter_chains:
     - filters:
@@ -162,10 +172,10 @@ static_resources:
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
               config:
-                name: {{$name}}
+                name: {{.Name}}
                 failure_policy: FAIL_RELOAD
-                {{if eq $name "seeing"}}allow_on_headers_stop_iteration: true{{end}}
-                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: {{$.Config}}}
+                {{if .Holds}}allow_on_headers_stop_iteration: true{{end}}
+                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: {{.Config}}}
                 vm_config:
                   vm_id: gatehouse
                   runtime: envoy.wasm.runtime.v8

@@ -34,12 +34,14 @@ type edge struct {
 // maxFile is what a file may have in these tests.
 const maxFile = 8 << 20
 
-func startEdge(t pack.TB, app *pack.Upstream) *edge {
+// startEdge starts one whose filter gathers so many bytes of a body; Envoy has room for
+// them then.
+func startEdge(t pack.TB, app *pack.Upstream, gather int64) *edge {
 	t.Helper()
 	ports, dir := pack.ReservePorts(t), t.TempDir()
 	e := &edge{addr: ports.Addr(0), admin: ports.Addr(2), app: app}
 	config, err := json.Marshal(filterpolicy.Config{
-		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true,
+		Version: "paths", DefaultPolicy: "base", IgnoreMetadata: true, HoldRequestHeaders: true, GatherBody: gather,
 		ScanService: "app_http2", // it is never asked: there is no gate
 		Rules:       []filterpolicy.Rule{{Path: toHTTP1 + scanning, Policy: "scanning"}, {Path: toHTTP1 + rewriting, Policy: "rewriting"}, {Path: toHTTP2 + rewriting, Policy: "rewriting"}},
 		Policies: map[string]filterpolicy.Policy{
@@ -55,7 +57,7 @@ func startEdge(t pack.TB, app *pack.Upstream) *edge {
 	err = template.Must(template.New("envoy").Parse(envoyTemplate)).Execute(&text, map[string]any{
 		"Port": portOf(e.addr), "AdminPort": portOf(e.admin), "UpstreamPort": portOf(strings.TrimPrefix(app.URL, "http://")),
 		"Clusters": map[string]string{"app_http1": "http_protocol_options: {enable_trailers: true}", "app_http2": "http2_protocol_options: {}"},
-		"Wasm":     pack.Wasm(t), "FilterConfig": strconv.Quote(string(config)),
+		"Gathers":  gather > 0, "Wasm": pack.Wasm(t), "FilterConfig": strconv.Quote(string(config)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ var endings = []ending{ //nolint:gochecknoglobals // a table, never written to
 	{name: "HTTP/2 with content-length", http2: true, length: true},
 	{name: "HTTP/2 without", http2: true},
 	{name: "HTTP/2 with trailers", http2: true, trailer: true},
+	{name: "HTTP/2 with content-length and trailers", http2: true, length: true, trailer: true},
 }
 
 // Paths by what Envoy speaks to the upstream.

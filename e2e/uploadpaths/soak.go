@@ -52,7 +52,7 @@ type soak struct {
 // that is complete at the upstream, and for a stream that the filter still holds.
 func Run(t pack.TB, uploads int) Result {
 	t.Helper()
-	return startEdge(t, pack.StartUpstream(t, nil)).soak(t, uploads)
+	return startEdge(t, pack.StartUpstream(t, nil), 0).soak(t, uploads)
 }
 
 func (e *edge) soak(t pack.TB, uploads int) Result {

@@ -13,7 +13,16 @@ const settlesWithin = 40
 // One Envoy serves all: to compile the module is most of what this costs.
 func TestUploadsThroughEveryPath(t *testing.T) {
 	t.Parallel()
-	e := startEdge(t, pack.StartUpstream(t, nil))
+	throughEveryPath(t, startEdge(t, pack.StartUpstream(t, nil), 0))
+}
+
+func TestGatheredUploadsThroughEveryPath(t *testing.T) {
+	t.Parallel()
+	throughEveryPath(t, startEdge(t, pack.StartUpstream(t, nil), 128<<10))
+}
+
+func throughEveryPath(t *testing.T, e *edge) {
+	t.Helper()
 	t.Run("no complete request reaches the upstream that was refused", func(t *testing.T) { expectNothingCompleteThatWasRefused(t, e) })
 	t.Run("nothing that is held makes Envoy answer 413", func(t *testing.T) { expectNoPauseToCost413(t, e) })
 	t.Run("without a gate, what is to be scanned is refused", func(t *testing.T) { expectNoScanWithoutGate(t, e) })

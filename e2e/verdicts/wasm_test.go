@@ -19,6 +19,12 @@ const chunk = 700
 // startWasm runs the cases through a built module under wazero, whose emulator
 // has no gRPC calls; no case scans.
 func startWasm(t *testing.T, path string, config []byte) runner {
+	host := emulate(t, path, config)
+	return func(t *testing.T, c Case) Answer { return throughWasm(t, host, c) }
+}
+
+func emulate(t *testing.T, path string, config []byte) proxytest.HostEmulator {
+	t.Helper()
 	module, err := os.ReadFile(path) //nolint:gosec // a module of the build's own
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func startWasm(t *testing.T, path string, config []byte) runner {
 	if host.StartPlugin() != types.OnPluginStartStatusOK {
 		t.Fatalf("the module refused its configuration: %s", host.GetCriticalLogs())
 	}
-	return func(t *testing.T, c Case) Answer { return throughWasm(t, host, c) }
+	return host
 }
 
 // quiet leaves out the callbacks that the module does not export: the emulator

@@ -138,6 +138,7 @@ func (r *reader) config(v gjson.Result) Config {
 	r.fields("", v, map[string]field{
 		"version":              r.str(&c.Version),
 		"hold_request_headers": r.boolean(&c.HoldRequestHeaders),
+		"gather_body":          r.integer(&c.GatherBody),
 		"ignore_metadata":      r.boolean(&c.IgnoreMetadata),
 		"verdicts": func(where string, v gjson.Result) {
 			var s string

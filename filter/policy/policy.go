@@ -27,6 +27,7 @@ import (
 type Set struct {
 	version   string
 	hold      bool
+	gather    int
 	rules     []rule
 	policies  map[string]*Compiled
 	byDefault *Compiled // what default_policy names; nil if it names none
@@ -86,6 +87,10 @@ func (s *Set) Version() string { return s.version }
 // HoldRequestHeaders tells whether the host lets the filter keep request
 // headers back.
 func (s *Set) HoldRequestHeaders() bool { return s.hold }
+
+// GatherBody is how many bytes of a body the host should keep for the filter to read
+// them at once.
+func (s *Set) GatherBody() int { return s.gather }
 
 // Lookup returns the policy of that name.
 func (s *Set) Lookup(name string) (*Compiled, bool) {
@@ -154,10 +159,13 @@ func (s *Set) name(q *Selector) string {
 func Compile(c Config) (*Set, error) {
 	k := &compiler{}
 	s := &Set{
-		version: c.Version, hold: c.HoldRequestHeaders,
+		version: c.Version, hold: c.HoldRequestHeaders, gather: int(c.GatherBody),
 		policies: make(map[string]*Compiled, len(c.Policies)), metadata: !c.IgnoreMetadata,
 	}
 	k.scans = c.ScanService != ""
+	if c.GatherBody < 0 || c.GatherBody > MaxGatherBody {
+		k.fail("gather_body", fmt.Sprintf("must be 0 to %d bytes", MaxGatherBody))
+	}
 	switch c.Verdicts {
 	case "", VerdictsAll:
 	case VerdictsDecisions:
