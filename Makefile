@@ -223,11 +223,11 @@ $(RUST_FILTER): .ci/rust-filter $(wildcard e2e/bench/rust/Cargo.* e2e/bench/rust
 	@.ci/rust-filter $@
 
 .PHONY: bench-filter
-bench-filter: build tools $(RUST_FILTER) ## filters, the whole strict preset and CORS, alone and as deployed: Envoy's own, ours, a plain one in Rust
+bench-filter: build tools $(RUST_FILTER) ## filters, the whole strict preset and CORS, alone, with an upstream, and as deployed: Envoy's own, ours, a plain one in Rust
 	@go run ./e2e/bench -what filter -rounds 15 -turn 400ms
 
 .PHONY: bench-filter-cost
-bench-filter-cost: build tools $(RUST_FILTER) ## the processor time of a request in Envoy with each of MODULES (SCENE=deployed: as browsers come)
+bench-filter-cost: build tools $(RUST_FILTER) ## the processor time of a request in Envoy with each of MODULES (SCENE=plain: with an upstream; deployed: as browsers come)
 	@go run ./e2e/bench -what cost $(if $(SCENE),-scene $(SCENE)) -rounds 25 -turn 200ms $(or $(MODULES),bin/gatehouse.wasm $(wildcard $(RUST_FILTER)))
 
 .PHONY: bench-filter-memory
@@ -267,12 +267,12 @@ $(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 .PHONY: bench-upload-envoy
-bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1 and TLS, as ratios (ONLY=WORD for some, FRONT=plain or tls for one)
+bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1, TLS, and HTTP/2 as deployed, as ratios (ONLY=WORD for some, FRONT=plain, tls or deployed for one)
 	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
 
 .PHONY: bench-upload-modules
-bench-upload-modules: build tools ## uploads through a real Envoy with each of MODULES, side by side, in CPU time (ONLY=WORD for some, FRONT=plain or tls)
-	@go run ./e2e/bench -what upload-modules -connections 2 -rounds 12 -turn 300ms $(if $(ONLY),-only "$(ONLY)") -front $(or $(FRONT),tls) $(or $(MODULES),bin/gatehouse.wasm)
+bench-upload-modules: build tools ## uploads through a real Envoy with each of MODULES, side by side, in CPU time (ONLY=WORD for some, FRONT=plain, tls or deployed)
+	@go run ./e2e/bench -what upload-modules -connections 2 -rounds 12 -turn 300ms $(if $(ONLY),-only "$(ONLY)") -front $(or $(FRONT),deployed) $(or $(MODULES),bin/gatehouse.wasm)
 
 .PHONY: bench-upload-soak
 bench-upload-soak: build tools ## 20,000 uploads through a real Envoy: every verdict, what arrives, and memory (UPLOADS=N)

@@ -23,6 +23,8 @@ type contender struct {
 	// browser is sent over HTTP/2 instead, if there is one.
 	browser []hpack.HeaderField
 	status  string // that answers may have beside 200
+	// sends sends an upload again and again until the time is over.
+	sends func(front, body, time.Time) (sent int64, err error)
 	// parts are the processes whose time is measured, and spent what a request took of
 	// each, round by round, in microseconds.
 	parts []part

@@ -12,6 +12,7 @@ import (
 // The scenes that modules can be put into.
 const (
 	sceneBare     = "bare"
+	scenePlain    = "plain"
 	sceneDeployed = "deployed"
 )
 
@@ -25,10 +26,12 @@ func cost(t pack.TB, where string, modules []string, rounds int, turn time.Durat
 	switch where {
 	case sceneBare:
 		s = bareScene(t)
+	case scenePlain:
+		s = plainScene(t)
 	case sceneDeployed:
 		s = deployedScene(t)
 	default:
-		t.Fatalf("-scene %q is not %s or %s", where, sceneBare, sceneDeployed)
+		t.Fatalf("-scene %q is not %s, %s or %s", where, sceneBare, scenePlain, sceneDeployed)
 	}
 	s.without(t)
 	for _, name := range modules {

@@ -116,3 +116,22 @@ func writerOf(conn net.Conn) func(head []byte, pieces [][]byte) error {
 
 // recordSize is the most that a record of TLS holds (RFC 8446 section 5.1).
 const recordSize = 16 << 10
+
+// sendUploadsHTTP2 does the same as a browser does, which comes over HTTP/2.
+func sendUploadsHTTP2(to front, b body, deadline time.Time) (sent int64, err error) {
+	c, err := connect(to, browserUpload(b), deadline.Add(60*time.Second))
+	if err != nil {
+		return 0, err
+	}
+	defer c.conn.Close()
+	for time.Now().Before(deadline) {
+		if err := c.post(b); err != nil {
+			return sent, err
+		}
+		if _, err := c.await(); err != nil {
+			return sent, err
+		}
+		sent += b.size()
+	}
+	return sent, nil
+}

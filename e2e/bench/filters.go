@@ -28,6 +28,9 @@ type scene struct {
 	// instead of the bare request.
 	base    setup
 	browser []hpack.HeaderField
+	// fixed says that Envoy's own filters are no CORS here: their cors filter leaves direct
+	// responses alone, and what it would say of one origin is added to every answer.
+	fixed bool
 	// upstream is asked what reached it; nil where Envoy answers itself.
 	upstream   *application
 	contenders []*contender
@@ -41,11 +44,11 @@ type scene struct {
 const lots = 3
 
 // benchFilters measures filters that do the same job without Check, the whole strict
-// preset and CORS for one origin with credentials, in both scenes of one run.
+// preset and CORS for one origin with credentials, in all scenes of one run.
 func benchFilters(t pack.TB, rounds int, turn time.Duration, connections int) {
 	var scenes []*scene
 	for lot := range lots {
-		drawn := []*scene{bareScene(t), deployedScene(t)}
+		drawn := []*scene{bareScene(t), plainScene(t), deployedScene(t)}
 		var all []*contender
 		for _, s := range drawn {
 			s.filters(t)
@@ -84,7 +87,18 @@ func (s *scene) absorb(other *scene) {
 // request of four lines.
 func bareScene(pack.TB) *scene {
 	return &scene{
-		name: "The filter's cost alone, nothing else done (plain HTTP/1.1, a request of four lines, answered by Envoy itself)",
+		name:  "The filter's cost alone, nothing else done (plain HTTP/1.1, a request of four lines, answered by Envoy itself)",
+		fixed: true,
+	}
+}
+
+// plainScene is the bare one with an upstream, so that Envoy's own cors filter works.
+func plainScene(t pack.TB) *scene {
+	upstream, port := startApplication(t)
+	return &scene{
+		name:     "Plain (HTTP/1.1 without TLS, a request of four lines, an upstream's answer)",
+		base:     setup{UpstreamPort: port},
+		upstream: upstream,
 	}
 }
 
@@ -119,9 +133,7 @@ func (s *scene) without(t pack.TB) {
 		e.Own = true
 		e.Headers, e.Remove = strict(t, e.TLS)
 		e.Headers["vary"] = "Origin" // Envoy adds a line to the upstream's
-		if e.UpstreamPort == "" {
-			// Envoy's cors filter leaves direct responses alone: what it would say of the
-			// one origin is added like the rest.
+		if s.fixed {
 			e.Headers["access-control-allow-origin"], e.Headers["access-control-allow-credentials"] = origin, "true"
 		}
 	})
@@ -148,13 +160,15 @@ func strict(t pack.TB, tls bool) (set map[string]string, remove []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set = map[string]string{}
+	set, remove = map[string]string{}, slices.Concat(p.Removed(), cors.ResponseHeaders().List())
 	for _, h := range p.Headers() {
 		if tls || !h.TLSOnly {
 			set[h.Name] = h.Value
+		} else {
+			remove = append(remove, h.Name)
 		}
 	}
-	return set, slices.Concat(p.Removed(), cors.ResponseHeaders().List())
+	return set, remove
 }
 
 // lines is the configuration of the Rust filter: a header in each line, to set or to

@@ -23,6 +23,13 @@ const (
 // with, and the protocol's own initial value (RFC 9113 section 6.5.2).
 const serverHeaderTable = 4 << 10
 
+// firstWindow is what a peer takes before it has said anything (RFC 9113 section
+// 6.9.2), and frameSize the largest frame that it need take (section 6.5.2).
+const (
+	firstWindow = 64<<10 - 1
+	frameSize   = 16 << 10
+)
+
 // client is one HTTP/2 connection that sends the same request over and over, with a
 // few streams in flight. It knows no more of the protocol than that takes, and
 // allocates nothing for a request: a client that costs more than Envoy would
@@ -41,6 +48,9 @@ type client struct {
 	fields       *[]hpack.HeaderField // of the answer, if somebody wants them
 	body         *bytes.Buffer
 	unreturned   uint32 // window that is taken and not given back yet
+	// What Envoy still takes of bodies: on the connection, on the last stream, and on a
+	// new one (RFC 9113 section 5.2).
+	window, streamWindow, newWindow int64
 }
 
 type open struct {
@@ -55,7 +65,8 @@ func connect(to front, request []hpack.HeaderField, deadline time.Time) (*client
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 32<<10), out: bufio.NewWriterSize(conn, 16<<10), next: 1}
+	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 32<<10), out: bufio.NewWriterSize(conn, 16<<10), next: 1,
+		window: firstWindow, newWindow: firstWindow}
 	c.framer = http2.NewFramer(c.out, c.in)
 	c.framer.SetReuseFrames()
 	c.decoder = hpack.NewDecoder(clientHeaderTable, c.field)
@@ -110,24 +121,79 @@ func (c *client) field(f hpack.HeaderField) {
 	}
 }
 
-func (c *client) send(now time.Time) error {
+// send begins a stream, which a request without a body ends.
+func (c *client) send(now time.Time, end bool) error {
 	block := c.again
 	if c.next == 1 {
 		block = c.first
 	}
-	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: c.next, BlockFragment: block, EndStream: true, EndHeaders: true})
+	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: c.next, BlockFragment: block, EndStream: end, EndHeaders: true})
 	c.begun = append(c.begun, open{stream: c.next, at: now})
 	c.next += 2
+	c.streamWindow = c.newWindow
 	return err
+}
+
+// post sends a request with a body, in frames as full as they may be. Nothing else may
+// be under way.
+func (c *client) post(b body) error {
+	if err := c.send(time.Now(), false); err != nil {
+		return err
+	}
+	var frame [frameSize]byte
+	left, pieces, at := b.size(), b.pieces, 0
+	for left > 0 {
+		room, err := c.room()
+		if err != nil {
+			return err
+		}
+		n := 0
+		for n < int(min(room, left)) {
+			copied := copy(frame[n:min(room, left)], pieces[0][at:])
+			n, at = n+copied, at+copied
+			if at == len(pieces[0]) {
+				pieces, at = pieces[1:], 0
+			}
+		}
+		left -= int64(n)
+		c.window, c.streamWindow = c.window-int64(n), c.streamWindow-int64(n)
+		if err := c.framer.WriteData(c.next-2, left == 0, frame[:n]); err != nil {
+			return fmt.Errorf("send a body: %w", err)
+		}
+	}
+	return nil
+}
+
+// room is how long the next frame of a body may be; it waits until there is some.
+func (c *client) room() (int64, error) {
+	for min(c.window, c.streamWindow) <= 0 {
+		if err := c.flush(); err != nil {
+			return 0, err
+		}
+		frame, err := c.framer.ReadFrame()
+		if err != nil {
+			return 0, err
+		}
+		if _, done, err := c.take(frame); err != nil || done {
+			return 0, errors.Join(err, errors.New("the answer came before the end of the body"))
+		}
+	}
+	return min(c.window, c.streamWindow, frameSize), nil
+}
+
+// flush sends what is written, unless there is something to read first.
+func (c *client) flush() error {
+	if c.in.Buffered() > 0 {
+		return nil
+	}
+	return c.out.Flush()
 }
 
 // await reads until an answer is complete, and returns when its request was sent.
 func (c *client) await() (time.Time, error) {
 	for {
-		if c.in.Buffered() == 0 {
-			if err := c.out.Flush(); err != nil {
-				return time.Time{}, err
-			}
+		if err := c.flush(); err != nil {
+			return time.Time{}, err
 		}
 		frame, err := c.framer.ReadFrame()
 		if err != nil {
@@ -161,7 +227,13 @@ func (c *client) take(frame http2.Frame) (began time.Time, done bool, err error)
 		}
 		return began, false, err
 	case *http2.WindowUpdateFrame:
-		return began, false, nil // nothing is sent that would need it
+		switch stream {
+		case 0:
+			c.window += int64(f.Increment)
+		case c.next - 2:
+			c.streamWindow += int64(f.Increment)
+		}
+		return began, false, nil
 	}
 	return began, false, fmt.Errorf("answer on stream %d: %v", stream, frame)
 }
@@ -210,6 +282,10 @@ func (c *client) settings(f *http2.SettingsFrame) error {
 	if size, ok := f.Value(http2.SettingHeaderTableSize); ok && size < serverHeaderTable {
 		return fmt.Errorf("settings: a header table of %d bytes, less than the request was encoded for", size)
 	}
+	if window, ok := f.Value(http2.SettingInitialWindowSize); ok {
+		c.streamWindow += int64(window) - c.newWindow
+		c.newWindow = int64(window)
+	}
 	return c.framer.WriteSettingsAck()
 }
 
@@ -233,7 +309,7 @@ func driveHTTP2(to front, request []hpack.HeaderField, streams int, deadline tim
 	defer c.conn.Close()
 	now := time.Now()
 	for range streams {
-		if err := c.send(now); err != nil {
+		if err := c.send(now, true); err != nil {
 			return nil, err
 		}
 	}
@@ -246,7 +322,7 @@ func driveHTTP2(to front, request []hpack.HeaderField, streams int, deadline tim
 		now = time.Now()
 		latencies = append(latencies, now.Sub(began))
 		if now.Before(deadline) {
-			if err := c.send(now); err != nil {
+			if err := c.send(now, true); err != nil {
 				return nil, err
 			}
 		}
@@ -263,7 +339,7 @@ func ask(to front, request []hpack.HeaderField, deadline time.Time) (fields []hp
 	defer c.conn.Close()
 	var text bytes.Buffer
 	c.fields, c.body = &fields, &text
-	if err := c.send(time.Now()); err != nil {
+	if err := c.send(time.Now(), true); err != nil {
 		return nil, "", err
 	}
 	if _, err := c.await(); err != nil {

@@ -63,7 +63,7 @@ func TestTheConnectionsWindowIsGivenBack(t *testing.T) {
 	}
 	defer c.conn.Close()
 	for range answers {
-		if err := c.send(time.Now()); err != nil {
+		if err := c.send(time.Now(), true); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.await(); err != nil {

@@ -2,7 +2,7 @@
 // plain Envoy, Envoy's own cors filter and response headers, this filter alone,
 // and this filter with Check (session and limits on Redis). With -what filter it
 // is filters alone: Envoy's own, this one, and a plain one in Rust that sets the
-// same headers, with nothing around them and as deployed. With -what check it is ext_authz alone, as control renders it, to a
+// same headers, with nothing around them, with an upstream, and as deployed. With -what check it is ext_authz alone, as control renders it, to a
 // server that always says OK and to authz, whose policies ask Redis more or less; and
 // what a request takes of each process. With -what memory it is what the filter holds after many requests
 // and many updates. With -what uploads it is what an upload of each kind costs,
@@ -32,9 +32,9 @@ func main() {
 	connections := flag.Int("connections", 8, "parallel connections")
 	what := flag.String("what", "pack", "pack: the filter and Check; check: ext_authz alone, beside one that always says OK; filter: filters alone, with the whole strict preset; memory: what the filter holds; cost: processor time of a request with the modules named; uploads: bodies through the filter; upload-modules: the same through the modules named; upload-soak: many of them, and what is left")
 	only := flag.String("only", "", "uploads: the workloads whose name has this in it")
-	asked := flag.String("front", waysBoth, "uploads: how they come to Envoy: plain, tls or both")
+	asked := flag.String("front", waysAll, "uploads: how they come to Envoy: plain, tls, deployed or all")
 	count := flag.Int("uploads", 20_000, "upload-soak: how many uploads")
-	where := flag.String("scene", sceneBare, "cost: bare or deployed")
+	where := flag.String("scene", sceneBare, "cost: bare, plain or deployed")
 	requests := flag.Int("requests", 2_000_000, "memory: how many requests")
 	updates := flag.Int("updates", 200, "memory: how many updates of the configuration")
 	listen := flag.String("listen", "", "internal: where to serve-ok")
@@ -69,7 +69,7 @@ func main() {
 		case "memory":
 			holdMemory(r, *requests, *updates, *connections)
 		default:
-			r.Fatalf("-what %q is not pack, check, filter, memory, uploads, upload-modules or upload-soak", *what)
+			r.Fatalf("-what %q is not pack, check, filter, cost, memory, uploads, upload-modules or upload-soak", *what)
 		}
 	})
 	os.Exit(status)

@@ -18,16 +18,16 @@ import (
 // of Envoy's CPU time for an upload tell sooner than ratios of bytes a second do.
 func benchUploadModules(t pack.TB, modules []string, rounds int, turn time.Duration, connections int, only, asked string) {
 	_, port, _ := strings.Cut(startDrain(t), ":")
-	contenders := []*contender{start(t, setup{Name: "plain Envoy", UpstreamPort: port, TLS: asked == wayTLS}, "")}
+	contenders := []*contender{startOn(t, asked, port, func(s *setup) { s.Name = "plain Envoy" })}
 	for _, media := range []string{upload.MediaContent, upload.MediaType} {
 		for _, name := range modules {
 			module, err := filepath.Abs(name) // Envoy works in a folder of its own
 			if err != nil {
 				t.Fatal(err)
 			}
-			contenders = append(contenders, start(t, setup{
-				Name: filepath.Base(name), Filter: true, Wasm: module, FilterConfig: uploadsConfig(t, media), UpstreamPort: port, TLS: asked == wayTLS,
-			}, ""))
+			contenders = append(contenders, startOn(t, asked, port, func(s *setup) {
+				s.Name, s.Filter, s.Wasm, s.FilterConfig = filepath.Base(name), true, module, uploadsConfig(t, asked, media)
+			}))
 		}
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)

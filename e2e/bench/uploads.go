@@ -35,39 +35,56 @@ type wayIn struct {
 	plain, filtered, typed *contender
 }
 
-// The ways in; waysBoth stands for the two.
+// The ways in: HTTP/1.1, the same in TLS, and what browsers speak with a listener that
+// control renders; waysAll stands for the three.
 const (
-	wayPlain = "plain"
-	wayTLS   = "tls"
-	waysBoth = "both"
+	wayPlain    = "plain"
+	wayTLS      = "tls"
+	wayDeployed = "deployed"
+	waysAll     = "all"
 )
+
+// wayOf is what the contenders of a way in have in common.
+func wayOf(name, upstreamPort string) setup {
+	return setup{UpstreamPort: upstreamPort, TLS: name != wayPlain, Edge: name == wayDeployed}
+}
+
+// startOn starts a contender of a way in.
+func startOn(t pack.TB, name, upstreamPort string, change func(*setup)) *contender {
+	s := wayOf(name, upstreamPort)
+	change(&s)
+	c := start(t, s, "")
+	c.sends = sendUploads
+	if name == wayDeployed {
+		c.sends = sendUploadsHTTP2
+	}
+	return c
+}
 
 // startWays starts the contenders of the ways in that are asked for.
 func startWays(t pack.TB, asked, upstreamPort string) (ways []wayIn) {
-	for _, name := range []string{wayPlain, wayTLS} {
-		if asked != waysBoth && asked != name {
+	for _, name := range []string{wayPlain, wayTLS, wayDeployed} {
+		if asked != waysAll && asked != name {
 			continue
 		}
-		with := func(s setup) *contender {
-			s.UpstreamPort, s.TLS = upstreamPort, name == wayTLS
-			return start(t, s, "")
+		filtered := func(called, media string) *contender {
+			return startOn(t, name, upstreamPort, func(s *setup) { s.Name, s.Filter, s.FilterConfig = called, true, uploadsConfig(t, name, media) })
 		}
 		ways = append(ways, wayIn{
 			name:     name,
-			plain:    with(setup{Name: "plain Envoy"}),
-			filtered: with(setup{Name: "Gatehouse's filter", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaContent)}),
-			typed:    with(setup{Name: "Gatehouse's filter, media: type", Filter: true, FilterConfig: uploadsConfig(t, upload.MediaType)}),
+			plain:    startOn(t, name, upstreamPort, func(s *setup) { s.Name = "plain Envoy" }),
+			filtered: filtered("Gatehouse's filter", upload.MediaContent),
+			typed:    filtered("Gatehouse's filter, media: type", upload.MediaType),
 		})
 	}
 	if len(ways) == 0 {
-		t.Fatalf("-front %q is not %s, %s or %s", asked, wayPlain, wayTLS, waysBoth)
+		t.Fatalf("-front %q is not %s, %s, %s or %s", asked, wayPlain, wayTLS, wayDeployed, waysAll)
 	}
 	return ways
 }
 
 // benchUploads sends each kind of upload through an Envoy without and one with the
-// filter, to an upstream that reads and forgets, over HTTP/1.1 and over the same in
-// TLS. It prints the ratios of bytes a second, and of Envoy's own CPU time, which
+// filter, to an upstream that reads and forgets, by each way in. It prints the ratios of bytes a second, and of Envoy's own CPU time, which
 // does not depend on who else wants the machine.
 func benchUploads(t pack.TB, rounds int, turn time.Duration, connections int, only, asked string) {
 	_, port, _ := strings.Cut(startDrain(t), ":")
@@ -117,7 +134,7 @@ func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "upload\t")
 	for _, way := range ways {
-		over := map[string]string{wayPlain: "", wayTLS: "TLS: "}[way.name]
+		over := map[string]string{wayPlain: "", wayTLS: "TLS: ", wayDeployed: "deployed: "}[way.name]
 		fmt.Fprintf(w, "%[1]splain (MB/s)\t%[1]sfilter (MB/s)\t%[1]sunpacked (MB/s)\t%[1]sratio\t%[1]sby CPU\t", over)
 	}
 	fmt.Fprintln(w, "promised\t")
@@ -139,13 +156,16 @@ func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 		t.Fatal(err)
 	}
 	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time; unpacked: what the filter has looked at, where more is packed than is sent. " +
-		"HTTP/1.1, and the same in TLS 1.3; one Envoy worker each.")
+		"HTTP/1.1, the same in TLS 1.3, and as deployed: HTTP/2 in TLS 1.3, with the windows and buffers that control renders; one Envoy worker each.")
 }
 
-func uploadsConfig(t pack.TB, media string) string {
+func uploadsConfig(t pack.TB, way, media string) string {
 	c := filterpolicy.Config{
 		Version: "bench", DefaultPolicy: "base", IgnoreMetadata: true, Verdicts: filterpolicy.VerdictsDecisions, HoldRequestHeaders: true,
 		Policies: map[string]filterpolicy.Policy{"base": {Uploads: &filterpolicy.Uploads{}}},
+	}
+	if way == wayDeployed {
+		c.GatherBody = 128 << 10 // as control renders it
 	}
 	u := c.Policies["base"].Uploads
 	u.Allow, u.MaxFileSize, u.MaxRequestSize, u.Media = upload.KnownGroups(), 1<<30, 1<<30, media
@@ -166,7 +186,7 @@ func (c *contender) uploads(t pack.TB, b body, length time.Duration, connections
 	results := make(chan result, connections)
 	for range connections {
 		go func() {
-			n, err := sendUploads(c.front, b, deadline)
+			n, err := c.sends(c.front, b, deadline)
 			results <- result{n, err}
 		}()
 	}
