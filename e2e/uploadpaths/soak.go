@@ -47,12 +47,12 @@ type soak struct {
 	failures []string
 }
 
-// Run starts an Envoy and sends it that many uploads. It fails the test for any
+// Run starts an Envoy, whose filter gathers bodies as control has it, and sends it that many uploads. It fails the test for any
 // verdict that is not the one to be expected, for a refused or broken-off upload
 // that is complete at the upstream, and for a stream that the filter still holds.
 func Run(t pack.TB, uploads int) Result {
 	t.Helper()
-	return startEdge(t, pack.StartUpstream(t, nil), 0).soak(t, uploads)
+	return startEdge(t, pack.StartUpstream(t, nil), 128<<10).soak(t, uploads)
 }
 
 func (e *edge) soak(t pack.TB, uploads int) Result {
