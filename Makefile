@@ -268,7 +268,7 @@ $(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
 
 .PHONY: bench-upload-envoy
 bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1, TLS, and HTTP/2 as deployed, as ratios (ONLY=WORD for some, FRONT=plain, tls or deployed for one)
-	@go run ./e2e/bench -what uploads -connections 2 $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
+	@go run ./e2e/bench -what uploads -connections 2 -rounds 15 -turn 500ms $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
 
 .PHONY: bench-upload-modules
 bench-upload-modules: build tools ## uploads through a real Envoy with each of MODULES, side by side, in CPU time (ONLY=WORD for some, FRONT=plain, tls or deployed)
