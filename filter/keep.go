@@ -14,10 +14,15 @@ import (
 // So little stays in the host, with actionWait, which shows the next bytes alone;
 // where more than a little has come, what must not go on is taken out of the host's
 // buffer into the filter's, and the rest goes. It is put back before the next bytes.
+//
+// And nothing stays in the host once something of the request has gone on: all filters
+// of a stream share one buffer there. One behind this filter that keeps the request for
+// a while (ext_authz) sends on what lies in it when it goes on, and the router keeps in it
+// what it may have to send again (a retry policy), which would go out twice.
 
 const (
-	// heldSmall is what may stay held in the host, in bytes: less than any buffer's
-	// limit, so that the host goes on reading.
+	// heldSmall is what may stay held in the host before anything has gone on, in bytes:
+	// less than any buffer's limit, so that the host goes on reading.
 	heldSmall = 16 << 10
 	// heldMost is what the filter keeps of a request, in bytes. What is undecided is the
 	// head of a part (maxPartHead) and of its file (headSize), or white space before a
@@ -43,7 +48,7 @@ func (s *stream) giveBack() (judged int, err error) {
 // from safe on, which are undecided; all of them if the scanner's verdict is awaited.
 func (s *stream) hold(safe, size int) (action, error) {
 	undecided := s.exchange.Undecided()
-	little := s.inHost+size <= heldSmall
+	little := !s.passed && s.inHost+size <= heldSmall
 	if undecided && (!little || s.exchange.Rewrites()) {
 		if err := s.take(safe, size); err != nil {
 			return actionPause, err
@@ -55,7 +60,7 @@ func (s *stream) hold(safe, size int) (action, error) {
 	case s.waiting, s.exchange.HoldsBody(), little:
 		s.inHost += size
 		return actionWait, nil
-	case size > 0: // is decided; of the last stretch, something is still to come
+	case size > 0 || s.passed: // is decided; of the last stretch, something is still to come
 		return s.letGo(), nil
 	}
 	return actionWait, nil

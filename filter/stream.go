@@ -202,10 +202,11 @@ func (s *stream) onRequestBody(size int, endOfStream bool) (do action) {
 }
 
 // gathers tells whether the host should keep what it shows, and show it again with
-// what comes next: because more does, and little is here yet.
+// what comes next: because more does, little is here yet, and the host's buffer has
+// nothing else in it (keep.go).
 func (s *stream) gathers(size int) bool {
 	most := s.set.GatherBody()
-	if size >= most || s.inHost > 0 || s.exchange.Scans() {
+	if size >= most || s.passed || s.inHost > 0 || s.exchange.Scans() {
 		return false
 	}
 	return int64(size) < s.exchange.Left() && s.exchange.Ahead(size) < size

@@ -36,6 +36,8 @@ const (
 	toHTTP2 = "/http2"
 	// rewriting, behind one of them, is where names are rewritten.
 	rewriting = "/rewriting"
+	// retried, behind the first, is where the router keeps what it may send again.
+	retried = "/retried"
 	// scanning is where files are to be scanned, in an Envoy that has no gate for it.
 	scanning = "/scanning"
 )

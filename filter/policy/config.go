@@ -20,12 +20,13 @@ type Config struct {
 	// headers back until it has judged an upload. Without it the headers leave
 	// before the first body byte.
 	HoldRequestHeaders bool `json:"hold_request_headers,omitempty"`
-	// GatherBody is how many bytes of an upload's body, at most MaxGatherBody, the host
+	// GatherBody is how many of an upload's first bytes, at most MaxGatherBody, the host
 	// keeps until as many have come, or the whole body has, to be read at once: a frame of
 	// HTTP/2 brings 16 KiB, and each costs as much to ask for as to judge. The host's buffer
 	// (request_body_buffer_limit) must be larger than this and its largest read
 	// (per_connection_buffer_limit_bytes) together, else it answers 413. 0 reads what
-	// comes. A body without a Content-Length, or that is to be scanned, is never gathered.
+	// comes. A body without a Content-Length, or that is to be scanned, is not gathered, nor
+	// is one whose headers cannot be held (HoldRequestHeaders).
 	GatherBody int64 `json:"gather_body,omitempty"`
 	// IgnoreMetadata says that neither routes nor virtual hosts name a policy in
 	// their metadata, so that the filter need not ask: asking costs as much as
