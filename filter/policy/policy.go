@@ -166,6 +166,9 @@ func Compile(c Config) (*Set, error) {
 	if c.GatherBody < 0 || c.GatherBody > MaxGatherBody {
 		k.fail("gather_body", fmt.Sprintf("must be 0 to %d bytes", MaxGatherBody))
 	}
+	if c.GatherBody > 0 && !c.HoldRequestHeaders {
+		k.fail("gather_body", "does nothing without hold_request_headers: bodies are gathered before anything has gone on")
+	}
 	switch c.Verdicts {
 	case "", VerdictsAll:
 	case VerdictsDecisions:

@@ -130,6 +130,7 @@ func TestParseNamesEachMistakeWithItsPlace(t *testing.T) {
 		{"a key twice", `{"policies":{"a":{"cors":{"allow_origins":["*"],"allow_origins":["*"]}}}}`, "policies.a.cors.allow_origins: stands twice"},
 		{"a policy twice", `{"policies":{"a":{},"a":{}}}`, "policies.a: stands twice"},
 		{"more gathered than a body may cost", `{"gather_body":262145,"policies":{"a":{}}}`, "gather_body: must be 0 to 262144 bytes"},
+		{"gathered without held headers", `{"gather_body":4096,"policies":{"a":{}}}`, "gather_body: does nothing without hold_request_headers"},
 		{"less than nothing gathered", `{"gather_body":-1,"policies":{"a":{}}}`, "gather_body: must be 0 to 262144 bytes"},
 		{"a string for a boolean", `{"hold_request_headers":"yes","policies":{"a":{}}}`, "hold_request_headers: must be true or false"},
 		{"a number for a string", `{"version":1,"policies":{"a":{}}}`, "version: must be a string"},
