@@ -56,6 +56,11 @@ func (e *edge) send(ctx context.Context, http2 *http.Client, how ending, path st
 	if err != nil {
 		return 0, err
 	}
+	return ask(http2, request, how, s, mark)
+}
+
+// ask sends a request that has its body, with what tells where it ends.
+func ask(client *http.Client, request *http.Request, how ending, s sample, mark string) (status int, err error) {
 	request.Host, request.ContentLength = "shop.example", -1
 	request.Header.Set("Content-Type", s.contentType)
 	request.Header.Set(pack.MarkHeader, mark)
@@ -65,7 +70,7 @@ func (e *edge) send(ctx context.Context, http2 *http.Client, how ending, path st
 	if how.trailer {
 		request.Trailer = http.Header{"X-Sum": {"1"}}
 	}
-	response, err := http2.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}

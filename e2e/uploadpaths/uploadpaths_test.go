@@ -26,6 +26,7 @@ func throughEveryPath(t *testing.T, e *edge) {
 	t.Run("no complete request reaches the upstream that was refused", func(t *testing.T) { expectNothingCompleteThatWasRefused(t, e) })
 	t.Run("nothing that is held makes Envoy answer 413", func(t *testing.T) { expectNoPauseToCost413(t, e) })
 	t.Run("nothing undecided goes on with what another filter has kept", func(t *testing.T) { expectNothingUndecidedBehind(t, e) })
+	t.Run("the sizes of frames make no difference", func(t *testing.T) { expectFramesToMakeNoDifference(t, e) })
 	t.Run("without a gate, what is to be scanned is refused", func(t *testing.T) { expectNoScanWithoutGate(t, e) })
 	t.Run("a thousand uploads leave nothing behind", func(t *testing.T) {
 		r := e.soak(t, 1000)
