@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -69,6 +71,28 @@ func TestTheConnectionsWindowIsGivenBack(t *testing.T) {
 		if _, err := c.await(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestBodiesArriveWholeWhateverTheServersWindows(t *testing.T) {
+	t.Parallel()
+	b := body{path: "/a", contentType: "text/plain", pieces: [][]byte{[]byte("head"), bytes.Repeat([]byte("0123456789"), 200_000), nil, []byte("tail")}}
+	want := sha256.Sum256(bytes.Join(b.pieces, nil))
+	var whole, others atomic.Int64
+	to, _ := overTLS(t, func(_ http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err == nil && sha256.Sum256(text) == want && r.URL.Path == "/upload/a" && r.ContentLength == b.size() {
+			whole.Add(1)
+		} else {
+			others.Add(1)
+		}
+	})
+	sent, err := sendUploadsHTTP2(to, b, time.Now().Add(200*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole.Load() < 1 || others.Load() != 0 || sent != whole.Load()*b.size() {
+		t.Errorf("%d bodies arrived whole and %d did not, of %d bytes sent", whole.Load(), others.Load(), sent)
 	}
 }
 
