@@ -11,46 +11,45 @@ import (
 // to another origin of the same site: its lines, their order, and a cookie split as
 // it splits it (RFC 9113 section 8.2.3).
 func browserRequest() []hpack.HeaderField {
-	return []hpack.HeaderField{
+	return append([]hpack.HeaderField{
 		{Name: ":method", Value: "GET"},
 		{Name: ":authority", Value: "api.example.com"},
 		{Name: ":scheme", Value: "https"},
 		{Name: ":path", Value: "/api/orders?page=2"},
 		{Name: "sec-ch-ua-platform", Value: `"Linux"`},
-		{Name: "user-agent", Value: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"},
-		{Name: "sec-ch-ua", Value: `"Not:A-Brand";v="8", "Chromium";v="156"`},
-		{Name: "sec-ch-ua-mobile", Value: "?0"},
-		{Name: "accept", Value: "*/*"},
-		{Name: "origin", Value: origin},
-		{Name: "sec-fetch-site", Value: "same-site"},
-		{Name: "sec-fetch-mode", Value: "cors"},
-		{Name: "sec-fetch-dest", Value: "empty"},
-		{Name: "referer", Value: origin + "/"},
-		{Name: "accept-encoding", Value: "gzip, deflate, br, zstd"},
-		{Name: "accept-language", Value: "en-US,en;q=0.9"},
-		{Name: "cookie", Value: "__Host-session=" + strings.Repeat("c2Vzc2lvbg", 4)},
-		{Name: "cookie", Value: "theme=dark"},
-		{Name: "priority", Value: "u=1, i"},
-	}
+		{Name: "user-agent", Value: userAgent},
+		{Name: "sec-ch-ua", Value: userAgentHint},
+	}, fetching("same-site")...)
 }
 
-// browserUpload is what Chromium 156 sends for fetch(url, {method: "POST", body: form})
-// to its own origin.
+// browserUpload is what it sends for fetch(url, {method: "POST", body: form}) to its
+// own origin.
 func browserUpload(b body) []hpack.HeaderField {
-	return []hpack.HeaderField{
+	return append([]hpack.HeaderField{
 		{Name: ":method", Value: "POST"},
 		{Name: ":authority", Value: "app.example.com"},
 		{Name: ":scheme", Value: "https"},
 		{Name: ":path", Value: "/upload" + b.path},
 		{Name: "content-length", Value: strconv.FormatInt(b.size(), 10)},
 		{Name: "sec-ch-ua-platform", Value: `"Linux"`},
-		{Name: "user-agent", Value: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"},
-		{Name: "sec-ch-ua", Value: `"Not:A-Brand";v="8", "Chromium";v="156"`},
+		{Name: "user-agent", Value: userAgent},
+		{Name: "sec-ch-ua", Value: userAgentHint},
 		{Name: "content-type", Value: b.contentType},
+	}, fetching("same-origin")...)
+}
+
+const (
+	userAgent     = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+	userAgentHint = `"Not:A-Brand";v="8", "Chromium";v="156"`
+)
+
+// fetching are the lines that end all its fetches.
+func fetching(site string) []hpack.HeaderField {
+	return []hpack.HeaderField{
 		{Name: "sec-ch-ua-mobile", Value: "?0"},
 		{Name: "accept", Value: "*/*"},
 		{Name: "origin", Value: origin},
-		{Name: "sec-fetch-site", Value: "same-origin"},
+		{Name: "sec-fetch-site", Value: site},
 		{Name: "sec-fetch-mode", Value: "cors"},
 		{Name: "sec-fetch-dest", Value: "empty"},
 		{Name: "referer", Value: origin + "/"},

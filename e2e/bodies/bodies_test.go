@@ -328,7 +328,7 @@ func sendFrames(t *testing.T, addr, id, body string, length int, trailers bool) 
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
-			return nil //nolint:nilerr // Envoy has hung up
+			return nil // Envoy has hung up
 		}
 		switch f := frame.(type) {
 		case *http2.HeadersFrame:

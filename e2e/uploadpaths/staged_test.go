@@ -91,11 +91,7 @@ func expectNothingUndecidedBehind(t *testing.T, e *edge) {
 				ctx, cancel := context.WithTimeout(t.Context(), sendTimeout)
 				defer cancel()
 				mark := pack.NewMark()
-				whole := http1(how, toHTTP1, form, mark)
-				if !how.length {
-					whole = oneChunk(toHTTP1, form, mark)
-				}
-				whole = strings.Replace(whole, "\r\n", "\r\nx-envoy-fault-delay-request: 1500\r\n", 1)
+				whole := strings.Replace(atOnce(how, toHTTP1, form, mark), "\r\n", "\r\nx-envoy-fault-delay-request: 1500\r\n", 1)
 				conn, _, err := e.stages(ctx, t, whole, strings.Index(whole, form.body), c.stages)
 				if err != nil {
 					t.Fatal(err)
@@ -129,10 +125,7 @@ func (e *edge) expectStages(t *testing.T, how ending, path string, s sample, sta
 	ctx, cancel := context.WithTimeout(t.Context(), sendTimeout)
 	defer cancel()
 	mark := pack.NewMark()
-	whole := http1(how, path, s, mark)
-	if !how.length {
-		whole = oneChunk(path, s, mark)
-	}
+	whole := atOnce(how, path, s, mark)
 	response, err := e.inStages(ctx, t, whole, strings.Index(whole, s.body), stages)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%v: %+v", err, response)
@@ -145,7 +138,11 @@ func (e *edge) expectStages(t *testing.T, how ending, path string, s sample, sta
 	}
 }
 
-func oneChunk(path string, s sample, mark string) string {
+// atOnce is a whole request whose body stands in it without a break.
+func atOnce(how ending, path string, s sample, mark string) string {
+	if how.length {
+		return http1(how, path, s, mark)
+	}
 	return "POST " + path + " HTTP/1.1\r\nHost: shop.example\r\nContent-Type: " + s.contentType + "\r\n" + pack.MarkHeader + ": " + mark +
 		"\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n", len(s.body)) + s.body + "\r\n0\r\n\r\n"
 }
