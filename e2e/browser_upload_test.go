@@ -37,9 +37,9 @@ const uploadScript = `(async (how, begins, size, ends) => {
   return {status: r.status, protocol, bytes: answer.body_bytes || 0, complete: answer.complete || false, length: length ? +length[0] : -1, problem: answer.title || ''};
 })`
 
-// TestAPageInChromiumUploadsOverHTTP2 does what people do: a browser's frames, windows
+// TestUploadsOverHTTP2OfAPageInChromium does what people do: a browser's frames, windows
 // and lengths, and the listener that control renders.
-func TestAPageInChromiumUploadsOverHTTP2(t *testing.T) {
+func TestUploadsOverHTTP2OfAPageInChromium(t *testing.T) {
 	t.Parallel()
 	p := pack.Start(t, pack.Options{Config: browserUploads})
 	tab := chromium.Start(t, 2*time.Minute, nil)
