@@ -77,6 +77,14 @@ func TestAnEnvoyThatLetsErrorsPassLetsNothingPassThatAuthzRefuses(t *testing.T) 
 		expectStatus(t, post(size, pack.Bearer(token)), http.StatusOK)
 	}
 	p.Redis.Stop(t)
+	// Until authz has seen the connection end, by which revocations are pushed, a session
+	// that was looked up just now is good.
+	pack.Eventually(t, 30*time.Second, "authz knows that Redis is gone", func(context.Context) error {
+		if got := post(0, pack.Bearer(token)); got.Status != http.StatusServiceUnavailable {
+			return fmt.Errorf("status %d", got.Status)
+		}
+		return nil
+	})
 	for _, size := range []int{0, 10, 1 << 20} {
 		refused := post(size, pack.Bearer(token))
 		expectStatus(t, refused, http.StatusServiceUnavailable)
