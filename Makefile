@@ -266,9 +266,14 @@ $(STAMPS)/uploadcorpus: .ci/upload-packages .ci/upload-packages.txt
 	@.ci/upload-packages $(CURDIR)/.tools/uploadcorpus
 	@mkdir -p $(STAMPS) && touch $@
 
+# What any module that reads uploads costs, without judging them.
+bin/reader.wasm: e2e/bench/reader/main.go .ci/tinygo/build $(TINYGO_STAMP)
+	@mkdir -p bin
+	@.ci/tinygo/build $(TINYGO) $@ "" ./e2e/bench/reader
+
 .PHONY: bench-upload-envoy
-bench-upload-envoy: build tools ## uploads through a real Envoy with and without the filter, by kind, over HTTP/1.1, TLS, and HTTP/2 as deployed, as ratios (ONLY=WORD for some, FRONT=plain, tls or deployed for one)
-	@go run ./e2e/bench -what uploads -connections 2 -rounds 15 -turn 500ms $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
+bench-upload-envoy: build bin/reader.wasm tools ## uploads through a real Envoy with the filter, without, and with a module that only reads, by kind, over HTTP/1.1, TLS, and HTTP/2 as deployed, as ratios (ONLY=WORD for some, FRONT=plain, tls or deployed for one)
+	@go run ./e2e/bench -what uploads -connections 2 -rounds 11 -turn 500ms $(if $(ONLY),-only "$(ONLY)") $(if $(FRONT),-front $(FRONT))
 
 .PHONY: bench-upload-modules
 bench-upload-modules: build tools ## uploads through a real Envoy with each of MODULES, side by side, in CPU time (ONLY=WORD for some, FRONT=plain, tls or deployed)

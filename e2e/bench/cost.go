@@ -35,10 +35,7 @@ func cost(t pack.TB, where string, modules []string, rounds int, turn time.Durat
 	}
 	s.without(t)
 	for _, name := range modules {
-		module, err := filepath.Abs(name) // Envoy works in a folder of its own
-		if err != nil {
-			t.Fatal(err)
-		}
+		module := absolute(t, name)
 		config := strictConfig(t, true)
 		if filepath.Base(module) == filepath.Base(rustFilter) {
 			config = s.lines(t)

@@ -21,12 +21,8 @@ func benchUploadModules(t pack.TB, modules []string, rounds int, turn time.Durat
 	contenders := []*contender{startOn(t, asked, port, func(s *setup) { s.Name = "plain Envoy" })}
 	for _, media := range []string{upload.MediaContent, upload.MediaType} {
 		for _, name := range modules {
-			module, err := filepath.Abs(name) // Envoy works in a folder of its own
-			if err != nil {
-				t.Fatal(err)
-			}
 			contenders = append(contenders, startOn(t, asked, port, func(s *setup) {
-				s.Name, s.Filter, s.Wasm, s.FilterConfig = filepath.Base(name), true, module, uploadsConfig(t, asked, media)
+				s.Name, s.Filter, s.Wasm, s.FilterConfig = filepath.Base(name), true, absolute(t, name), uploadsConfig(t, asked, media)
 			}))
 		}
 	}
@@ -49,6 +45,15 @@ func benchUploadModules(t pack.TB, modules []string, rounds int, turn time.Durat
 	if err := out.Flush(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// absolute is the path of a module for Envoy, which works in a folder of its own.
+func absolute(t pack.TB, name string) string {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func compareModules(t pack.TB, out *tabwriter.Writer, w *workload, contenders []*contender, rounds int, turn time.Duration, connections int) {

@@ -27,13 +27,17 @@ type workload struct {
 type measured struct {
 	plain, filtered []float64 // bytes/s
 	cpu             []float64 // of Envoy, a byte, against plain Envoy in the same round
+	reader          []float64 // bytes/s against plain Envoy in the same round
 }
 
-// wayIn is how uploads come to Envoy, with the three that take them.
+// wayIn is how uploads come to Envoy, with the four that take them.
 type wayIn struct {
-	name                   string
-	plain, filtered, typed *contender
+	name                           string
+	plain, filtered, typed, reader *contender
 }
+
+// readerModule reads and does not judge: no module that judges can cost less.
+const readerModule = "bin/reader.wasm"
 
 // The ways in: HTTP/1.1, the same in TLS, and what browsers speak with a listener that
 // control renders; waysAll stands for the three.
@@ -75,6 +79,9 @@ func startWays(t pack.TB, asked, upstreamPort string) (ways []wayIn) {
 			plain:    startOn(t, name, upstreamPort, func(s *setup) { s.Name = "plain Envoy" }),
 			filtered: filtered("Gatehouse's filter", upload.MediaContent),
 			typed:    filtered("Gatehouse's filter, media: type", upload.MediaType),
+			reader: startOn(t, name, upstreamPort, func(s *setup) {
+				s.Name, s.Filter, s.Wasm, s.FilterConfig = "a module that only reads", true, absolute(t, readerModule), `""`
+			}),
 		})
 	}
 	if len(ways) == 0 {
@@ -95,14 +102,14 @@ func benchUploads(t pack.TB, rounds int, turn time.Duration, connections int, on
 		w.over = map[string]*measured{}
 		for _, way := range ways {
 			w.over[way.name] = &measured{}
-			for _, c := range []*contender{way.plain, way.tested(w)} {
+			for _, c := range []*contender{way.plain, way.tested(w), way.reader} {
 				c.uploads(t, w.body, warmUpTime, connections)
 			}
 		}
 		for range rounds {
 			for _, way := range ways {
-				before := way.plain.uploads(t, w.body, turn, connections)
-				w.over[way.name].add(before, way.tested(w).uploads(t, w.body, turn, connections))
+				plain, filtered := way.plain.uploads(t, w.body, turn, connections), way.tested(w).uploads(t, w.body, turn, connections)
+				w.over[way.name].add(plain, filtered, way.reader.uploads(t, w.body, turn, connections))
 			}
 		}
 		fmt.Fprintf(os.Stderr, "%s\n", w.name)
@@ -117,9 +124,10 @@ func (i wayIn) tested(w *workload) *contender {
 	return i.filtered
 }
 
-func (m *measured) add(plain, filtered speed) {
+func (m *measured) add(plain, filtered, reader speed) {
 	m.plain, m.filtered = append(m.plain, plain.perSecond), append(m.filtered, filtered.perSecond)
 	m.cpu = append(m.cpu, filtered.perCPU/plain.perCPU)
+	m.reader = append(m.reader, reader.perSecond/plain.perSecond)
 }
 
 func (m *measured) ratio() float64 {
@@ -135,7 +143,7 @@ func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 	fmt.Fprint(w, "upload\t")
 	for _, way := range ways {
 		over := map[string]string{wayPlain: "", wayTLS: "TLS: ", wayDeployed: "deployed: "}[way.name]
-		fmt.Fprintf(w, "%[1]splain (MB/s)\t%[1]sfilter (MB/s)\t%[1]sunpacked (MB/s)\t%[1]sratio\t%[1]sby CPU\t", over)
+		fmt.Fprintf(w, "%[1]splain (MB/s)\t%[1]sfilter (MB/s)\t%[1]sunpacked (MB/s)\t%[1]sratio\t%[1]sby CPU\t%[1]sreader\t", over)
 	}
 	fmt.Fprintln(w, "promised\t")
 	for _, l := range loads {
@@ -144,7 +152,7 @@ func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 			m := l.over[way.name]
 			filtered := median(m.filtered) / 1e6
 			unpacked := filtered * float64(l.body.inspected()) / float64(l.body.size())
-			fmt.Fprintf(w, "%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t", median(m.plain)/1e6, filtered, unpacked, m.ratio(), median(m.cpu))
+			fmt.Fprintf(w, "%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t", median(m.plain)/1e6, filtered, unpacked, m.ratio(), median(m.cpu), median(m.reader))
 		}
 		promised := ""
 		if l.target > 0 {
@@ -155,7 +163,7 @@ func reportUploads(t pack.TB, ways []wayIn, loads []*workload) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time; unpacked: what the filter has looked at, where more is packed than is sent. " +
+	fmt.Println("\nratio: median over the rounds of bytes/s against plain Envoy in the same round; by CPU: the same of bytes for a second of Envoy's CPU time; unpacked: what the filter has looked at, where more is packed than is sent; reader: the ratio of a module that reads all and judges nothing. " +
 		"HTTP/1.1, the same in TLS 1.3, and as deployed: HTTP/2 in TLS 1.3, with the windows and buffers that control renders; one Envoy worker each.")
 }
 
