@@ -232,6 +232,7 @@ func isTar(b []byte) bool {
 // detectText tells text from other bytes, and kinds of text by how they begin.
 func detectText(head []byte) string {
 	b := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	b = bytes.TrimSuffix(b, []byte{0x1a}) // with which programs of DOS end texts
 	if len(b) == 0 || !looksLikeText(b) {
 		return ""
 	}

