@@ -117,8 +117,8 @@ func (z *zip) end(int64) *Refusal {
 	if z.want == "" {
 		return nil
 	}
-	if is := z.facts.is(); is != z.want {
-		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + is + ", not a " + z.want, Problem: unsupported}
+	if !z.facts.mayBe(z.want) {
+		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + z.facts.is() + ", not a " + z.want, Problem: unsupported}
 	}
 	return nil
 }
@@ -169,16 +169,18 @@ func disguisedAscent(lower string) bool {
 
 // zipFacts is what tells kinds of archives apart.
 type zipFacts struct {
-	first    bool // the first member is being read
-	seen     bool
-	mimetype []byte // its content, if it is a stored member of that name
+	typed    bool // the member mimetype is being read
+	seen     bool // a member
+	late     bool // mimetype is not the first member, or compressed
+	mimetype []byte
 	has      map[string]bool
 }
 
 func newZIPFacts() zipFacts { return zipFacts{has: map[string]bool{}} }
 
 func (f *zipFacts) begin(e *zipEntry) {
-	f.first = !f.seen && e.name == "mimetype" && e.method == 0
+	f.typed = e.name == "mimetype" && len(f.mimetype) == 0 && (e.method == 0 || e.method == 8)
+	f.late = f.late || f.typed && (f.seen || e.method != 0)
 	f.seen = true
 	for _, telling := range [...]string{"AndroidManifest.xml", "META-INF/MANIFEST.MF", "[Content_Types].xml", "word/", "xl/", "ppt/"} {
 		if strings.HasPrefix(e.name, telling) {
@@ -188,18 +190,34 @@ func (f *zipFacts) begin(e *zipEntry) {
 }
 
 func (f *zipFacts) content(b []byte) {
-	if f.first && len(f.mimetype) < 80 {
+	if f.typed && len(f.mimetype) < 80 {
 		f.mimetype = append(f.mimetype, b[:min(len(b), 80-len(f.mimetype))]...)
 	}
 }
 
-// is names what the members make of the archive.
-func (f *zipFacts) is() string {
+// says names the kind that the member mimetype tells, "" if it tells none.
+func (f *zipFacts) says() string {
 	mimetype := strings.TrimSpace(string(f.mimetype))
 	for i := range kinds {
 		if mimetype != "" && isContainer(kinds[i].id) && kinds[i].hasMedia(mimetype) {
 			return kinds[i].id
 		}
+	}
+	return ""
+}
+
+// mayBe tells whether readers take the archive for a file of that kind. Those of
+// OpenDocument and EPUB find mimetype wherever it lies, as packed again it does; an
+// archive of such a document's parts is still one.
+func (f *zipFacts) mayBe(kind string) bool {
+	is := f.is()
+	return is == kind || f.late && is == "zip" && !f.has["[Content_Types].xml"] && f.says() == kind
+}
+
+// is names what the members make of the archive.
+func (f *zipFacts) is() string {
+	if says := f.says(); says != "" && !f.late {
+		return says
 	}
 	switch {
 	case f.has["AndroidManifest.xml"]:
