@@ -21,7 +21,9 @@ func (z *zip) open(e *zipEntry) (zipMember, *Refusal) {
 	case z.env.kind != "zip" && (strings.HasPrefix(lower, "basic/") || strings.HasPrefix(lower, "scripts/")) && strings.HasPrefix(z.env.kind, "od"):
 		return nil, refuse("GH-OFF-001", "macros in "+e.name)
 	case z.isPart(lower, base):
-		return &xmlMember{officeXML: newOfficeXML(), name: e.name}, nil
+		p := &xmlMember{officeXML: newOfficeXML()}
+		p.part, p.charts = e.name, &z.charts
+		return p, nil
 	case strings.Contains(lower, "embeddings/"), isOffice(z.env.kind):
 		return &embedded{inner}, nil
 	}
@@ -35,7 +37,7 @@ func (z *zip) isPart(lower, base string) bool {
 		return true
 	}
 	return strings.HasSuffix(base, ".rels") || lower == "[content_types].xml" || base == "content.xml" ||
-		(strings.HasPrefix(lower, "word/") || strings.HasPrefix(lower, "xl/")) && strings.HasSuffix(base, ".xml")
+		(strings.HasPrefix(lower, "word/") || strings.HasPrefix(lower, "xl/") || strings.HasPrefix(lower, "ppt/charts/")) && strings.HasSuffix(base, ".xml")
 }
 
 func isOffice(kind string) bool {
@@ -63,14 +65,13 @@ func (m *embedded) write(b []byte) *Refusal {
 // xmlMember is a member that says it is XML; an OLE object may say so, too.
 type xmlMember struct {
 	*officeXML
-	name string
 	head []byte
 }
 
 func (p *xmlMember) write(b []byte) *Refusal {
 	if n := min(len(oleMagic)-len(p.head), len(b)); n > 0 {
 		if p.head = append(p.head, b[:n]...); blocks.String(p.head) == oleMagic {
-			return refuse("GH-OFF-004", "an embedded OLE object, "+quote(p.name))
+			return refuse("GH-OFF-004", "an embedded OLE object, "+quote(p.part))
 		}
 	}
 	return p.officeXML.write(b)

@@ -15,6 +15,11 @@ type officeXML struct {
 	kind    string
 	mode    string
 	related bool // a relationship's tag is being read
+	part    string
+	charts  *chartLinks // of the document, nil if there is none
+	rooted  bool
+	isChart bool // that shows what it has until somebody wants more
+	updates bool // it would be one, but asks for newer figures by itself
 }
 
 // maxInstruction is what is kept of a field's instruction or of a formula,
@@ -36,6 +41,9 @@ func (o *officeXML) end() *Refusal {
 	if r := o.relationship(); r != nil {
 		return r
 	}
+	if o.isChart && o.charts != nil {
+		o.charts.chart(o.part)
+	}
 	return o.endFormula()
 }
 
@@ -46,7 +54,12 @@ func (o *officeXML) element(name string) *Refusal {
 	if r := o.endFormula(); r != nil {
 		return r
 	}
+	if !o.rooted {
+		o.rooted, o.isChart = true, name == "chartspace"
+	}
 	switch name {
+	case "autoupdate":
+		o.isChart, o.updates = false, o.isChart
 	case "ddelink", "dde-source", "dde-connection-decl", "dde-link":
 		return refuse("GH-OFF-003", "a document with a DDE link")
 	case "olelink", "applet":
@@ -98,6 +111,14 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "href" && leadsOut(value) {
 			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
 		}
+	case "autoupdate":
+		if name == "val" && (value == "0" || value == "false") {
+			o.isChart = o.updates
+		}
+	case "externaldata":
+		if name == "autoupdate" && value != "0" && value != "false" {
+			o.isChart = false
+		}
 	}
 	return activeAttribute(name, value)
 }
@@ -105,7 +126,7 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 // watched has the names that attribute asks for, of elements and of attributes.
 func (o *officeXML) watched(name string) bool {
 	switch name {
-	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href":
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href", "autoupdate":
 		return true
 	}
 	return false
@@ -114,7 +135,7 @@ func (o *officeXML) watched(name string) bool {
 // heeded has the names that element asks for, and those behind which it ends something.
 func (o *officeXML) heeded(name string) bool {
 	switch name {
-	case "ddelink", "dde-source", "dde-connection-decl", "dde-link", "olelink", "applet", "macrosheet", "ocx", "encryption-data", "relationship":
+	case "ddelink", "dde-source", "dde-connection-decl", "dde-link", "olelink", "applet", "macrosheet", "ocx", "encryption-data", "relationship", "autoupdate":
 		return true
 	}
 	return o.read(name)
@@ -199,8 +220,10 @@ func (o *officeXML) relationship() *Refusal {
 	if mode != "external" {
 		return nil
 	}
-	if !harmlessOutside(kind) && !(kind == "attachedtemplate" && staysHere(target)) {
-		return refuse("GH-OFF-002", "a document with an external "+kind)
+	switch {
+	case harmlessOutside(kind), kind == "attachedtemplate" && staysHere(target), kind == "oleobject" && o.charts != nil && o.charts.link(o.part):
+	default:
+		return externalObject(kind)
 	}
 	if mediaOutside(kind) && isShare(target) {
 		return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")

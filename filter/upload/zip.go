@@ -28,6 +28,7 @@ type zip struct {
 	index  zipIndex
 	facts  zipFacts
 	names  memberNames
+	charts chartLinks
 	gap    bool
 	after  int // bytes behind the end
 	summer blocks.Summer

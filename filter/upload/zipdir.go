@@ -114,8 +114,8 @@ func (z *zip) end(int64) *Refusal {
 	if z.gap && z.facts.is() != "apk" {
 		return z.disagree("bytes that are no member")
 	}
-	if z.want == "" {
-		return nil
+	if r := z.charts.end(); r != nil || z.want == "" {
+		return r
 	}
 	if !z.facts.mayBe(z.want) {
 		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + z.facts.is() + ", not a " + z.want, Problem: unsupported}
