@@ -138,10 +138,11 @@ func TestATemplateOnOnesOwnDriveIsNoLinkOutside(t *testing.T) {
 	t.Parallel()
 	for target, local := range map[string]bool{
 		`C:\Users\a\Normal.dotm`: true, "file:///C:\\Program%20Files\\x.dot": true, "file:///c:/x.dotx": true, "Normal.dotm": true, "file:///Users/a/x.dotm": true,
-		"file://localhost/c:/x.dot": true, "../x.dot": true,
+		"file://localhost/c:/x.dot": true, "../x.dot": true, `file:////C:\Users\a\x.dotx`: true, "Macintosh%20HD:Users:a:x.dotx": true,
 		"http://x/y.dotm": false, "https://x/y.dotm": false, `\\x\y.dotm`: false, "//x/y.dotm": false, "file://x/y.dotm": false, "file:////x/y.dotm": false,
 		`file:///\\x\y.dotm`: false, "file:///%5C%5Cx%5Cy.dotm": false, "file:///c:///x/y": false, "ftp://x/y": false, "mhtml:http://x!y": false, "file:///": false, "": false,
-		"C:": false, `C:\`: false, `c:\\x\y`: false,
+		"C:": false, `C:\`: false, `c:\\x\y`: false, "file:////c://x/y": false, "Macintosh%20HD:/x/y": false, `Macintosh%20HD:\\x\y`: false,
+		"%20http:x": false, "http:%20x": false, "mhtml:http:x%20y": false,
 	} {
 		if got := staysHere(target); got != local {
 			t.Errorf("%q: %v", target, got)
@@ -161,6 +162,22 @@ func TestPicturesFromSharesAndRibbonsOfOtherFilesAreRefused(t *testing.T) {
 	} {
 		if r := sniff(t, Config{}, "a.docx", sampleDOCX(t, part)); r.Accepted != accepted || !accepted && r.ID != "GH-OFF-002" {
 			t.Errorf("%s: %+v", part, r)
+		}
+	}
+}
+
+func TestAnOpenDocumentTakesInNothingFromElsewhereAndStartsNothing(t *testing.T) {
+	t.Parallel()
+	for content, accepted := range map[string]bool{
+		`<draw:floating-frame xlink:href="http://x/y"/>`: false, `<draw:floating-frame xlink:href="file://x/y.odt"/>`: false, `<draw:floating-frame xlink:href="\\x\y"/>`: false,
+		`<draw:floating-frame xlink:href="file:///C:/y.odt"/>`: true, `<draw:floating-frame xlink:href="./Object 1"/>`: true,
+		`<draw:object xlink:href="https://x/y.ods"/>`: false, `<draw:object-ole xlink:href="https://x/y"/>`: false, `<draw:object xlink:href="./Object 1"/>`: true, `<draw:object xlink:href="../y.ods"/>`: true,
+		`<draw:image xlink:href="https://x/y.png"/>`: true, `<text:a xlink:href="https://x/y"/>`: true,
+		`<presentation:event-listener presentation:action="execute" xlink:href="../../x"/>`: false, `<presentation:event-listener presentation:action="next-page"/>`: true,
+	} {
+		file := sampleZIP(t, "mimetype=application/vnd.oasis.opendocument.presentation", "content.xml=<x>"+content+"</x>")
+		if r := sniff(t, Config{}, "a.odp", file); r.Accepted != accepted || !accepted && r.ID != "GH-OFF-002" {
+			t.Errorf("%s: %+v", content, r)
 		}
 	}
 }

@@ -111,6 +111,14 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "href" && leadsOut(value) {
 			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
 		}
+	case "floating-frame", "object", "object-ole":
+		if name == "href" && (leadsOut(value) || isShare(value)) {
+			return refuse("GH-OFF-002", "a document with a frame or an object from elsewhere")
+		}
+	case "event-listener":
+		if name == "action" && value == "execute" {
+			return refuse("GH-OFF-002", "a slide that starts a program or a macro")
+		}
 	case "autoupdate":
 		if name == "val" && (value == "0" || value == "false") {
 			o.isChart = o.updates
@@ -325,11 +333,17 @@ func allNumbers(words []string) bool {
 func staysHere(target string) bool {
 	t := strings.NewReplacer("%5c", `\`, "%2f", "/", `\`, "/").Replace(strings.ToLower(target))
 	t = strings.ReplaceAll(t, `\`, "/")
+	if volume, _, is := strings.Cut(t, ":"); is && strings.Contains(volume, "%20") && isASCIILetter(t[0]) && !strings.Contains(t, "/") {
+		return true // on a Mac's disk, Macintosh%20HD:Users:...: no scheme has a space
+	}
 	if local, is := strings.CutPrefix(t, "file://"); is {
 		if local, is = strings.CutPrefix(strings.TrimPrefix(local, "localhost"), "/"); !is {
 			return false // of another host
 		}
 		t = local
+		if len(t) > 2 && t[0] == '/' && t[2] == ':' {
+			t = t[1:] // file:////C:/..., as Word writes at times; no host has a colon
+		}
 	}
 	if len(t) > 3 && t[1] == ':' && isASCIILetter(t[0]) && t[2] == '/' {
 		t = t[3:]
