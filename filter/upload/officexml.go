@@ -69,7 +69,7 @@ func (o *officeXML) element(name string) *Refusal {
 	case "ocx":
 		return refuse("GH-OFF-005", "a document with an ActiveX control")
 	case "encryption-data":
-		return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
+		return encryptedDocument()
 	}
 	return nil
 }

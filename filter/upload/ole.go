@@ -99,7 +99,8 @@ func (f *finder16) find(b []byte) *Refusal {
 }
 
 // macroSheet finds the record that lists a sheet of Excel 4 macros (BoundSheet8,
-// MS-XLS 2.4.28): its length must fit its name.
+// MS-XLS 2.4.28): its length must fit its name. That of Excel 5 has the name's letters
+// at once.
 func macroSheet(b []byte) bool {
 	for {
 		i := bytes.Index(b, []byte("\x85\x00"))
@@ -108,7 +109,8 @@ func macroSheet(b []byte) bool {
 		}
 		b = b[i:]
 		length, name, wide := int(b[2]), int(b[10]), int(b[11])
-		if b[3] == 0 && b[8] <= 2 && b[9] == 1 && name > 0 && wide <= 1 && length == 8+name*(1+wide) {
+		fits := wide <= 1 && length == 8+name*(1+wide) || wide >= ' ' && length == 7+name
+		if b[3] == 0 && b[8] <= 2 && b[9] == 1 && name > 0 && fits {
 			return true
 		}
 		b = b[2:]
@@ -135,6 +137,9 @@ func (o *ole) write(b []byte) *Refusal {
 		}
 		if r := o.entry(o.block); r != nil {
 			return r
+		}
+		if oleEncrypted(o.block) || oleEncrypted(o.block[oleAlign:]) {
+			return encryptedDocument()
 		}
 		o.block = o.block[:0]
 	}
@@ -204,7 +209,11 @@ func (o *ole) entry(b []byte) *Refusal {
 	case "\x01ole10native", "package", "equation native":
 		return refuse("GH-OFF-004", "a document with an embedded "+strings.TrimLeft(lower, "\x01"))
 	case "encryptedpackage":
-		return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
+		return encryptedDocument()
 	}
 	return nil
+}
+
+func encryptedDocument() *Refusal {
+	return refuse("GH-OFF-006", "an encrypted document, which nobody can see into")
 }
