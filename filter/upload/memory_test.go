@@ -31,9 +31,11 @@ func TestAnUploadKeepsNoMoreThanItsShareWhateverIsPackedInIt(t *testing.T) {
 	nested := sampleZIP(t, "c.zip="+sampleZIP(t, "b.zip="+sampleZIP(t, "a.pdf="+deepest)))
 	layered := samplePDF("") + "/ObjStm /Filter [/Fl /Fl] stream\n" + zlibbed(t, string(deflatedOpen(t)))[:20] + "/ObjStm /Filter /LZW stream\n\x80\x0e\x48" + open + string(noise)
 	sectors := sampleOLE(505, true)[:512] + strings.Repeat(strings.Repeat("\x00", 511)+"\x13", 24<<10)
+	object := "\x10\x00\x11\x10\xff\xff\xff\x00\xff\xff\xff\x00" + string(deflatedOpen(t))
 	for name, s := range map[string]sample{
 		"filters on filters": {file: "a.zip", content: sampleZIP(t, "c.zip="+sampleZIP(t, "b.zip="+sampleZIP(t, "a.pdf="+layered)))},
 		"a compound file":    {file: "a.doc", content: sectors},
+		"objects":            {file: "a.ppt", content: sectors[:2<<20] + object + object + sectors[2<<20:]},
 		"texts in a PNG":     {file: "a.png", content: samplePNGHead + "\x00\xff\x00\x00zTXtc\x00\x00" + string(deflatedOpen(t)) + string(filled(3<<20, 'x'))},
 		"a PDF in archives":  {file: "a.zip", content: nested},
 		"a text":             {file: "a.txt", content: string(filled(3<<20, 'x'))},

@@ -21,12 +21,15 @@ type ole struct {
 	at      int64 // bytes so far
 	is      map[string]bool
 	behind  raster // looks at what follows the last sector
+	objects oleObjects
 }
 
 const oleEntry = 128
 
-func newOLE(env) checker {
-	return &ole{records: finder16{needles: oleRecords}, behind: raster{image: image{codeFinder{tags: true}}}}
+func newOLE(e env) checker {
+	o := &ole{records: finder16{needles: oleRecords}, behind: raster{image: image{codeFinder{tags: true}}}}
+	o.objects = oleObjects{env: e, judge: new(ole).judge} // objects say nothing of whose document it is
+	return o
 }
 
 // oleRecords are headers of records that make a document active.
@@ -121,6 +124,9 @@ func (o *ole) write(b []byte) *Refusal {
 	if r := o.records.find(b); r != nil {
 		return r
 	}
+	if r := o.objects.write(b); r != nil {
+		return r
+	}
 	o.seams.write(b)
 	o.at += int64(len(b))
 	if ends, known := o.seams.ends(); known && ends < o.at {
@@ -135,11 +141,8 @@ func (o *ole) write(b []byte) *Refusal {
 		if len(o.block) < oleEntry {
 			break
 		}
-		if r := o.entry(o.block); r != nil {
+		if r := o.judge(o.block); r != nil {
 			return r
-		}
-		if oleEncrypted(o.block) || oleEncrypted(o.block[oleAlign:]) {
-			return encryptedDocument()
 		}
 		o.block = o.block[:0]
 	}
@@ -174,6 +177,14 @@ func (o *ole) named(ext string) bool {
 		ext = "ppt"
 	}
 	return ext == "" || len(o.is) == 0 || o.is[ext]
+}
+
+// judge looks at 128 bytes that may be a directory entry or begin a stream.
+func (o *ole) judge(b []byte) *Refusal {
+	if oleEncrypted(b) || oleEncrypted(b[oleAlign:]) {
+		return encryptedDocument()
+	}
+	return o.entry(b)
 }
 
 // entry judges a directory entry (MS-CFB 2.6.1), if it is one.
