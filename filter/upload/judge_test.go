@@ -249,7 +249,9 @@ func FuzzSVG(f *testing.F) {
 	fuzzChecker(f, "svg", `<svg a="b"><!-- c --><![CDATA[d]]><e f='&#x6a;'/></svg>`, `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "http://x">]><svg/>`)
 }
 func FuzzJPEG(f *testing.F) { fuzzChecker(f, "jpeg", sampleJPEG(f)) }
-func FuzzOLE(f *testing.F)  { fuzzChecker(f, "ole", oleMagic+"\x13 DDE ", sampleOLE(200, true)) }
+func FuzzOLE(f *testing.F) {
+	fuzzChecker(f, "ole", oleMagic+"\x13 DDE ", sampleOLE(200, true), presentation(objectRecord(f, oleNaming("Package"), true)))
+}
 func FuzzPNG(f *testing.F) {
 	fuzzChecker(f, "png", samplePNG(f), samplePNG(f)[:33]+pngChunk("zTXt", "c\x00\x00"+zlibbed(f, "text"))+samplePNG(f)[33:],
 		samplePNG(f)[:33]+pngChunk("iTXt", "c\x00\x01\x00a\x00b\x00"+zlibbed(f, "text"))+samplePNG(f)[33:])

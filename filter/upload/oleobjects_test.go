@@ -19,7 +19,7 @@ func oleNaming(name string) string {
 }
 
 // objectRecord is an ExOleObjStg, compressed or not.
-func objectRecord(t *testing.T, content string, packed bool) string {
+func objectRecord(t testing.TB, content string, packed bool) string {
 	le, header := binary.LittleEndian, "\x00\x00\x11\x10"
 	if packed {
 		header = "\x10\x00\x11\x10"

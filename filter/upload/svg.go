@@ -15,6 +15,7 @@ type svg struct {
 	plain bool // an XML that is no drawing
 	facts xmlFacts
 	roots int
+	flat  *officeFlat // nil if it is no document of Office in one file
 }
 
 func newSVG(env) checker { return newDrawing(false) }
@@ -33,6 +34,9 @@ func (s *svg) end(int64) *Refusal {
 	if !s.scan.complete() {
 		return truncated("an XML whose elements are not all closed")
 	}
+	if s.flat != nil {
+		return s.flat.end()
+	}
 	return nil
 }
 
@@ -40,6 +44,14 @@ func (s *svg) element(name string) *Refusal {
 	if s.scan.depth == 0 {
 		if s.roots++; s.roots > 1 {
 			return unsafe(RuleAppended, "an XML with a second root")
+		}
+		if s.plain {
+			s.flat = newOfficeFlat(name)
+		}
+	}
+	if s.flat != nil {
+		if r := s.flat.element(name); r != nil {
+			return r
 		}
 	}
 	if s.plain {
@@ -55,6 +67,11 @@ func (s *svg) element(name string) *Refusal {
 }
 
 func (s *svg) attribute(element, name, value string) *Refusal {
+	if s.flat != nil {
+		if r := s.flat.attribute(element, name, value); r != nil {
+			return r
+		}
+	}
 	if s.plain {
 		return s.facts.attribute(element, name, value)
 	}
@@ -87,20 +104,20 @@ func (s *svg) heeded(name string) bool {
 	case "script", "iframe":
 		return true
 	case "handler", "listener", "foreignobject", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
-		return !s.plain
+		return !s.plain || s.flat != nil && s.flat.heeded(name)
 	}
-	return false
+	return s.flat != nil && s.flat.heeded(name)
 }
 
 // watched has the names that attribute asks for.
 func (s *svg) watched(name string) bool {
 	switch name {
 	case "href", "src", "base", "ping", "attributename", "style":
-		return !s.plain
+		return !s.plain || s.flat != nil && s.flat.watched(name)
 	case "include":
 		return true
 	}
-	return isHandler(name)
+	return isHandler(name) || s.flat != nil && s.flat.watched(name)
 }
 
 // suspicious has what attribute looks for in any value, as it may be written: a
@@ -112,7 +129,9 @@ func (s *svg) suspicious() (set [4]byte, any bool) {
 	return [4]byte{':', '(', '\\', '&'}, true
 }
 
-func (s *svg) read(element string) bool { return !s.plain && element == "style" }
+func (s *svg) read(element string) bool {
+	return !s.plain && element == "style" || s.flat != nil && s.flat.read(element)
+}
 
 func isHandler(name string) bool {
 	if len(name) < 4 || !strings.HasPrefix(name, "on") {
@@ -183,6 +202,9 @@ func rasterData(v string) bool {
 }
 
 func (s *svg) text(element string, b []byte) *Refusal {
+	if s.flat != nil {
+		return s.flat.text(element, b)
+	}
 	if !s.read(element) {
 		return nil
 	}
