@@ -40,6 +40,7 @@ const (
 	zipRecord zipState = iota
 	zipLocal
 	zipNames
+	zipFirst // of data that may not be there
 	zipData
 	zipDescriptor
 	zipDirectory
@@ -158,6 +159,8 @@ func (z *zip) record(b []byte) ([]byte, *Refusal) {
 		r = z.local(z.buf)
 	case zipNames:
 		r = z.begin()
+	case zipFirst:
+		r = z.firstData([4]byte(z.buf))
 	case zipDescriptor:
 		r = z.descriptor()
 	case zipDirectory:
@@ -269,6 +272,24 @@ func (z *zip) begin() *Refusal {
 		return z.finish()
 	}
 	z.state = zipData
+	if z.busy && e.flags&zipDescribed != 0 && e.packed == 0 {
+		z.goTo(zipFirst, 4)
+	}
+	return nil
+}
+
+// firstData tells a member that is said to be compressed, and is empty, from one with
+// data: .NET writes such parts. No DEFLATE begins as a descriptor does.
+func (z *zip) firstData(b [4]byte) *Refusal {
+	if binary.LittleEndian.Uint32(b[:]) != sigDescriptor {
+		z.goTo(zipData, 0)
+		z.offset -= int64(len(b))
+		return z.write(b[:])
+	}
+	if r := z.finish(); r != nil {
+		return r
+	}
+	z.buf = append(z.buf, b[:]...)
 	return nil
 }
 

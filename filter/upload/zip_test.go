@@ -3,6 +3,8 @@ package upload
 import (
 	stdzip "archive/zip"
 	"bytes"
+	"encoding/binary"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +55,39 @@ func TestBehindAnArchiveNothingButTheEndOfALineMayFollow(t *testing.T) {
 			must(t, err)
 			if whole.Accepted != accepted || pieces.Accepted != accepted || !accepted && whole.ID != "GH-TYP-006" {
 				t.Errorf("%s and %q: %+v, in pieces %+v", name, behind, whole, pieces)
+			}
+		}
+	}
+}
+
+func TestAMemberThatIsSaidToBeCompressedMayBeEmpty(t *testing.T) {
+	t.Parallel()
+	const name, described = "empty.xml", "\x14\x00\x08\x00\x08\x00\x00\x00\x00\x00"
+	archive := func(data, sum, packed, size string) string {
+		member := "PK\x03\x04" + described + strings.Repeat("\x00", 12) + "\x09\x00\x00\x00" + name + data
+		entry := "PK\x01\x02\x14\x00" + described + sum + packed + size + "\x09\x00" + strings.Repeat("\x00", 16) + name
+		end := "PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00"
+		end += string(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, uint32(len(entry))), uint32(len(member)))) + "\x00\x00" //nolint:gosec // short
+		return member + entry + end
+	}
+	const none, mark, two, four = "\x00\x00\x00\x00", "PK\x07\x08", "\x02\x00\x00\x00", "\x04\x00\x00\x00"
+	for what, c := range map[string]struct {
+		content  string
+		accepted bool
+	}{
+		"without data":                    {archive(mark+none+none+none, none, none, none), true},
+		"without data, with a size":       {archive(mark+none+none+four, none, none, four), false},
+		"without data, with a sum":        {archive(mark+four+none+none, four, none, none), false},
+		"without data, and longer":        {archive(mark+none+four+none, none, four, none), false},
+		"with an empty block":             {archive("\x03\x00"+mark+none+two+none, none, two, none), true},
+		"with an empty block, and a size": {archive("\x03\x00"+mark+none+two+four, none, two, four), false},
+		"with a mark instead of a block":  {archive(mark+mark+none+four+none, none, four, none), false},
+	} {
+		for _, size := range []int{1, 3, 4, len(c.content)} {
+			r, err := policyOf(t, Config{}).Sniff(&pieceReader{[]byte(c.content), size}, "a.zip", "")
+			must(t, err)
+			if r.Accepted != c.accepted {
+				t.Errorf("%s, in pieces of %d: %+v", what, size, r)
 			}
 		}
 	}
