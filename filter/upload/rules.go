@@ -133,7 +133,7 @@ var ruleTable = []RuleInfo{
 	{"GH-CSV-003", RuleCSV, "a cell loads or sends something as soon as it is shown", unsafeContent},
 	{"GH-ARC-001", RuleArchive, "a member's name leaves the folder, or could do harm", unsafeContent},
 	{"GH-ARC-002", RuleArchive, "a member is a link that leads out, a device or a pipe", unsafeContent},
-	{"GH-ARC-003", RuleArchive, "the archive and its directory disagree", unsafeContent},
+	{"GH-ARC-003", RuleArchive, "the archive and its directory disagree, or readers about its members", unsafeContent},
 	{"GH-ARC-004", RuleArchive, "a member is a program", unsafeContent},
 	{"GH-ARC-005", RuleArchive, "archives are nested too deep", unsafeContent},
 	{"GH-ARC-006", RuleArchive, "the archive is too large, unpacked", unsafeContent},

@@ -26,9 +26,14 @@ type tar struct {
 	extended []byte
 	name     string
 	link     string
+	renamed  bool // name is that of a sparse member, which counts before its path
+	mapFirst bool // the next member's content has its map before it
 	hasSize  bool
 	size     int64
 	zeros    int
+	pax      bool // there has been an extended header
+	mapped   bool // this block tells where the pieces of a sparse member belong
+	sparse   sparseMap
 	links    map[uint64]bool // the links so far, by a hash of their names
 }
 
@@ -39,17 +44,17 @@ func (t *tar) write(b []byte) *Refusal {
 		var n int64
 		var r *Refusal
 		switch {
-		case t.left > 0:
+		case t.left > 0 && !t.mapped:
 			n = min(t.left, int64(len(b)))
 			r = t.content(b[:n])
-		case t.pad > 0:
+		case t.pad > 0 && !t.mapped:
 			n = min(t.pad, int64(len(b)))
 			t.pad -= n
 		default:
 			n = int64(min(tarBlock-len(t.block), len(b)))
 			t.block = append(t.block, b[:n]...)
 			if len(t.block) == tarBlock {
-				r = t.header(t.block)
+				r = t.read(t.block)
 				t.block = t.block[:0]
 			}
 		}
@@ -76,10 +81,47 @@ func (t *tar) content(b []byte) *Refusal {
 	if r := t.env.budget.spend(len(b)); r != nil {
 		return r
 	}
-	if r := t.inner.write(b); r != nil {
+	if r := t.inner.write(t.sparse.skip(b)); r != nil {
 		return r
 	}
 	return t.finish()
+}
+
+// sparseMap is what stands before the content of a sparse member of GNU's format 1.0: how
+// many pieces there are, then two numbers for each, one a line, up to the end of a block.
+type sparseMap struct {
+	lines  int64 // that are still to come
+	number int64 // the first, as far as it has been read
+	at     int64
+	first  bool
+}
+
+func (m *sparseMap) begin() { *m = sparseMap{lines: 1, first: true} }
+
+// skip is what b has behind the map.
+func (m *sparseMap) skip(b []byte) []byte {
+	for len(b) > 0 && (m.lines > 0 || m.at%tarBlock != 0) {
+		if m.lines > 0 {
+			m.read(b[0])
+		}
+		m.at++
+		b = b[1:]
+	}
+	if m.lines == 0 {
+		m.at = 0
+	}
+	return b
+}
+
+func (m *sparseMap) read(c byte) {
+	switch {
+	case c == '\n':
+		if m.lines--; m.first {
+			m.lines, m.first = 2*m.number, false
+		}
+	case m.first && c >= '0' && c <= '9' && m.number < 1<<32:
+		m.number = m.number*10 + int64(c-'0')
+	}
 }
 
 // finish ends the member if all of it has been seen.
@@ -90,6 +132,15 @@ func (t *tar) finish() *Refusal {
 	inner := t.inner
 	t.inner = nil
 	return inner.end()
+}
+
+// read takes a block that is no content.
+func (t *tar) read(b []byte) *Refusal {
+	if t.mapped { // the rest of an old sparse member's map
+		t.mapped = b[504] != 0
+		return nil
+	}
+	return t.header(b)
 }
 
 func (t *tar) header(b []byte) *Refusal {
@@ -115,6 +166,7 @@ func (t *tar) header(b []byte) *Refusal {
 			return refuse("GH-ARC-001", "a TAR with a name longer than 16 KiB")
 		}
 		t.ext = b[156]
+		t.pax = t.pax || t.ext == 'x' || t.ext == 'g'
 		t.left, t.pad = size, padding(size)
 		return nil
 	}
@@ -139,7 +191,8 @@ func (t *tar) begin(b []byte) *Refusal {
 	if link == "" {
 		link = cString(b[157:257])
 	}
-	t.name, t.link, t.hasSize = "", "", false
+	mapFirst := t.mapFirst
+	t.name, t.link, t.hasSize, t.renamed, t.mapFirst = "", "", false, false, false
 	inner, r := newMember(t.env, name)
 	if r != nil {
 		return r
@@ -147,18 +200,41 @@ func (t *tar) begin(b []byte) *Refusal {
 	if t.through(name) {
 		return refuse("GH-ARC-002", "a TAR that writes through its own link, "+quote(name))
 	}
+	if t.left > 0 && t.ambiguous(b[156], name) {
+		return refuse("GH-ARC-003", "a TAR with content where readers disagree whether there is any, "+quote(name))
+	}
 	switch b[156] {
-	case '0', 0, '7', 'S':
+	case '0', 0, '7', 'S', 'D', 'V': // a list of GNU's tar, and its label, are files to other readers
+		t.mapped = b[156] == 'S' && b[482] != 0
+		if t.sparse = (sparseMap{}); mapFirst {
+			t.sparse.begin()
+		}
 		t.inner = inner
 		return t.finish()
 	case '1', '2':
 		t.left, t.pad = 0, 0
 		return t.linked(b[156], name, link)
-	case '5', 'D':
+	case '5':
 		return nil
 	default:
 		return refuse("GH-ARC-002", "a TAR with a device, a pipe or a member of no known kind, "+quote(name))
 	}
+}
+
+// ambiguous tells members whose size some readers skip, and others take for a mistake,
+// so that they go on with other headers: folders, also by a slash at the end of a name,
+// and links, of which a hard one may have content in pax, and had a size without any
+// before (POSIX.1-2017, pax, "ustar Interchange Format").
+func (t *tar) ambiguous(kind byte, name string) bool {
+	switch kind {
+	case '1':
+		return t.pax
+	case '2', '5':
+		return true
+	case '0', 0:
+		return strings.HasSuffix(name, "/")
+	}
+	return false
 }
 
 func (t *tar) linked(kind byte, name, target string) *Refusal {
@@ -223,7 +299,8 @@ func pathHash(path string) uint64 {
 	return h.Sum64()
 }
 
-// extension reads an extended header: path, linkpath and size count.
+// extension reads an extended header: path, linkpath and size count, and what GNU's tar
+// says of sparse members.
 func (t *tar) extension() *Refusal {
 	kind := t.ext
 	t.ext = 0
@@ -235,8 +312,6 @@ func (t *tar) extension() *Refusal {
 	case 'K':
 		t.link = strings.TrimRight(text, "\x00")
 		return nil
-	case 'g':
-		return nil
 	}
 	for text != "" {
 		number, rest, ok := strings.Cut(text, " ")
@@ -245,9 +320,22 @@ func (t *tar) extension() *Refusal {
 			return truncated("a TAR whose extended header is broken")
 		}
 		key, value, _ := strings.Cut(strings.TrimSuffix(rest[:n-len(number)-1], "\n"), "=")
+		if kind == 'g' {
+			if isMembers(key) { // some readers would take it for that of all that follow
+				return refuse("GH-ARC-003", "a TAR that says once what all of its members are called, or how large they are")
+			}
+			key = ""
+		}
 		switch key {
-		case "path":
-			t.name = value
+		case "path", "GNU.sparse.name":
+			if unsafeMember(value) {
+				return refuse("GH-ARC-001", "an archive with the member "+quote(value))
+			}
+			if sparse := key != "path"; sparse || !t.renamed {
+				t.name, t.renamed = value, sparse
+			}
+		case "GNU.sparse.major":
+			t.mapFirst = value == "1"
 		case "linkpath":
 			t.link = value
 		case "size":
@@ -259,6 +347,11 @@ func (t *tar) extension() *Refusal {
 		text = text[n:]
 	}
 	return nil
+}
+
+// isMembers tells the keys that only make sense for one member.
+func isMembers(key string) bool {
+	return key == "path" || key == "linkpath" || key == "size" || strings.HasPrefix(key, "GNU.sparse.")
 }
 
 func cString(b []byte) string {
@@ -287,7 +380,7 @@ func tarNumber(b []byte) (int64, bool) {
 }
 
 func (t *tar) end(int64) *Refusal {
-	if t.left > 0 || len(t.block) > 0 || t.ext != 0 {
+	if t.left > 0 || len(t.block) > 0 || t.ext != 0 || t.mapped {
 		return truncated("a TAR that is cut off")
 	}
 	return nil
