@@ -45,7 +45,8 @@ const (
 	zipDescriptor
 	zipDirectory
 	zipDirectoryNames
-	zipSkip
+	zipEnd64
+	zipLocator64
 	zipEnd
 	zipComment
 	zipDone
@@ -104,7 +105,7 @@ func (z *zip) write(b []byte) *Refusal {
 		switch z.state {
 		case zipData:
 			b, r = z.data(b)
-		case zipSkip, zipComment:
+		case zipComment:
 			b = z.skip(b)
 		case zipDone:
 			// A line's end, as scripts that send or fetch files leave.
@@ -118,7 +119,7 @@ func (z *zip) write(b []byte) *Refusal {
 		if r != nil {
 			return r
 		}
-		if state == zipData || state == zipSkip || state == zipComment {
+		if state == zipData || state == zipComment {
 			z.offset += int64(before - len(b))
 		}
 	}
@@ -130,17 +131,9 @@ func (z *zip) goTo(s zipState, need int) { z.state, z.need, z.buf = s, need, z.b
 func (z *zip) skip(b []byte) []byte {
 	n := min(z.left, int64(len(b)))
 	if z.left -= n; z.left == 0 {
-		z.afterSkip()
+		z.goTo(zipDone, 0)
 	}
 	return b[n:]
-}
-
-func (z *zip) afterSkip() {
-	if z.state == zipComment {
-		z.goTo(zipDone, 0)
-		return
-	}
-	z.goTo(zipRecord, 4)
 }
 
 // record gathers need bytes and reads them.
@@ -167,6 +160,10 @@ func (z *zip) record(b []byte) ([]byte, *Refusal) {
 		r = z.directory(z.buf)
 	case zipDirectoryNames:
 		r = z.listed()
+	case zipEnd64:
+		r = z.end64(z.buf)
+	case zipLocator64:
+		r = z.locator64(z.buf)
 	case zipEnd:
 		r = z.endRecord(z.buf)
 	}
@@ -187,14 +184,14 @@ func (z *zip) signature() *Refusal {
 		}
 		z.goTo(zipDirectory, 42)
 	case sigEnd:
-		if z.index.start < 0 {
-			z.index.start = z.offset - 4
-		}
+		z.directoryEnds()
 		z.goTo(zipEnd, 18)
 	case sigEnd64:
-		z.state, z.left = zipSkip, 52
+		z.directoryEnds()
+		z.index.end64 = z.offset - 4
+		z.goTo(zipEnd64, 52)
 	case sigLocator64:
-		z.state, z.left = zipSkip, 16
+		z.goTo(zipLocator64, 16)
 	default:
 		if z.env.kind == "apk" || z.want == "" { // the signing block before the directory
 			z.buf, z.need = append(z.buf[:0], z.buf[1:]...), 4
@@ -247,7 +244,10 @@ func (z *zip) begin() *Refusal {
 	e := &z.entry
 	e.name = string(z.buf[:e.nameLen])
 	e.zip64(z.buf[e.nameLen:], true)
-	r := z.named(e)
+	r := otherName(z.buf[e.nameLen:])
+	if r == nil {
+		r = z.named(e)
+	}
 	if r != nil {
 		return r
 	}

@@ -17,12 +17,16 @@ type zipIndex struct {
 	members int
 	listed  int
 	start   int64 // of the directory, -1 before
+	length  int64 // of the directory, -1 before its end
+	end64   int64 // where the wide end of the directory begins, -1 before
 	// Of the member being read.
 	sum          uint32
 	size, packed int64
 }
 
-func newZIPIndex() zipIndex { return zipIndex{seed: maphash.MakeSeed(), start: -1} }
+func newZIPIndex() zipIndex {
+	return zipIndex{seed: maphash.MakeSeed(), start: -1, length: -1, end64: -1}
+}
 
 func (x *zipIndex) hash(e *zipEntry) uint64 {
 	b := make([]byte, 0, 64+len(e.name))
@@ -74,7 +78,11 @@ const (
 func (z *zip) listed() *Refusal {
 	e := &z.entry
 	e.name = string(z.buf[:e.nameLen])
-	e.zip64(z.buf[e.nameLen:e.nameLen+e.extra], false)
+	extra := z.buf[e.nameLen : e.nameLen+e.extra]
+	e.zip64(extra, false)
+	if r := otherName(extra); r != nil {
+		return r
+	}
 	if e.host == unixHost || e.host == macHost {
 		switch e.outer >> 16 & typeMask {
 		case typePipe, typeCharacter, typeBlock, typeLink, typeSocket:
@@ -86,25 +94,71 @@ func (z *zip) listed() *Refusal {
 	return nil
 }
 
-// endRecord reads the end of the directory (APPNOTE 4.3.16).
+// directoryEnds is called at the first record behind the directory.
+func (z *zip) directoryEnds() {
+	if z.index.start < 0 {
+		z.index.start = z.offset - 4
+	}
+	if z.index.length < 0 {
+		z.index.length = z.offset - 4 - z.index.start
+	}
+}
+
+// points tells whether an end of the directory describes the one that was read. Some
+// readers go by its beginning, some by its length.
+func (z *zip) points(count, length, start int64) bool {
+	return count == int64(z.index.listed) && length == z.index.length && start == z.index.start
+}
+
+// end64 reads the wide end of the directory (APPNOTE 4.3.14), which counts for readers
+// that know it, whether or not the other one says so.
+func (z *zip) end64(b []byte) *Refusal {
+	wide := func(at int) int64 { return int64(binary.LittleEndian.Uint64(b[at:]) & (1<<63 - 1)) } // #nosec G115 -- masked
+	if wide(0) != int64(len(b))-8 || wide(20) != wide(28) || !z.points(wide(28), wide(36), wide(44)) {
+		return z.disagree("an end that points elsewhere than to its directory")
+	}
+	z.goTo(zipRecord, 4)
+	return nil
+}
+
+// locator64 reads what leads to the wide end (APPNOTE 4.3.15).
+func (z *zip) locator64(b []byte) *Refusal {
+	if z.index.end64 < 0 || binary.LittleEndian.Uint64(b[4:]) != uint64(z.index.end64) || z.index.end64+56+20 != z.offset { // #nosec G115 -- not negative
+		return z.disagree("an end that points elsewhere than to its directory")
+	}
+	z.goTo(zipRecord, 4)
+	return nil
+}
+
+// endRecord reads the end of the directory (APPNOTE 4.3.16). What has no room in it
+// stands in the wide one.
 func (z *zip) endRecord(b []byte) *Refusal {
 	le := binary.LittleEndian
-	count, start := int(le.Uint16(b[6:])), int64(le.Uint32(b[12:]))
-	wide := count == 0xffff || start == 0xffffffff
+	count, length, start := int64(le.Uint16(b[6:])), int64(le.Uint32(b[8:])), int64(le.Uint32(b[12:]))
+	if z.index.end64 >= 0 {
+		count, length, start = wideOr(count, 0xffff, int64(z.index.listed)), wideOr(length, 0xffffffff, z.index.length), wideOr(start, 0xffffffff, z.index.start)
+	}
 	switch {
 	case le.Uint16(b) != 0 && le.Uint16(b) != 0xffff:
 		return z.disagree("parts in other files")
 	case z.index.members != z.index.listed || z.index.balance != 0:
 		return z.disagree("a directory that does not list what is there")
-	case !wide && (count != z.index.listed || start != z.index.start):
+	case !z.points(count, length, start):
 		return z.disagree("an end that points elsewhere than to its directory")
 	}
 	z.left = int64(le.Uint16(b[16:]))
 	z.state = zipComment
 	if z.left == 0 {
-		z.afterSkip()
+		z.goTo(zipDone, 0)
 	}
 	return nil
+}
+
+func wideOr(stated, full, wide int64) int64 {
+	if stated == full {
+		return wide
+	}
+	return stated
 }
 
 func (z *zip) end(int64) *Refusal {
@@ -119,6 +173,26 @@ func (z *zip) end(int64) *Refusal {
 	}
 	if !z.facts.mayBe(z.want) {
 		return &Refusal{Rule: RuleMismatch, Reason: "the members make it a " + z.facts.is() + ", not a " + z.want, Problem: unsupported}
+	}
+	return nil
+}
+
+// otherName judges a member's name in the extra field (APPNOTE 4.6.9), which Info-ZIP,
+// libarchive and Python take instead of the one in the header.
+func otherName(extra []byte) *Refusal {
+	const unicodePath, before = 0x7075, 5 // a version and a sum
+	le := binary.LittleEndian
+	for len(extra) >= 4 {
+		id, n := le.Uint16(extra), int(le.Uint16(extra[2:]))
+		if len(extra) < 4+n {
+			return nil
+		}
+		if id == unicodePath && n > before {
+			if name := string(extra[4+before : 4+n]); unsafeMember(name) || programName(name) {
+				return refuse("GH-ARC-001", "an archive with the member "+quote(name)+", by its other name")
+			}
+		}
+		extra = extra[4+n:]
 	}
 	return nil
 }
