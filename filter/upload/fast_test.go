@@ -45,6 +45,7 @@ func (r *told) text(element string, b []byte) *Refusal {
 	return nil
 }
 
+func (r *told) comment() *Refusal             { r.log = append(r.log, "<!--"); return nil }
 func (r *told) declared(text string) *Refusal { r.log = append(r.log, "!"+text); return nil }
 func (r *told) watched(string) bool           { return true }
 func (r *told) heeded(string) bool            { return true }

@@ -293,6 +293,8 @@ func formulaDDE(f string) bool {
 	return false
 }
 
+func (o *officeXML) comment() *Refusal { return nil }
+
 func (o *officeXML) declared(text string) *Refusal {
 	if strings.HasPrefix(strings.ToLower(text), "entity") {
 		return refuse("GH-XML-001", "a document that declares entities")

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bytes"
 	"strings"
 
 	"gatehouse/filter/upload/internal/blocks"
@@ -16,6 +17,7 @@ type svg struct {
 	facts xmlFacts
 	roots int
 	flat  *officeFlat // nil if it is no document of Office in one file
+	doubt svgDoubt
 }
 
 func newSVG(env) checker { return newDrawing(false) }
@@ -31,6 +33,9 @@ func newXML(env) checker { return newDrawing(true) }
 func (s *svg) write(b []byte) *Refusal { return s.scan.write(b) }
 
 func (s *svg) end(int64) *Refusal {
+	if r := s.doubt.settled(); r != nil {
+		return r
+	}
 	if !s.scan.complete() {
 		return truncated("an XML whose elements are not all closed")
 	}
@@ -57,10 +62,15 @@ func (s *svg) element(name string) *Refusal {
 	if s.plain {
 		return s.facts.element(name)
 	}
+	if r := s.doubt.followed(name, s.scan.depth); r != nil {
+		return r
+	}
 	switch name {
-	case "script", "handler", "listener":
+	case "script", "foreignobject":
+		s.doubt = svgDoubt{element: name, depth: s.scan.depth}
+	case "handler", "listener":
 		return refuse("GH-SVG-002", "an SVG with <"+name)
-	case "foreignobject", "iframe", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
+	case "iframe", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
 		return refuse("GH-SVG-001", "an SVG with <"+name)
 	}
 	return nil
@@ -76,6 +86,8 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 		return s.facts.attribute(element, name, value)
 	}
 	switch {
+	case (element == "script" || element == "foreignobject") && !s.doubt.excuses(name, value):
+		return s.doubt.refused()
 	case isHandler(name):
 		return refuse("GH-SVG-003", "an SVG with "+name+"=")
 	case name == "href" || name == "src" || name == "base": // xml:base is where the others start from
@@ -103,7 +115,7 @@ func (s *svg) heeded(name string) bool {
 	switch name {
 	case "script", "iframe":
 		return true
-	case "handler", "listener", "foreignobject", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
+	case "handler", "listener", "foreignobject", "pgfref", "imagereplacement", "targetref", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
 		return !s.plain || s.flat != nil && s.flat.heeded(name)
 	}
 	return s.flat != nil && s.flat.heeded(name)
@@ -112,7 +124,7 @@ func (s *svg) heeded(name string) bool {
 // watched has the names that attribute asks for.
 func (s *svg) watched(name string) bool {
 	switch name {
-	case "href", "src", "base", "ping", "attributename", "style":
+	case "href", "src", "base", "ping", "attributename", "style", "script", "foreignobject":
 		return !s.plain || s.flat != nil && s.flat.watched(name)
 	case "include":
 		return true
@@ -130,7 +142,7 @@ func (s *svg) suspicious() (set [4]byte, any bool) {
 }
 
 func (s *svg) read(element string) bool {
-	return !s.plain && element == "style" || s.flat != nil && s.flat.read(element)
+	return !s.plain && (element == "style" || element == "script") || s.flat != nil && s.flat.read(element)
 }
 
 func isHandler(name string) bool {
@@ -192,7 +204,13 @@ func linkScheme(scheme string) bool {
 	return false
 }
 
+// untypedData is how Illustrator embeds pictures and fonts.
+const untypedData = "data:;base64,"
+
 func rasterData(v string) bool {
+	if data, untyped := strings.CutPrefix(v, untypedData); untyped {
+		return strings.HasPrefix(data, "ivborw0kgg") || strings.HasPrefix(data, "/9j/") || strings.HasPrefix(data, "r0lgod") // PNG, JPEG, GIF
+	}
 	for _, kind := range [...]string{"png", "jpeg", "jpg", "gif", "webp", "avif", "bmp"} {
 		if strings.HasPrefix(v, "data:image/"+kind) {
 			return true
@@ -208,6 +226,12 @@ func (s *svg) text(element string, b []byte) *Refusal {
 	if !s.read(element) {
 		return nil
 	}
+	if element == "script" {
+		if len(bytes.TrimSpace(b)) > 0 {
+			return s.doubt.refused()
+		}
+		return nil
+	}
 	return styled(&s.style, s.css.write(b))
 }
 
@@ -218,7 +242,7 @@ func styled(f *finder, b []byte) *Refusal {
 		}
 		target := strings.TrimLeft(blocks.String(after[:min(len(after), 24)]), " \t\r\n\"'")
 		return target != "" && !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:image/") &&
-			!strings.HasPrefix(target, "data:font/") && !strings.HasPrefix(target, "data:application/") &&
+			!strings.HasPrefix(target, "data:font/") && !strings.HasPrefix(target, untypedData) && !strings.HasPrefix(target, "data:application/") &&
 			(strings.Contains(target, ":") || strings.HasPrefix(target, "//"))
 	})
 	if found != "" {
@@ -227,7 +251,12 @@ func styled(f *finder, b []byte) *Refusal {
 	return nil
 }
 
+func (s *svg) comment() *Refusal { return s.doubt.remarked() }
+
 func (s *svg) declared(text string) *Refusal {
+	if r := s.doubt.remarked(); r != nil {
+		return r
+	}
 	lower := strings.ToLower(text)
 	switch {
 	case strings.HasPrefix(lower, "xml ") && hiddenEncoding(lower):
@@ -285,7 +314,8 @@ func hiddenEncoding(lower string) bool {
 	name, _, _ = strings.Cut(strings.TrimRight(name, " \t\r\n"), " ")
 	name = strings.TrimRight(name, "\"'")
 	for _, known := range [...]string{"utf-8", "utf8", "utf-16", "utf16", "us-ascii", "ascii", "iso-8859-", "iso8859-", "iso_8859-", "latin", "windows-125", "windows-874", "cp125",
-		"koi8-", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "shift-jis", "sjis", "windows-31j", "euc-", "macintosh", "x-mac", "ks_c_5601", "tis-620", "iso-10646-ucs-2"} {
+		"koi8-", "cskoi8", "cp437", "cp737", "cp775", "cp85", "cp86", "cp932", "cp936", "cp949", "cp950", "ibm437", "ibm737", "ibm775", "ibm85", "ibm86", "windows_125",
+		"gb2312", "gbk", "gb18030", "big5", "shift_jis", "shift-jis", "sjis", "windows-31j", "euc-", "macintosh", "x-mac", "ks_c_5601", "tis-620", "iso-10646-ucs-2"} {
 		if strings.HasPrefix(name, known) {
 			return false
 		}
@@ -293,8 +323,8 @@ func hiddenEncoding(lower string) bool {
 	return name != ""
 }
 
-// unsafeEntity lets names of namespaces pass, as drawing programs declare them,
-// and in plain XML any text.
+// unsafeEntity lets names of namespaces and styles pass, as drawing programs declare
+// them, and in plain XML any text.
 func (s *svg) unsafeEntity(lower string) bool {
 	fields := strings.Fields(lower)
 	if len(fields) < 3 || fields[1] == "%" {
@@ -307,6 +337,28 @@ func (s *svg) unsafeEntity(lower string) bool {
 	if s.plain {
 		return strings.Contains(strings.ReplaceAll(strings.Join(fields[2:], " "), "&#", ""), "&")
 	}
+	if isStyle(strings.Trim(strings.Join(fields[2:], " "), `"`)) {
+		return false
+	}
 	value = strings.Trim(value, `"'`)
 	return strings.Contains(value, "&") || !strings.HasPrefix(value, "http://") && !strings.HasPrefix(value, "https://")
+}
+
+// isStyle tells declarations of a style that load nothing, in lower case.
+func isStyle(text string) bool {
+	for declaration := range strings.SplitSeq(strings.Trim(text, "; "), ";") {
+		property, value, _ := strings.Cut(strings.TrimSpace(declaration), ":")
+		first, _, _ := strings.Cut(property, "-")
+		switch first {
+		case "fill", "stroke", "font", "stop", "opacity", "clip", "enable", "letter", "text", "color", "display", "overflow":
+		default:
+			return false
+		}
+		if value == "" || strings.ContainsFunc(value, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("#.,-' ", r))
+		}) {
+			return false
+		}
+	}
+	return true
 }

@@ -22,6 +22,8 @@ type xmlHandler interface {
 	watched(name string) bool
 	suspicious() (set [4]byte, any bool)
 	read(element string) bool
+	// comment is told that one begins.
+	comment() *Refusal
 	// declared gets a declaration or processing instruction without its brackets.
 	declared(text string) *Refusal
 }
@@ -202,7 +204,7 @@ func (x *xmlScanner) char(c byte) *Refusal {
 	case xmlName:
 		return x.nameChar(c)
 	case xmlBang:
-		x.bang(c)
+		return x.bang(c)
 	case xmlDeclaration, xmlInstruction:
 		return x.declaration(c)
 	default:
@@ -314,16 +316,18 @@ func (x *xmlScanner) closeTag() *Refusal {
 }
 
 // bang tells comments, CDATA sections and declarations apart.
-func (x *xmlScanner) bang(c byte) {
+func (x *xmlScanner) bang(c byte) *Refusal {
 	x.keep([]byte{c})
 	switch s := blocks.String(x.token); {
 	case s == "--":
 		x.state, x.match = xmlComment, 0
+		return x.handler.comment()
 	case s == "[CDATA[":
 		x.state, x.match = xmlCDATA, 0
 	case !strings.HasPrefix("--", s) && !strings.HasPrefix("[CDATA[", s):
 		x.state, x.quote = xmlDeclaration, 0
 	}
+	return nil
 }
 
 // declaration gathers <!...> and <?...>. A document type with an internal subset
