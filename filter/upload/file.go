@@ -351,42 +351,6 @@ func latePDF(head []byte) bool {
 	return i > 0 && detect(head[:i]) != "html" && detect(head[:i]) != "php" && detect(head[:i]) != "script" && !knownBinary(head)
 }
 
-// likePage is what a text that begins with an element of HTML may be taken for
-// besides, by its name: Markdown, where there are such elements, and XML and tables
-// whose own names are the same.
-func likePage(ext string, head []byte) string {
-	switch {
-	case ext == "xml" && !runsInBrowsers(head):
-		return "xml"
-	case ext == "csv" && !runsInBrowsers(head), (ext == "md" || ext == "markdown") && !isPage(head):
-		return "txt"
-	}
-	return "html"
-}
-
-// isPage tells whole pages, and elements that run or load something, from those that
-// only lay out a text.
-func isPage(head []byte) bool {
-	lower := lowered(head)
-	for _, tag := range [...]string{"<html", "<head", "<body", "<script", "<iframe", "<form", "<object", "<embed", "<meta", "<base", "<link", "<svg", "<style"} {
-		if containsTag(lower, tag) {
-			return true
-		}
-	}
-	return containsFold(lower, "<!doctype html")
-}
-
-// runsInBrowsers tells pages from XML whose elements have names of HTML.
-func runsInBrowsers(head []byte) bool {
-	lower := lowered(head)
-	for _, tag := range [...]string{"<!doctype html", "<html", "<script", "<iframe", "<body", "<head", "<form", "<img"} {
-		if containsFold(lower, tag) {
-			return true
-		}
-	}
-	return false
-}
-
 func knownBinary(head []byte) bool { return detectMagic(head) != "" }
 
 func quote(s string) string { return strconv.Quote(s) }
@@ -408,6 +372,8 @@ func contentIs(found string, k *kind) bool {
 		return k.id == "flac" // behind a tag that is no part of the format
 	case "mov", "mp4":
 		return k.id == "mov" || k.id == "mp4"
+	case "ttf", "otf": // either extension, whatever the outlines (OpenType 1.9, "Recommendations")
+		return k.id == "ttf" || k.id == "otf"
 	case "txt":
 		// XML too: in UTF-16 it does not begin with a byte "<".
 		return k.id == "csv" || k.id == "yaml" || k.id == "json" || k.id == "xml"
