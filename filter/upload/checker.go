@@ -112,18 +112,60 @@ func (i *image) end(int64) *Refusal      { return i.code.end() }
 // riffSlack is what writers leave behind the end, besides a byte to make it even.
 const riffSlack = 1
 
+// riffMistake is by how much programs are wrong about the size of what they write, of
+// which they leave out a header, or count it twice.
+const riffMistake = 8
+
 // riff compares the size that a RIFF header states with the file's.
 type riff struct {
 	raster
 	kind string
 	head []byte
+	// Where in a sound what comes next is written, and where the chunk after the last one
+	// that was seen would begin.
+	at, next int64
+	pad      int64  // of it, before that; the last one may lack it
+	chunk    []byte // the header of that chunk
 }
 
-func newRIFF(e env) checker { return &riff{raster: raster{image: imageOf(e)}, kind: e.kind} }
+func newRIFF(e env) checker {
+	return &riff{raster: raster{image: imageOf(e)}, kind: e.kind, next: riffHead}
+}
+
+// riffHead is what stands before the first chunk.
+const riffHead = 12
+
+// walk follows the chunks of a sound, as far as it is shown.
+func (r *riff) walk(b []byte) {
+	for len(b) > 0 {
+		if skip := min(r.next-r.at, int64(len(b))); skip > 0 {
+			r.at += skip
+			b = b[skip:]
+			continue
+		}
+		n := min(8-len(r.chunk), len(b))
+		r.chunk = append(r.chunk, b[:n]...)
+		b = b[n:]
+		if r.at, r.next = r.at+int64(n), r.next+int64(n); len(r.chunk) == 8 {
+			size := int64(binary.LittleEndian.Uint32(r.chunk[4:]))
+			r.pad = size % 2
+			r.next += size + r.pad
+			r.chunk = r.chunk[:0]
+		}
+	}
+}
+
+// isMistaken tells a size that is wrong where the chunks are whole, and all there is.
+func (r *riff) isMistaken(stated, size int64) bool {
+	return r.kind == "wav" && len(r.chunk) == 0 && r.next > riffHead && (r.next == size || r.next == size+r.pad) && max(stated-size, size-stated) <= riffMistake
+}
 
 func (r *riff) write(b []byte) *Refusal {
 	if n := min(8-len(r.head), len(b)); n > 0 {
 		r.head = append(r.head, b[:n]...)
+	}
+	if r.kind == "wav" {
+		r.walk(b)
 	}
 	return r.raster.write(b)
 }
@@ -139,6 +181,7 @@ func (r *riff) end(size int64) *Refusal {
 	switch {
 	case r.kind == "avi": // long ones have several parts
 	case r.kind == "wav" && (stated == 8 || stated == 8+0xffffffff): // written to a pipe
+	case r.isMistaken(stated, size):
 	case size < stated:
 		return truncated("a RIFF file shorter than it says")
 	case size > stated+stated%2+riffSlack:

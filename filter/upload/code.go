@@ -77,7 +77,7 @@ func codeMark(b []byte, tags bool) string {
 	switch c := b[0] | 0x20; {
 	case b[0] == '?' && hasFold(b, "?php") && isCodeSpace(b[4]):
 		return "?php"
-	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]):
+	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]) && !assigns(b[2:]):
 		return "?="
 	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
 		return "%"
@@ -128,6 +128,18 @@ func isCall(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// assigns tells a word that something is assigned to: after "<?=" that is a constant,
+// which no PHP compiles, and pixels may be.
+func assigns(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	n := 0
+	for n < len(b) && isLetter(b[n]) {
+		n++
+	}
+	rest := bytes.TrimLeft(b[n:], " ")
+	return n > 0 && len(rest) > 1 && rest[0] == '=' && rest[1] != '=' && rest[1] != '>'
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }

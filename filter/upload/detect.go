@@ -112,7 +112,9 @@ var magics = []magic{
 	{"jxl", "\x00\xff", func(b []byte) bool {
 		return at(b, 0, "\x00\x00\x00\x0cJXL \r\n\x87\n") || at(b, 0, "\xff\x0a") && !isProse(b)
 	}},
-	prefix("jp2", "\x00\x00\x00\x0cjP  \r\n\x87\n"),
+	{"jp2", "\x00\xff", func(b []byte) bool { // in boxes, or a bare codestream
+		return at(b, 0, "\x00\x00\x00\x0cjP  \r\n\x87\n") || at(b, 0, jp2Stream)
+	}},
 	{"avif", "", func(b []byte) bool { return brand("avif", "avis")(b) || at(b, 4, "ftypmif3avif") }},
 	{"heic", "", brand("heic", "heix", "hevc", "mif1", "msf1", "heim", "heis")},
 	{"mov", "", func(b []byte) bool {
@@ -170,7 +172,9 @@ var magics = []magic{
 	{"mkv", "\x1a", func(b []byte) bool {
 		return at(b, 0, "\x1aE\xdf\xa3") && blocks.Contains(blocks.String(b[:min(64, len(b))]), "matroska")
 	}},
-	{"aac", "\xff", func(b []byte) bool { return len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13 }},
+	{"aac", "\xffA", func(b []byte) bool {
+		return at(b, 0, "ADIF") && !isProse(b) || len(b) > 3 && b[0] == 0xff && b[1]&0xf6 == 0xf0 && b[2]>>2&0xf < 13
+	}},
 	{"mp3", "I\xff", func(b []byte) bool {
 		return at(b, 0, "ID3") || len(b) > 3 && b[0] == 0xff && b[1]&0xe6 == 0xe2 && b[2]>>4 != 0xf && b[2]&0x0c != 0x0c
 	}},

@@ -19,6 +19,8 @@ func (e env) headPixels(kind string, head []byte) *Refusal {
 		return e.pixels(int64(be.Uint32(head[18:])), int64(be.Uint32(head[14:])))
 	case kind == "webp":
 		return e.webpPixels(head)
+	case kind == "jp2" && len(head) >= 24 && at(head, 0, jp2Stream):
+		return e.pixels(int64(be.Uint32(head[8:]))-int64(be.Uint32(head[16:])), int64(be.Uint32(head[12:]))-int64(be.Uint32(head[20:])))
 	case kind == "avif" || kind == "heic" || kind == "jp2":
 		return e.boxPixels(head)
 	case kind == "jxl":
@@ -28,6 +30,10 @@ func (e env) headPixels(kind string, head []byte) *Refusal {
 	}
 	return nil
 }
+
+// jp2Stream is how a codestream of JPEG 2000 begins: with its size (ISO/IEC 15444-1,
+// A.5.1), that of a grid, of which the picture begins at an offset.
+const jp2Stream = "\xff\x4f\xff\x51"
 
 // webpPixels reads the first chunk (RFC 9649, sections 2.5 to 2.7). An extended
 // file states its canvas, and holds a picture no larger.
