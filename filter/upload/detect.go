@@ -236,7 +236,7 @@ func isTar(b []byte) bool {
 // detectText tells text from other bytes, and kinds of text by how they begin.
 func detectText(head []byte) string {
 	b := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-	b = bytes.TrimSuffix(b, []byte{0x1a}) // with which programs of DOS end texts
+	b = bytes.TrimRight(b, "\x1a") // with which programs of DOS end texts
 	if len(b) == 0 || !looksLikeText(b) {
 		return ""
 	}
@@ -269,10 +269,10 @@ func textKind(b []byte) string {
 		return "sylk"
 	case hasFold(b, "#!/bin/"), hasFold(b, "#! /"), isInterpreter(b):
 		return "script"
+	case startsLikeHTML(behindComments(b)):
+		return "html"
 	case hasFold(b, "<?xml"), hasFold(b, "<!--"), hasFold(b, "<!doctype svg"), hasFold(b, "<svg"):
 		return markup(b)
-	case startsLikeHTML(b):
-		return "html"
 	case hasFold(b, "<"):
 		return "xml"
 	case hasFold(b, "{"), hasFold(b, "["):
@@ -369,11 +369,24 @@ func markup(b []byte) string {
 	}
 }
 
+// behindComments is what follows the comments that a text begins with: browsers that
+// guess take it for a page by those alone (WHATWG MIME Sniffing, section 7.1).
+func behindComments(b []byte) []byte {
+	for hasFold(b, "<!--") {
+		i := bytes.Index(b, []byte("-->"))
+		if i < 0 {
+			return nil
+		}
+		b = bytes.TrimLeft(b[i+len("-->"):], " \t\r\n")
+	}
+	return b
+}
+
 func startsLikeHTML(b []byte) bool {
 	if len(b) == 0 || b[0] != '<' {
 		return false
 	}
-	for _, tag := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<img", "<a", "<div", "<p", "<table", "<title", "<style", "<meta", "<form", "<h1", "<br"} {
+	for _, tag := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<img", "<a", "<div", "<p", "<table", "<title", "<style", "<meta", "<form", "<h1", "<br", "<b", "<font"} {
 		if hasFold(b, tag) && (len(b) == len(tag) || strings.IndexByte(" \t\r\n>/", b[len(tag)]) >= 0) {
 			return true
 		}

@@ -26,3 +26,22 @@ func TestMarkdownThatBeginsWithAnElementIsAPageIfItActsLikeOne(t *testing.T) {
 		}
 	}
 }
+
+func TestATextThatBrowsersWouldTakeForAPageIsNone(t *testing.T) {
+	t.Parallel()
+	for content, text := range map[string]bool{
+		"<!-- a note -->\nAnd the text.\n": true, "<!-- a note, to the end": true, "The <b> element\n\x1a": true, "\x1a": false,
+		"<!-- a note -->\n<!-- --> <script>x()</script>": false, "<b>x</b><script>x()</script>": false, "<font size=2>x</font>": false,
+	} {
+		if r := sniff(t, Config{}, "a.txt", content); r.Accepted != text {
+			t.Errorf("%q: %+v", content, r)
+		}
+	}
+	for name, content := range map[string]string{
+		"a.xml": "<!-- a note --><b><c/></b>", "README.md": "<!-- a note -->\n<p align=\"center\">x</p>\n", "a.svg": "<!-- a note --><svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+	} {
+		if r := sniff(t, Config{}, name, content); !r.Accepted {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
