@@ -112,10 +112,6 @@ func (i *image) end(int64) *Refusal      { return i.code.end() }
 // riffSlack is what writers leave behind the end, besides a byte to make it even.
 const riffSlack = 1
 
-// riffMistake is by how much programs are wrong about the size of what they write, of
-// which they leave out a header, or count it twice.
-const riffMistake = 8
-
 // riff compares the size that a RIFF header states with the file's.
 type riff struct {
 	raster
@@ -126,6 +122,7 @@ type riff struct {
 	at, next int64
 	pad      int64  // of it, before that; the last one may lack it
 	chunk    []byte // the header of that chunk
+	data     bool   // the last one seen is the sound itself
 }
 
 func newRIFF(e env) checker {
@@ -148,16 +145,17 @@ func (r *riff) walk(b []byte) {
 		b = b[n:]
 		if r.at, r.next = r.at+int64(n), r.next+int64(n); len(r.chunk) == 8 {
 			size := int64(binary.LittleEndian.Uint32(r.chunk[4:]))
-			r.pad = size % 2
+			r.pad, r.data = size%2, at(r.chunk, 0, "data")
 			r.next += size + r.pad
 			r.chunk = r.chunk[:0]
 		}
 	}
 }
 
-// isMistaken tells a size that is wrong where the chunks are whole, and all there is.
-func (r *riff) isMistaken(stated, size int64) bool {
-	return r.kind == "wav" && len(r.chunk) == 0 && r.next > riffHead && (r.next == size || r.next == size+r.pad) && max(stated-size, size-stated) <= riffMistake
+// endsWithData tells a sound that ends just where its data do: players go by those, and
+// programs are wrong about the size of all, if they wrote it before or left out a header.
+func (r *riff) endsWithData(size int64) bool {
+	return r.data && len(r.chunk) == 0 && (r.next == size || r.next == size+r.pad)
 }
 
 func (r *riff) write(b []byte) *Refusal {
@@ -181,7 +179,7 @@ func (r *riff) end(size int64) *Refusal {
 	switch {
 	case r.kind == "avi": // long ones have several parts
 	case r.kind == "wav" && (stated == 8 || stated == 8+0xffffffff): // written to a pipe
-	case r.isMistaken(stated, size):
+	case r.endsWithData(size):
 	case size < stated:
 		return truncated("a RIFF file shorter than it says")
 	case size > stated+stated%2+riffSlack:
