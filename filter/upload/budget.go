@@ -52,8 +52,10 @@ func (e env) deeper() (env, *Refusal) {
 }
 
 // spend counts n unpacked bytes.
-func (b *budget) spend(n int) *Refusal {
-	if b.inflated += int64(n); b.inflated > b.max {
+func (b *budget) spend(n int) *Refusal { return b.spend64(int64(n)) }
+
+func (b *budget) spend64(n int64) *Refusal {
+	if b.inflated += min(n, b.max+1); b.inflated > b.max {
 		return refuse("GH-ARC-006", "an archive of more than "+strconv.FormatInt(b.max, 10)+" bytes, unpacked")
 	}
 	return nil

@@ -182,12 +182,23 @@ var magics = []magic{
 	prefix("ole", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
 	{"exe", "M", func(b []byte) bool { return at(b, 0, "MZ") && !isProse(b) }},
 	prefix("elf", "\x7fELF"),
-	{"macho", "\xcf\xce\xfe", func(b []byte) bool {
-		return at(b, 0, "\xcf\xfa\xed\xfe") || at(b, 0, "\xce\xfa\xed\xfe") || at(b, 0, "\xfe\xed\xfa\xcf") || at(b, 0, "\xfe\xed\xfa\xce")
+	{"macho", "\xcf\xce\xfe\xca", func(b []byte) bool {
+		return isFatMachO(b) || at(b, 0, "\xcf\xfa\xed\xfe") || at(b, 0, "\xce\xfa\xed\xfe") || at(b, 0, "\xfe\xed\xfa\xcf") || at(b, 0, "\xfe\xed\xfa\xce")
 	}},
 	{"class", "\xca", func(b []byte) bool { return at(b, 0, "\xca\xfe\xba\xbe") }},
 	prefix("wasm", "\x00asm\x01"),
 	prefix("lnk", "L\x00\x00\x00\x01\x14\x02\x00"),
+}
+
+// isFatMachO tells programs for several processors from Java's classes, which begin
+// with the same bytes: of the ones so many follow, of the others the format's version,
+// which is 45 at least (JVM specification, 4.1).
+func isFatMachO(b []byte) bool {
+	if len(b) < 8 || !at(b, 0, "\xca\xfe\xba\xbe") && !at(b, 0, "\xca\xfe\xba\xbf") {
+		return false
+	}
+	count := binary.BigEndian.Uint32(b[4:])
+	return count > 0 && count < 45
 }
 
 // endsID3 tells whether the tag that stands before a recording ends within the head,

@@ -36,7 +36,19 @@ func programName(name string) bool {
 	name = strings.TrimRight(name[strings.LastIndexAny(name, `/\`)+1:], ". ") // which Windows drops
 	switch extension(name) {
 	case "exe", "scr", "pif", "cpl", "msi", "lnk", "hta", "vbe", "jse", "wsf", "wsh", "scf", "dll", "vbs", "chm", "msp",
-		"msc", "xll", "wll", "settingcontent-ms", "library-ms", "searchconnector-ms", "appref-ms":
+		"msc", "xll", "wll", "settingcontent-ms", "library-ms", "searchconnector-ms", "search-ms", "appref-ms", "iqy", "sct", "wsc", "diagcab", "gadget", "mshxml":
+		return true
+	case "bat", "cmd", "com", "js", "ps1", "jar", "reg", "url":
+		return namedAsDocument(name[:strings.LastIndexByte(name, '.')])
+	}
+	return false
+}
+
+// namedAsDocument tells names that people take for a document or a picture where the
+// last extension is not shown: scripts, of which archives have many, have no reason to.
+func namedAsDocument(name string) bool {
+	switch extension(name) {
+	case "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "rtf", "jpg", "jpeg":
 		return true
 	}
 	return false
@@ -118,6 +130,6 @@ func (m *member) nested(found string, inner env) checker {
 	return newZIP("")(inner)
 }
 
-func isEICAR(head []byte) bool {
-	return at(head, 0, `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`)
-}
+const eicarText = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR`
+
+func isEICAR(head []byte) bool { return at(head, 0, eicarText) }

@@ -62,7 +62,7 @@ func (m *embedded) write(b []byte) *Refusal {
 	return m.member.write(b)
 }
 
-// xmlMember is a member that says it is XML; an OLE object may say so, too.
+// xmlMember is a member that says it is XML; an OLE object or a program may say so, too.
 type xmlMember struct {
 	*officeXML
 	head []byte
@@ -70,9 +70,28 @@ type xmlMember struct {
 
 func (p *xmlMember) write(b []byte) *Refusal {
 	if n := min(len(oleMagic)-len(p.head), len(b)); n > 0 {
-		if p.head = append(p.head, b[:n]...); blocks.String(p.head) == oleMagic {
-			return refuse("GH-OFF-004", "an embedded OLE object, "+quote(p.part))
+		if p.head = append(p.head, b[:n]...); len(p.head) == len(oleMagic) {
+			if r := p.noXML(); r != nil {
+				return r
+			}
 		}
 	}
 	return p.officeXML.write(b)
+}
+
+// noXML refuses what is told by its first bytes.
+func (p *xmlMember) noXML() *Refusal {
+	switch {
+	case blocks.String(p.head) == oleMagic:
+		return refuse("GH-OFF-004", "an embedded OLE object, "+quote(p.part))
+	case strings.HasPrefix(eicarText, blocks.String(p.head)):
+		return refuse("GH-COD-003", "the EICAR test file, in an archive")
+	case at(p.head, 0, "MZ"):
+		return refuse("GH-ARC-004", "an archive with a program, as "+quote(p.part))
+	}
+	switch detectMagic(p.head) {
+	case "elf", "macho", "lnk":
+		return refuse("GH-ARC-004", "an archive with a program, as "+quote(p.part))
+	}
+	return nil
 }

@@ -184,8 +184,12 @@ func (t *tar) begin(b []byte) *Refusal {
 	name, link := t.name, t.link
 	if name == "" {
 		name = cString(b[:100])
-		if prefix := cString(b[345:500]); prefix != "" && bytes.HasPrefix(b[257:], []byte("ustar\x00")) {
+		switch prefix := cString(b[345:500]); {
+		case prefix == "":
+		case bytes.HasPrefix(b[257:], []byte("ustar\x00")):
 			name = prefix + "/" + name
+		case strings.HasPrefix(prefix, "/") || strings.Contains("/"+prefix+"/", "/../"): // which some readers heed in older formats, too
+			return refuse("GH-ARC-001", "a TAR with the member "+quote(prefix+"/"+name))
 		}
 	}
 	if link == "" {
@@ -205,7 +209,11 @@ func (t *tar) begin(b []byte) *Refusal {
 	}
 	switch b[156] {
 	case '0', 0, '7', 'S', 'D', 'V': // a list of GNU's tar, and its label, are files to other readers
-		t.mapped = b[156] == 'S' && b[482] != 0
+		if b[156] == 'S' {
+			if r := t.grown(b); r != nil {
+				return r
+			}
+		}
 		if t.sparse = (sparseMap{}); mapFirst {
 			t.sparse.begin()
 		}
@@ -219,6 +227,16 @@ func (t *tar) begin(b []byte) *Refusal {
 	default:
 		return refuse("GH-ARC-002", "a TAR with a device, a pipe or a member of no known kind, "+quote(name))
 	}
+}
+
+// grown counts what the holes of an old sparse member grow to.
+func (t *tar) grown(b []byte) *Refusal {
+	t.mapped = b[482] != 0
+	whole, ok := tarNumber(b[483:495])
+	if !ok {
+		return truncated("a TAR whose sparse member has no size")
+	}
+	return t.env.budget.spend64(max(0, whole-t.left))
 }
 
 // ambiguous tells members whose size some readers skip, and others take for a mistake,
@@ -255,28 +273,45 @@ func (t *tar) linked(kind byte, name, target string) *Refusal {
 }
 
 // leaves tells whether target, seen from the folder base, is outside of the
-// archive.
+// archive. A step up from a folder by name may be one from wherever a link of that
+// name leads to.
 func leaves(base, target string) bool {
 	if target == "" || strings.HasPrefix(target, "/") || strings.ContainsAny(target, "\\\x00") {
 		return true
 	}
-	depth := 0
-	for segment := range strings.SplitSeq(base+"/"+target, "/") {
+	depth, named := 0, false
+	for segment := range strings.SplitSeq(base, "/") {
+		if segment != "" && segment != "." {
+			depth++ // none is "..": the name would have been refused
+		}
+	}
+	for segment := range strings.SplitSeq(target, "/") {
 		switch segment {
 		case "", ".":
 		case "..":
-			if depth--; depth < 0 {
+			if depth--; depth < 0 || named {
 				return true
 			}
 		default:
-			depth++
+			named = true
 		}
 	}
 	return false
 }
 
+// clean is the name without what makes no difference in it.
 func clean(name string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	if !strings.Contains(name, "//") && !strings.Contains(name, "/./") {
+		return name
+	}
+	var out []string
+	for segment := range strings.SplitSeq(name, "/") {
+		if segment != "" && segment != "." {
+			out = append(out, segment)
+		}
+	}
+	return strings.Join(out, "/")
 }
 
 // through tells whether a folder of the name is a link of this archive.
@@ -333,6 +368,14 @@ func (t *tar) extension() *Refusal {
 			}
 			if sparse := key != "path"; sparse || !t.renamed {
 				t.name, t.renamed = value, sparse
+			}
+		case "GNU.sparse.realsize", "GNU.sparse.size":
+			whole, err := strconv.ParseInt(value, 10, 62)
+			if err != nil || whole < 0 {
+				return truncated("a TAR whose extended header has no size")
+			}
+			if r := t.env.budget.spend64(whole); r != nil {
+				return r
 			}
 		case "GNU.sparse.major":
 			t.mapFirst = value == "1"

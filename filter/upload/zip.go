@@ -62,7 +62,6 @@ type zipEntry struct {
 	nameLen, extra int
 	wide           bool // ZIP64 sizes in the extra field
 	outer          uint32
-	host           byte
 	more           int // comment
 }
 
@@ -86,7 +85,7 @@ const (
 	maxZipExtra = 20 << 10
 	// zipFlags that are allowed: compression options, a descriptor behind the
 	// data, names in UTF-8.
-	zipEncrypted, zipDescribed, zipPatched, zipStrong = 1, 8, 0x20, 0x40
+	zipEncrypted, zipDescribed, zipPatched, zipStrong, zipMasked = 1, 8, 0x20, 0x40, 0x2000
 )
 
 func newZIP(want string) func(env) checker {
@@ -106,7 +105,7 @@ func (z *zip) write(b []byte) *Refusal {
 		case zipData:
 			b, r = z.data(b)
 		case zipComment:
-			b = z.skip(b)
+			b, r = z.comment(b)
 		case zipDone:
 			// A line's end, as scripts that send or fetch files leave.
 			if z.after += len(b); z.after > 2 || len(bytes.Trim(b, "\r\n")) > 0 {
@@ -128,12 +127,28 @@ func (z *zip) write(b []byte) *Refusal {
 
 func (z *zip) goTo(s zipState, need int) { z.state, z.need, z.buf = s, need, z.buf[:0] }
 
-func (z *zip) skip(b []byte) []byte {
+// comment passes over the archive's comment. Readers that look for the end of the
+// directory from the file's end take the first that they meet, and so one in here.
+func (z *zip) comment(b []byte) ([]byte, *Refusal) {
+	const mark = "PK\x05\x06"
 	n := min(z.left, int64(len(b)))
+	for _, c := range b[:n] {
+		switch {
+		case c == mark[len(z.buf)]:
+			z.buf = append(z.buf, c)
+		default:
+			if z.buf = z.buf[:0]; c == mark[0] {
+				z.buf = append(z.buf, c)
+			}
+		}
+		if len(z.buf) == len(mark) {
+			return nil, z.disagree("a second end in its comment")
+		}
+	}
 	if z.left -= n; z.left == 0 {
 		z.goTo(zipDone, 0)
 	}
-	return b[n:]
+	return b[n:], nil
 }
 
 // record gathers need bytes and reads them.
@@ -215,7 +230,7 @@ func (z *zip) local(b []byte) *Refusal {
 		nameLen: int(le.Uint16(b[22:])), extra: int(le.Uint16(b[24:])),
 	}
 	switch {
-	case z.entry.flags&(zipEncrypted|zipStrong) != 0:
+	case z.entry.flags&(zipEncrypted|zipStrong|zipMasked) != 0:
 		return refuse("GH-ARC-008", "an archive with encrypted members")
 	case z.entry.flags&zipPatched != 0:
 		return z.disagree("patched data")
@@ -244,9 +259,9 @@ func (z *zip) begin() *Refusal {
 	e := &z.entry
 	e.name = string(z.buf[:e.nameLen])
 	e.zip64(z.buf[e.nameLen:], true)
-	r := otherName(z.buf[e.nameLen:])
+	r := z.named(e)
 	if r == nil {
-		r = z.named(e)
+		r = z.alsoNamed(e, z.buf[e.nameLen:])
 	}
 	if r != nil {
 		return r

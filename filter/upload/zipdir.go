@@ -49,12 +49,12 @@ func (x *zipIndex) remove(e *zipEntry) {
 func (z *zip) directory(b []byte) *Refusal {
 	le := binary.LittleEndian
 	z.entry = zipEntry{
-		host: b[1], flags: le.Uint16(b[4:]), method: le.Uint16(b[6:]), sum: le.Uint32(b[12:]),
+		flags: le.Uint16(b[4:]), method: le.Uint16(b[6:]), sum: le.Uint32(b[12:]),
 		packed: int64(le.Uint32(b[16:])), size: int64(le.Uint32(b[20:])),
 		nameLen: int(le.Uint16(b[24:])), extra: int(le.Uint16(b[26:])), more: int(le.Uint16(b[28:])),
 		outer: le.Uint32(b[34:]), at: int64(le.Uint32(b[38:])),
 	}
-	if z.entry.flags&(zipEncrypted|zipStrong) != 0 {
+	if z.entry.flags&(zipEncrypted|zipStrong|zipMasked) != 0 {
 		return refuse("GH-ARC-008", "an archive with encrypted members")
 	}
 	if z.entry.nameLen == 0 || z.entry.nameLen > maxZipName {
@@ -68,10 +68,9 @@ func (z *zip) directory(b []byte) *Refusal {
 }
 
 // Unix file types in the upper half of a directory's attributes: those that are
-// no file and no folder.
+// no file and no folder. Some readers take them for that whatever system the member
+// says it is from.
 const (
-	unixHost, macHost = 3, 19
-
 	typeMask, typePipe, typeCharacter, typeBlock, typeLink, typeSocket = 0xf000, 0x1000, 0x2000, 0x6000, 0xa000, 0xc000
 )
 
@@ -80,14 +79,12 @@ func (z *zip) listed() *Refusal {
 	e.name = string(z.buf[:e.nameLen])
 	extra := z.buf[e.nameLen : e.nameLen+e.extra]
 	e.zip64(extra, false)
-	if r := otherName(extra); r != nil {
-		return r
+	switch e.outer >> 16 & typeMask {
+	case typePipe, typeCharacter, typeBlock, typeLink, typeSocket:
+		return refuse("GH-ARC-002", "an archive with a link or device, "+quote(e.name))
 	}
-	if e.host == unixHost || e.host == macHost {
-		switch e.outer >> 16 & typeMask {
-		case typePipe, typeCharacter, typeBlock, typeLink, typeSocket:
-			return refuse("GH-ARC-002", "an archive with a link or device, "+quote(e.name))
-		}
+	if r := z.alsoNamed(e, extra); r != nil {
+		return r
 	}
 	z.index.remove(e)
 	z.goTo(zipRecord, 4)
@@ -147,7 +144,7 @@ func (z *zip) endRecord(b []byte) *Refusal {
 		return z.disagree("an end that points elsewhere than to its directory")
 	}
 	z.left = int64(le.Uint16(b[16:]))
-	z.state = zipComment
+	z.goTo(zipComment, 0)
 	if z.left == 0 {
 		z.goTo(zipDone, 0)
 	}
@@ -177,9 +174,10 @@ func (z *zip) end(int64) *Refusal {
 	return nil
 }
 
-// otherName judges a member's name in the extra field (APPNOTE 4.6.9), which Info-ZIP,
-// libarchive and Python take instead of the one in the header.
-func otherName(extra []byte) *Refusal {
+// alsoNamed judges the name in UTF-8 that a header may have besides its own
+// (APPNOTE 4.6.9), and that Info-ZIP, libarchive and Python prefer. What a document's
+// parts are is told by their names, so there it must be the same.
+func (z *zip) alsoNamed(e *zipEntry, extra []byte) *Refusal {
 	const unicodePath, before = 0x7075, 5 // a version and a sum
 	le := binary.LittleEndian
 	for len(extra) >= 4 {
@@ -187,12 +185,19 @@ func otherName(extra []byte) *Refusal {
 		if len(extra) < 4+n {
 			return nil
 		}
-		if id == unicodePath && n > before {
-			if name := string(extra[4+before : 4+n]); unsafeMember(name) || programName(name) {
-				return refuse("GH-ARC-001", "an archive with the member "+quote(name)+", by its other name")
-			}
-		}
+		field := extra[4 : 4+n]
 		extra = extra[4+n:]
+		if id != unicodePath || n <= before || string(field[before:]) == e.name {
+			continue
+		}
+		switch name := string(field[before:]); {
+		case z.want != "" && z.want != "zip" && z.want != "jar":
+			return z.disagree("a member of two names, " + quote(e.name))
+		case unsafeMember(name):
+			return refuse("GH-ARC-001", "an archive with the member "+quote(name)+", by its other name")
+		case programName(name):
+			return refuse("GH-ARC-004", "an archive with the program "+quote(name)+", by its other name")
+		}
 	}
 	return nil
 }
