@@ -1,5 +1,7 @@
 package upload
 
+import "gatehouse/filter/upload/internal/blocks"
+
 // cssText reads a style sheet as a browser does (CSS Syntax 3, sections 4.3.2 and
 // 4.3.7): comments are dropped, escapes resolved, so that no name can hide behind
 // either. Strings are followed, because a comment cannot begin in one.
@@ -9,6 +11,11 @@ type cssText struct {
 	hex    rune
 	digits int
 	out    []byte
+	// inXML says that the text stands between tags, where references to characters
+	// are resolved before a style sheet is read.
+	inXML bool
+	ref   [16]byte
+	refs  int // bytes of ref
 }
 
 type cssState uint8
@@ -25,9 +32,42 @@ const (
 func (c *cssText) write(b []byte) []byte {
 	c.out = c.out[:0]
 	for _, ch := range b {
-		c.char(ch)
+		if c.inXML && (c.refs > 0 || ch == '&') {
+			c.reference(ch)
+		} else {
+			c.char(ch)
+		}
 	}
 	return c.out
+}
+
+// reference takes a byte of what may be a reference to a character.
+func (c *cssText) reference(ch byte) {
+	switch s := blocks.String(c.ref[:c.refs]); {
+	case ch == '&' && c.refs > 0:
+		c.unresolved()
+	case ch == ';':
+		r, ok := reference(s[1:])
+		if ok && r < 0x80 {
+			c.refs = 0
+			c.char(byte(r)) // #nosec G115 -- below 128
+			return
+		}
+	case ch == '0' && (s == "&#" || s == "&#x"): // it may have any number of them
+		return
+	}
+	c.ref[c.refs] = ch
+	if c.refs++; ch == ';' || c.refs == len(c.ref) {
+		c.unresolved()
+	}
+}
+
+// unresolved passes on what is no reference to a character that matters.
+func (c *cssText) unresolved() {
+	for _, ch := range c.ref[:c.refs] {
+		c.char(ch)
+	}
+	c.refs = 0
 }
 
 func (c *cssText) char(ch byte) {

@@ -27,7 +27,7 @@ func newOfficeFlat(root string) *officeFlat {
 func (o *officeFlat) element(name string) *Refusal {
 	o.data = o.data[:0]
 	switch name {
-	case "docsuppdata", "source-code":
+	case "docsuppdata", "source-code", "library-embedded":
 		return refuse("GH-OFF-001", "an XML with macros")
 	case "docoledata":
 		return refuse("GH-OFF-004", "an XML with embedded OLE objects")
@@ -40,10 +40,14 @@ func (o *officeFlat) attribute(element, name, value string) *Refusal {
 	case element == "worddocument" && name == "macrospresent" && value == "yes":
 		return refuse("GH-OFF-001", "an XML with macros")
 	case element == "part" && name == "contenttype":
-		return activeType(strings.ToLower(value))
+		lower := strings.ToLower(value)
+		if strings.HasSuffix(lower, "oleobject") {
+			return refuse("GH-OFF-004", "an XML with an embedded OLE object")
+		}
+		return activeType(lower)
 	case element == "attachedtemplate" && !staysHere(value):
 		return refuse("GH-OFF-002", "an XML with a template from elsewhere")
-	case (name == "formula" || name == "refersto") && formulaDDE(value):
+	case name == "refersto" && formulaDDE(value):
 		return refuse("GH-OFF-003", "an XML with a DDE formula")
 	}
 	return o.parts.attribute(element, name, value)
@@ -100,7 +104,7 @@ func (o *officeFlat) end() *Refusal { return o.parts.end() }
 
 func (o *officeFlat) watched(name string) bool {
 	switch name {
-	case "macrospresent", "contenttype", "attachedtemplate", "formula", "refersto":
+	case "macrospresent", "contenttype", "attachedtemplate", "refersto":
 		return true
 	}
 	return o.parts.watched(name)
@@ -108,7 +112,7 @@ func (o *officeFlat) watched(name string) bool {
 
 func (o *officeFlat) heeded(name string) bool {
 	switch name {
-	case "docsuppdata", "docoledata", "source-code", "bindata", "binarydata", "path":
+	case "docsuppdata", "docoledata", "source-code", "library-embedded", "bindata", "binarydata", "path":
 		return true
 	}
 	return o.parts.heeded(name)

@@ -107,7 +107,7 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "onload" && strings.ContainsAny(value, `:!/\`) {
 			return refuse("GH-OFF-002", "a document whose ribbon calls a macro of another file")
 		}
-	case "section-source":
+	case "section-source", "cell-range-source":
 		if name == "href" && leadsOut(value) {
 			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
 		}
@@ -115,9 +115,16 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		if name == "href" && (leadsOut(value) || isShare(value)) {
 			return refuse("GH-OFF-002", "a document with a frame or an object from elsewhere")
 		}
+	case "image", "fill-image":
+		if name == "href" && isShare(value) {
+			return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")
+		}
 	case "event-listener":
-		if name == "action" && value == "execute" {
+		switch {
+		case name == "action" && value == "execute":
 			return refuse("GH-OFF-002", "a slide that starts a program or a macro")
+		case name == "macro-name":
+			return refuse("GH-OFF-001", "a document that calls a macro")
 		}
 	case "autoupdate":
 		if name == "val" && (value == "0" || value == "false") {
@@ -128,13 +135,16 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 			o.isChart = false
 		}
 	}
+	if name == "formula" && formulaDDE(value) {
+		return refuse("GH-OFF-003", "a document with a DDE formula")
+	}
 	return activeAttribute(name, value)
 }
 
 // watched has the names that attribute asks for, of elements and of attributes.
 func (o *officeXML) watched(name string) bool {
 	switch name {
-	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href", "autoupdate":
+	case "relationship", "override", "default", "fldsimple", "fldchar", "definedname", "section-source", "customui", "action", "href", "autoupdate", "formula", "macro-name":
 		return true
 	}
 	return false
@@ -154,7 +164,7 @@ func (o *officeXML) suspicious() (set [4]byte, any bool) { return set, false }
 // read has the elements that text asks for.
 func (o *officeXML) read(element string) bool {
 	switch element {
-	case "instrtext", "delinstrtext", "f", "definedname":
+	case "instrtext", "delinstrtext", "f", "definedname", "formula", "formula1", "formula2":
 		return true
 	}
 	return false
@@ -163,7 +173,7 @@ func (o *officeXML) read(element string) bool {
 // activeType judges a part by its content type: its name and place mean nothing.
 func activeType(media string) *Refusal {
 	switch {
-	case strings.Contains(media, "macroenabled"), strings.Contains(media, "vbaproject"), strings.Contains(media, "macrosheet"):
+	case strings.Contains(media, "macroenabled"), strings.Contains(media, "vbaproject"), strings.Contains(media, "vbadata"), strings.Contains(media, "macrosheet"):
 		return refuse("GH-OFF-001", "a document that says it has macros")
 	case strings.Contains(media, "activex"):
 		return refuse("GH-OFF-005", "a document with an ActiveX control")
@@ -174,7 +184,7 @@ func activeType(media string) *Refusal {
 // activeAttribute looks for addresses that start something, wherever they stand.
 func activeAttribute(name, value string) *Refusal {
 	switch {
-	case name == "action" && (strings.HasPrefix(value, "ppaction://program") || strings.HasPrefix(value, "ppaction://macro")):
+	case name == "action" && startsProgram(value):
 		return refuse("GH-OFF-002", "a slide that starts a program or a macro")
 	case name == "href" && strings.Contains(value, ":"):
 		v := squeeze(value)
@@ -183,6 +193,13 @@ func activeAttribute(name, value string) *Refusal {
 		}
 	}
 	return nil
+}
+
+// startsProgram tells the actions of a slide that do more
+// than show something.
+func startsProgram(action string) bool {
+	action = strings.ToLower(action[:min(len(action), 24)])
+	return strings.HasPrefix(action, "ppaction://program") || strings.HasPrefix(action, "ppaction://macro")
 }
 
 // field follows the fields that stand inside one another (ECMA-376, 17.16.18).
@@ -237,7 +254,7 @@ func (o *officeXML) relationship() *Refusal {
 		return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")
 	}
 	t := squeeze(target)
-	for _, scheme := range [...]string{"mhtml:", "javascript:", "vbscript:", "ms-", "script:", "search-ms:", "search:", "data:text/"} {
+	for _, scheme := range [...]string{"mhtml:", "javascript:", "vbscript:", "ms-", "script:", "search-ms:", "search:", "shell:", "data:text/"} {
 		if strings.HasPrefix(t, scheme) {
 			return refuse("GH-OFF-002", "a document that refers to "+t[:strings.IndexByte(t, ':')])
 		}
@@ -254,7 +271,7 @@ func (o *officeXML) text(element string, b []byte) *Refusal {
 		}
 		*top = append(*top, b[:min(len(b), maxInstruction-len(*top))]...)
 		return fieldInstruction([]byte(unescapeXML(string(*top))))
-	case "f", "definedname":
+	case "f", "definedname", "formula", "formula1", "formula2":
 		o.formula = append(o.formula, b[:min(len(b), maxInstruction-len(o.formula))]...)
 	}
 	return nil
@@ -296,7 +313,11 @@ func formulaDDE(f string) bool {
 func (o *officeXML) comment() *Refusal { return nil }
 
 func (o *officeXML) declared(text string) *Refusal {
-	if strings.HasPrefix(strings.ToLower(text), "entity") {
+	lower := strings.ToLower(text)
+	if strings.HasPrefix(lower, "xml ") && hiddenEncoding(lower) {
+		return truncated("a document in an encoding that hides its text")
+	}
+	if strings.HasPrefix(lower, "entity") {
 		return refuse("GH-XML-001", "a document that declares entities")
 	}
 	return nil
@@ -307,15 +328,30 @@ func fieldInstruction(field []byte) *Refusal {
 	if isDDE(field) {
 		return refuse("GH-OFF-003", "a document with a DDE field")
 	}
-	if c := bytes.TrimSpace(field); len(c) == 0 || c[0] < 0x80 && c[0]|0x20 != 'q' && c[0]|0x20 != 'i' {
-		return nil // neither of the two
+	if c := bytes.TrimSpace(field); len(c) == 0 || strings.IndexByte("qilrQILR", c[0]) < 0 {
+		return nil // none of those that follow
 	}
 	words := strings.Fields(strings.ToUpper(string(field)))
-	switch {
-	case len(words) > 3 && words[0] == "QUOTE" && allNumbers(words[1:]):
-		return refuse("GH-OFF-003", "a document with a field that is spelt in numbers")
-	case len(words) > 1 && words[0] == "INCLUDETEXT" && leadsOut(words[1]):
-		return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
+	if len(words) < 2 {
+		return nil
+	}
+	switch words[0] {
+	case "QUOTE":
+		if len(words) > 3 && allNumbers(words[1:]) {
+			return refuse("GH-OFF-003", "a document with a field that is spelt in numbers")
+		}
+	case "INCLUDETEXT", "INCLUDE", "RD":
+		if leadsOut(words[1]) {
+			return refuse("GH-OFF-002", "a document that takes its text from elsewhere")
+		}
+	case "LINK":
+		if len(words) > 2 && leadsOut(words[2]) {
+			return refuse("GH-OFF-002", "a document that is linked to an object elsewhere")
+		}
+	case "INCLUDEPICTURE", "IMPORT":
+		if isShare(strings.TrimLeft(words[1], `"`)) {
+			return refuse("GH-OFF-002", "a document that shows a file from a share, to which its reader's credentials are sent")
+		}
 	}
 	return nil
 }
@@ -371,7 +407,8 @@ func isShare(target string) bool {
 // leadsOut tells addresses and shares.
 func leadsOut(target string) bool {
 	t := strings.ToLower(strings.TrimLeft(target, "\"' "))
-	return strings.HasPrefix(t, "http:") || strings.HasPrefix(t, "https:") || strings.HasPrefix(t, `\\`) || strings.HasPrefix(t, "ftp:")
+	return strings.HasPrefix(t, "http:") || strings.HasPrefix(t, "https:") || strings.HasPrefix(t, `\\`) || strings.HasPrefix(t, "ftp:") ||
+		strings.HasPrefix(t, "file:") && !staysHere(t)
 }
 
 func isDDE(field []byte) bool {
@@ -390,7 +427,9 @@ func fieldSettled(field []byte) bool {
 		return false
 	case words[0] == "QUOTE":
 		return !allNumbers(words[1:])
-	case words[0] == "INCLUDETEXT":
+	case words[0] == "LINK":
+		return len(words) > 3
+	case words[0] == "INCLUDETEXT", words[0] == "INCLUDE", words[0] == "RD", words[0] == "INCLUDEPICTURE", words[0] == "IMPORT":
 		return len(words) > 2
 	}
 	return true

@@ -23,7 +23,8 @@ type svg struct {
 func newSVG(env) checker { return newDrawing(false) }
 
 func newDrawing(plain bool) *svg {
-	s := &svg{plain: plain, style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set(")}
+	s := &svg{plain: plain, style: newFinder("@import", "javascript:", "url(", "expression(", "-moz-binding", "behavior:", "image-set("), css: cssText{inXML: true}}
+	s.style.keep = cssTarget + len("url(")
 	s.scan = newXMLScanner(s)
 	return s
 }
@@ -70,7 +71,7 @@ func (s *svg) element(name string) *Refusal {
 		s.doubt = svgDoubt{element: name, depth: s.scan.depth}
 	case "handler", "listener":
 		return refuse("GH-SVG-002", "an SVG with <"+name)
-	case "iframe", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
+	case "iframe", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio", "applet":
 		return refuse("GH-SVG-001", "an SVG with <"+name)
 	}
 	return nil
@@ -92,6 +93,10 @@ func (s *svg) attribute(element, name, value string) *Refusal {
 		return refuse("GH-SVG-003", "an SVG with "+name+"=")
 	case name == "href" || name == "src" || name == "base": // xml:base is where the others start from
 		return referred(element, value)
+	case name == "srcset" || name == "imagesrcset" || name == "background" || name == "archive":
+		if strings.Contains(slashes(squeeze(value)), "//") {
+			return refuse("GH-SVG-005", "an SVG that loads something from outside")
+		}
 	case name == "ping":
 		return refuse("GH-SVG-005", "an SVG that tells somebody of clicks")
 	case element == "include" && strings.Contains(value, "//www.w3.org/2001/XInclude"):
@@ -115,7 +120,7 @@ func (s *svg) heeded(name string) bool {
 	switch name {
 	case "script", "iframe":
 		return true
-	case "handler", "listener", "foreignobject", "pgfref", "imagereplacement", "targetref", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio":
+	case "handler", "listener", "foreignobject", "pgfref", "imagereplacement", "targetref", "embed", "object", "html", "body", "form", "base", "meta", "video", "audio", "applet":
 		return !s.plain || s.flat != nil && s.flat.heeded(name)
 	}
 	return s.flat != nil && s.flat.heeded(name)
@@ -124,9 +129,9 @@ func (s *svg) heeded(name string) bool {
 // watched has the names that attribute asks for.
 func (s *svg) watched(name string) bool {
 	switch name {
-	case "href", "src", "base", "ping", "attributename", "style", "script", "foreignobject":
+	case "src", "base", "ping", "attributename", "style", "script", "foreignobject", "srcset", "imagesrcset", "background", "archive":
 		return !s.plain || s.flat != nil && s.flat.watched(name)
-	case "include":
+	case "include", "href":
 		return true
 	}
 	return isHandler(name) || s.flat != nil && s.flat.watched(name)
@@ -144,6 +149,9 @@ func (s *svg) suspicious() (set [4]byte, any bool) {
 func (s *svg) read(element string) bool {
 	return !s.plain && (element == "style" || element == "script") || s.flat != nil && s.flat.read(element)
 }
+
+// slashes has the other slash as browsers read it in addresses.
+func slashes(v string) string { return strings.ReplaceAll(v, `\`, "/") }
 
 func isHandler(name string) bool {
 	if len(name) < 4 || !strings.HasPrefix(name, "on") {
@@ -189,7 +197,7 @@ func referred(element, value string) *Refusal {
 			return refuse("GH-SVG-004", "an SVG that links to "+quote(scheme))
 		}
 		return nil
-	case has, strings.HasPrefix(v, "//"), strings.HasPrefix(v, `\\`):
+	case has, strings.HasPrefix(slashes(v[:min(len(v), 2)]), "//"):
 		return refuse("GH-SVG-005", "an SVG that loads something from outside")
 	}
 	return nil
@@ -223,27 +231,31 @@ func (s *svg) text(element string, b []byte) *Refusal {
 	if s.flat != nil {
 		return s.flat.text(element, b)
 	}
-	if !s.read(element) {
-		return nil
+	if s.doubt.element == "script" && len(bytes.TrimSpace(b)) > 0 {
+		return s.doubt.refused()
 	}
 	if element == "script" {
-		if len(bytes.TrimSpace(b)) > 0 {
-			return s.doubt.refused()
-		}
 		return nil
 	}
 	return styled(&s.style, s.css.write(b))
 }
+
+// cssTarget is how much is seen of what url() refers to.
+const cssTarget = 48
 
 func styled(f *finder, b []byte) *Refusal {
 	found := f.find(b, func(needle string, after []byte) bool {
 		if needle != "url(" {
 			return true
 		}
-		target := strings.TrimLeft(blocks.String(after[:min(len(after), 24)]), " \t\r\n\"'")
-		return target != "" && !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:image/") &&
+		target := strings.TrimLeft(blocks.String(after[:min(len(after), cssTarget)]), " \t\r\n\"'")
+		if target == "" {
+			return len(after) >= cssTarget
+		}
+		target = slashes(squeeze(target))
+		return !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "data:image/") &&
 			!strings.HasPrefix(target, "data:font/") && !strings.HasPrefix(target, untypedData) && !strings.HasPrefix(target, "data:application/") &&
-			(strings.Contains(target, ":") || strings.HasPrefix(target, "//"))
+			(strings.Contains(target, ":") || strings.HasPrefix(target, "//") || strings.HasPrefix(target, "&"))
 	})
 	if found != "" {
 		return refuse("GH-SVG-005", "an SVG whose style has "+found)
@@ -261,7 +273,7 @@ func (s *svg) declared(text string) *Refusal {
 	switch {
 	case strings.HasPrefix(lower, "xml ") && hiddenEncoding(lower):
 		return refuse("GH-SVG-006", "an XML in an encoding that hides its text")
-	case strings.HasPrefix(lower, "php"), strings.HasPrefix(lower, "="): // the short tag, too
+	case strings.HasPrefix(lower, "php"), isShortTag(lower):
 		return refuse("GH-COD-002", "PHP code in an XML")
 	case strings.HasPrefix(lower, "entity") && s.unsafeEntity(lower):
 		if s.plain {
@@ -278,6 +290,11 @@ func (s *svg) declared(text string) *Refusal {
 		return refuse("GH-SVG-006", "an SVG whose document type is loaded from outside")
 	case strings.HasPrefix(lower, "attlist") && (strings.Contains(lower, "javascript:") || declaresHandler(lower)):
 		return refuse("GH-SVG-003", "an XML that declares an event handler for its elements")
+	case strings.HasPrefix(lower, "attlist") && !s.plain && declaresAddress(lower):
+		return refuse("GH-SVG-005", "an SVG that declares what its elements load")
+	}
+	if s.flat != nil {
+		return s.flat.parts.declared(text)
 	}
 	return nil
 }
@@ -290,6 +307,29 @@ func outsideDTD(lower string) bool {
 		}
 		if strings.HasPrefix(part, "file:") || strings.HasPrefix(part, "/") {
 			return part != "//"
+		}
+	}
+	return false
+}
+
+// isShortTag tells PHP behind a short tag from an instruction, which has a name.
+func isShortTag(lower string) bool {
+	name := lower
+	if i := strings.IndexAny(lower, " \t\r\n?"); i >= 0 {
+		name = lower[:i]
+	}
+	return lower != "" && lower != "?" && name == "" || strings.ContainsAny(name, "=($`;")
+}
+
+// declaresAddress tells defaults of attributes that load something.
+func declaresAddress(lower string) bool {
+	if strings.Contains(lower, "url(") {
+		return true
+	}
+	for _, word := range strings.Fields(lower) {
+		switch localName([]byte(word)) {
+		case "href", "src", "base":
+			return strings.Contains(slashes(lower), "//") || strings.Contains(lower, "data:")
 		}
 	}
 	return false

@@ -46,6 +46,12 @@ type xmlScanner struct {
 	heeded  bool
 	wide    utf16Text
 
+	// within is the element whose text must be told, from its tag on: what stands
+	// between other elements in it is its text, too.
+	within      *xmlKnown
+	withinDepth int
+	later       bool // of a value that is longer than what is kept, more than its beginning
+
 	suspicious [4]byte
 	suspects   bool // of any
 	usual      byte // the quote that values were in last
@@ -80,6 +86,12 @@ const (
 const (
 	maxXMLToken = 4096
 	maxXMLDepth = 4096
+	// xmlOverlap is how much of a long value is looked at twice, because what is looked
+	// for may stand where it is cut.
+	xmlOverlap = 128
+	// minXMLAddress is how many of the first maxXMLToken bytes of a value that goes on
+	// must be more than blanks, which browsers drop from addresses.
+	minXMLAddress = 256
 )
 
 func (x *xmlScanner) write(b []byte) *Refusal {
@@ -126,10 +138,21 @@ func (x *xmlScanner) stepText(b []byte) (int, *Refusal) {
 	} else {
 		x.state = xmlOpen
 	}
-	if i == 0 || !x.element.read {
+	if i == 0 {
 		return n, nil
 	}
-	return n, x.handler.text(x.element.name, b[:i])
+	return n, x.text(b[:i])
+}
+
+// text tells of text, if the element is one whose text matters.
+func (x *xmlScanner) text(b []byte) *Refusal {
+	switch {
+	case x.within != nil:
+		return x.handler.text(x.within.name, b)
+	case x.element.read:
+		return x.handler.text(x.element.name, b)
+	}
+	return nil
 }
 
 // until skips to the end of a closing sequence.
@@ -160,21 +183,31 @@ func (x *xmlScanner) until(b []byte, end string) (int, *Refusal) {
 
 func (x *xmlScanner) stepCDATA(b []byte) (int, *Refusal) {
 	n, _ := x.until(b, "]]>")
-	if !x.element.read {
-		return n, nil
-	}
-	return n, x.handler.text(x.element.name, b[:n])
+	return n, x.text(b[:n])
 }
 
 func (x *xmlScanner) stepValue(b []byte) (int, *Refusal) {
 	i := blocks.IndexByte(b, x.quote)
+	n := i + 1
 	if i < 0 {
-		x.keep(b)
-		return len(b), nil
+		i, n = len(b), len(b)
 	}
-	x.keep(b[:i])
+	for rest := b[:i]; ; {
+		k := min(len(rest), maxXMLToken-len(x.token))
+		x.keep(rest[:k])
+		if rest = rest[k:]; len(rest) == 0 {
+			break
+		}
+		if r := x.told(x.token, false); r != nil {
+			return 0, r
+		}
+		x.token, x.later = x.token[:copy(x.token, x.token[maxXMLToken-xmlOverlap:])], true
+	}
+	if n == i {
+		return n, nil // it goes on
+	}
 	x.state = xmlInTag
-	return i + 1, x.value()
+	return n, x.value()
 }
 
 func (x *xmlScanner) keep(b []byte) {
@@ -182,17 +215,39 @@ func (x *xmlScanner) keep(b []byte) {
 }
 
 func (x *xmlScanner) value() *Refusal {
-	r := x.valued(x.token)
-	x.token = x.token[:0]
+	r := x.told(x.token, true)
+	x.token, x.later = x.token[:0], false
 	return r
 }
 
-// valued tells the handler of an attribute, if it is one that matters.
+// valued tells the handler of a whole value.
 func (x *xmlScanner) valued(b []byte) *Refusal {
+	for len(b) > maxXMLToken {
+		if r := x.told(b[:maxXMLToken], false); r != nil {
+			return r
+		}
+		b, x.later = b[maxXMLToken-xmlOverlap:], true
+	}
+	r := x.told(b, true)
+	x.later = false
+	return r
+}
+
+// told tells the handler of an attribute, if it is one that matters. Of those that are
+// asked for by their names the beginning tells all, but for a style.
+func (x *xmlScanner) told(b []byte, ends bool) *Refusal {
+	named := x.element.watched || x.attr.watched && x.attr.name != "style"
+	if named && x.later {
+		return nil
+	}
 	if !x.element.watched && !x.attr.watched && !(x.suspects && blocks.HasAnyOf(b, x.suspicious)) {
 		return nil
 	}
-	return x.handler.attribute(x.element.name, x.attr.name, unescapeXML(blocks.String(b)))
+	value := unescapeXML(blocks.String(b))
+	if named && !ends && len(squeeze(value)) < minXMLAddress {
+		return truncated("an XML with an attribute that begins with thousands of blanks")
+	}
+	return x.handler.attribute(x.element.name, x.attr.name, value)
 }
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
@@ -306,10 +361,15 @@ func (x *xmlScanner) closeTag() *Refusal {
 	x.state, x.token = xmlText, x.token[:0]
 	switch {
 	case x.closing:
-		x.depth--
+		if x.depth--; x.depth < x.withinDepth {
+			x.within = nil
+		}
 	case !x.slash:
 		if x.depth++; x.depth > maxXMLDepth {
 			return refuse("GH-XML-001", "elements nested more than "+strconv.Itoa(maxXMLDepth)+" deep")
+		}
+		if x.element.read && x.within == nil {
+			x.within, x.withinDepth = x.element, x.depth
 		}
 	}
 	return nil

@@ -25,6 +25,8 @@ func (f *xmlFacts) attribute(element, name, value string) *Refusal {
 		f.includes = true
 	case element == "include" && name == "href" && (strings.Contains(v, ":") || strings.HasPrefix(v, "/") || strings.Contains(v, "..")):
 		f.reachesOut = true
+	case name == "href" && strings.HasPrefix(squeeze(v[:min(len(v), 64)]), "javascript:"):
+		f.runs = true
 	case isHandler(name) && strings.ContainsAny(v, "(="):
 		f.runs = true
 	}

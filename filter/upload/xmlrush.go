@@ -10,7 +10,7 @@ import "gatehouse/filter/upload/internal/blocks"
 func (x *xmlScanner) rush(b []byte) (int, *Refusal) {
 	at := 0
 	for at < len(b) {
-		if n := x.skim(b[at:]); n > 0 {
+		if n := x.skimmed(b[at:]); n > 0 {
 			if at += n; x.state == xmlText || at == len(b) {
 				return at, nil
 			}
@@ -22,7 +22,7 @@ func (x *xmlScanner) rush(b []byte) (int, *Refusal) {
 			}
 		}
 		n, r := x.rushTag(b[at:])
-		if at += n; r != nil || x.state != xmlText || x.element.read || at == len(b) {
+		if at += n; r != nil || x.state != xmlText || x.element.read || x.within != nil || at == len(b) {
 			return at, r
 		}
 		if b[at] != '<' {
@@ -35,6 +35,14 @@ func (x *xmlScanner) rush(b []byte) (int, *Refusal) {
 		at, x.state = at+1, xmlOpen
 	}
 	return at, nil
+}
+
+// skimmed is skim where no text needs to be told.
+func (x *xmlScanner) skimmed(b []byte) int {
+	if x.within != nil {
+		return 0
+	}
+	return x.skim(b)
 }
 
 // rushTag reads what follows the name of a tag, up to its end or to what is not simple.
@@ -96,5 +104,5 @@ func (x *xmlScanner) rushAttribute(b []byte) (int, *Refusal) {
 	if !tell {
 		return n + 2 + end + 1, nil
 	}
-	return n + 2 + end + 1, x.valued(value[:min(end, maxXMLToken)])
+	return n + 2 + end + 1, x.valued(value[:end])
 }
