@@ -27,7 +27,7 @@ type ole struct {
 const oleEntry = 128
 
 func newOLE(e env) checker {
-	o := &ole{records: finder16{needles: oleRecords}, behind: raster{image: image{codeFinder{tags: true}}}}
+	o := &ole{records: finder16{needles: oleRecords[:oleWhole]}, behind: raster{image: image{codeFinder{tags: true}}}}
 	o.objects = oleObjects{env: e, judge: new(ole).judge} // objects say nothing of whose document it is
 	return o
 }
@@ -43,6 +43,10 @@ var oleRecords = []oleRecord{
 	{"\x13\x00 \x00D\x00D\x00E\x00", "GH-OFF-003", "a DDE field"},
 	{"\x13\x00D\x00D\x00E\x00", "GH-OFF-003", "a DDE field"},
 }
+
+// oleWhole is how many of them are looked for as they stand; fields are found however
+// they are spelt (fieldDDE), unless they are cut.
+const oleWhole = 3
 
 type oleRecord struct{ bytes, id, what string }
 
@@ -89,8 +93,13 @@ func (f *finder16) find(b []byte) *Refusal {
 				return f.needles[i].refusal()
 			}
 		}
-		if macroSheet(text) {
+		switch {
+		case macroSheet(text):
 			return f.needles[0].refusal()
+		case fieldDDE(text):
+			return refuse("GH-OFF-003", "a document with a DDE field")
+		case bookDDE(text):
+			return refuse("GH-OFF-003", "a document with a DDE link")
 		}
 	}
 	if len(b) >= longestRecord {
@@ -115,6 +124,56 @@ func macroSheet(b []byte) bool {
 		fits := wide <= 1 && length == 8+name*(1+wide) || wide >= ' ' && length == 7+name
 		if b[3] == 0 && b[8] <= 2 && b[9] == 1 && name > 0 && fits {
 			return true
+		}
+		b = b[2:]
+	}
+}
+
+// fieldDDE finds a field of Word that begins so, in letters of one byte or of two, behind
+// blanks and quotes (MS-DOC 2.8.25).
+func fieldDDE(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, 0x13)
+		if i < 0 {
+			return false
+		}
+		b = b[i+1:]
+		step := 1
+		if at(b, 0, "\x00") {
+			step = 2
+		}
+		var word [8]byte
+		for n, k := 0, step-1; k < len(b) && k < longestRecord-2*step && n < len(word); k += step {
+			if step == 2 && k+1 < len(b) && b[k+1] != 0 {
+				break
+			}
+			if n == 0 && (b[k] == ' ' || b[k] == '\t' || b[k] == '"') {
+				continue
+			}
+			word[n] = b[k]
+			n++
+		}
+		if hasFold(word[:], "ddeauto") || hasFold(word[:], "dde") && (step == 2 || isCodeSpace(word[3]) || word[3] == '"') {
+			return true
+		}
+	}
+}
+
+// bookDDE finds the record of what a workbook is linked to, if it is a program and what
+// it is told (SupBook, MS-XLS 2.4.271; ole-link in 2.5.277): a file's begins with a 1.
+func bookDDE(b []byte) bool {
+	for {
+		i := bytes.Index(b, []byte("\xae\x01"))
+		if i < 0 || len(b)-i < 12 {
+			return false
+		}
+		b = b[i:]
+		length, count, wide := int(binary.LittleEndian.Uint16(b[2:])), int(binary.LittleEndian.Uint16(b[6:])), int(b[8])
+		if wide <= 1 && count > 3 && count < 256 && length == 5+count*(1+wide) && b[9] != 1 && b[9] >= ' ' {
+			link := b[9:min(len(b), 4+length)]
+			if n := bytes.IndexByte(link, 3); n > 0 && isPrintable(bytes.ReplaceAll(link[:n], []byte{0}, nil)) {
+				return true
+			}
 		}
 		b = b[2:]
 	}
@@ -219,7 +278,9 @@ func (o *ole) entry(b []byte) *Refusal {
 		return refuse("GH-OFF-001", "a document with macros")
 	case "\x01ole10native", "package", "equation native":
 		return refuse("GH-OFF-004", "a document with an embedded "+strings.TrimLeft(lower, "\x01"))
-	case "encryptedpackage":
+	case "\x03ocxname", "\x03ocxdata":
+		return refuse("GH-OFF-005", "a document with an ActiveX control")
+	case "encryptedpackage", "encryptedsummary":
 		return encryptedDocument()
 	}
 	return nil

@@ -20,7 +20,7 @@ func oleEncrypted(b []byte) bool {
 		}
 	case (b[0] == 0xec || b[0] == 0xdc) && b[1] == 0xa5: // the FibBase of Word (MS-DOC 2.5.2)
 		version := le.Uint16(b[2:])
-		return version > 100 && version < 0x120 && b[11]&1 != 0
+		return (version == 0xc1 || version > 100 && version < 108) && b[11]&1 != 0 // of Word 97 and later, and of Word 6 and 95
 	case b[0] == 0 && b[1] == 0 && b[2] == 0xf6 && b[3] == 0x0f: // CurrentUserAtom (MS-PPT 2.3.2)
 		return le.Uint32(b[12:]) == 0xf3d1c4df
 	}

@@ -97,7 +97,7 @@ func (o *oleObjects) begin(header []byte) *Refusal {
 	if x.left > 0 {
 		return refuse("GH-OFF-004", "a document with embedded objects inside one another")
 	}
-	x.packed, x.block, x.records = header[0] != 0, x.block[:0], finder16{needles: oleRecords, carry: x.records.carry[:0]}
+	x.packed, x.block, x.records = header[0] != 0, x.block[:0], finder16{needles: oleRecords[:oleWhole], carry: x.records.carry[:0]}
 	x.left = max(0, int64(binary.LittleEndian.Uint32(header[4:]))-(objectHeader-8))
 	if !x.packed {
 		return o.unpacked(x, header[8:])

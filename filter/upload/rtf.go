@@ -22,8 +22,12 @@ type rtf struct {
 	// template says that the group tells where the template is.
 	template bool
 	depth    int
-	level    int // of the field's instruction, or of the template
-	skip     int // characters that stand for the one before
+	level    int       // of the field's instruction, or of the template
+	skip     int       // characters that stand for the one before
+	unicode  [32]uint8 // how many do, less one, by the depth of the group
+	bin      int       // bytes of data in which braces are none
+	star     bool      // what a reader need not know is to come
+	ignored  int       // the depth from which nobody knows what the text is for, 0 if there is none
 	over     bool
 	behind   raster // looks at what follows the end
 }
@@ -64,7 +68,7 @@ func (f *rtf) after(b []byte) *Refusal {
 
 func (f *rtf) read(b []byte) *Refusal {
 	for i := 0; i < len(b); i++ {
-		for f.state == rtfText && f.skip == 0 && !f.instr && !f.template && !rtfTelling[b[i]] { // letters that nobody keeps
+		for f.state == rtfText && f.skip == 0 && f.bin == 0 && !f.instr && !f.template && !rtfTelling[b[i]] { // letters that nobody keeps
 			if i++; i == len(b) {
 				return nil
 			}
@@ -86,6 +90,11 @@ func (f *rtf) read(b []byte) *Refusal {
 var rtfTelling = [256]bool{'\\': true, '{': true, '}': true}
 
 func (f *rtf) char(c byte) *Refusal {
+	if f.bin > 0 {
+		if f.bin--; c == '{' || c == '}' {
+			return nil
+		}
+	}
 	switch f.state {
 	case rtfSlash:
 		return f.slash(c)
@@ -116,6 +125,7 @@ func (f *rtf) slash(c byte) *Refusal {
 		f.state, f.hex = rtfHex, f.hex[:0]
 	default:
 		f.state = rtfText
+		f.star = c == '*'
 		if c == '\\' || c == '{' || c == '}' {
 			return f.letter(c)
 		}
@@ -150,9 +160,15 @@ func (f *rtf) plain(c byte) *Refusal {
 		f.state = rtfSlash
 	case '{':
 		f.depth++
+		f.unicode[f.depth&31] = f.unicode[(f.depth-1)&31]
 	case '}':
-		f.depth--
+		if f.depth--; f.depth < f.ignored {
+			f.ignored = 0
+		}
 		f.over = f.over || f.depth == 0
+		if f.depth < f.level && f.template && leadsOut(string(f.field)) {
+			return refuse("GH-OFF-002", "an RTF whose template is elsewhere")
+		}
 		if f.depth < f.level && (f.instr || f.template) {
 			f.instr, f.template = false, false
 			return fieldInstruction(f.field)
@@ -170,12 +186,12 @@ func (f *rtf) letter(c byte) *Refusal {
 		f.skip--
 		return nil
 	}
-	if !f.instr && !f.template || len(f.field) >= maxInstruction {
+	if !f.instr && !f.template || len(f.field) >= maxInstruction || f.ignored > 0 {
 		return nil
 	}
 	f.field = append(f.field, c)
 	if f.template {
-		if len(f.field) > 8 && leadsOut(string(f.field)) {
+		if len(f.field) > 8 && !hasFold(f.field, "file:") && leadsOut(string(f.field)) {
 			return refuse("GH-OFF-002", "an RTF whose template is elsewhere")
 		}
 		return nil
@@ -192,6 +208,8 @@ func (f *rtf) letter(c byte) *Refusal {
 }
 
 func (f *rtf) control(word string) *Refusal {
+	star := f.star
+	f.star = false
 	switch word {
 	case "objdata", "objupdate", "objautlink", "objocx", "objlink", "objemb", "objhtml":
 		return refuse("GH-OFF-004", "an RTF with an embedded object, "+word)
@@ -199,14 +217,25 @@ func (f *rtf) control(word string) *Refusal {
 		f.instr, f.settled, f.field, f.level = true, false, f.field[:0], f.depth
 	case "template":
 		f.template, f.field, f.level = true, f.field[:0], f.depth
+	case "bin":
+		f.bin = f.param
+	case "uc":
+		f.unicode[f.depth&31] = uint8(min(f.param, 9)) - 1 // #nosec G115 -- small; wraps, and back
 	case "u":
 		f.skip = 0
-		if f.minus || f.param > 0x7f {
+		if f.minus {
+			f.param = -f.param
+		}
+		if f.param &= 0xffff; f.param > 0x7f {
 			f.param = '?'
 		}
 		r := f.letter(byte(f.param)) // #nosec G115 -- at most 0x7f
-		f.skip = 1
+		f.skip = int(f.unicode[f.depth&31] + 1)
 		return r
+	default:
+		if star && (f.instr || f.template) && f.depth > f.level && f.ignored == 0 {
+			f.ignored = f.depth // a destination of its own, whose text is none of the field's
+		}
 	}
 	if strings.HasPrefix(word, "ddeauto") {
 		return refuse("GH-OFF-003", "an RTF with a DDE field")
