@@ -272,7 +272,7 @@ func textKind(b []byte) string {
 	switch {
 	case hasPHP(b):
 		return "php"
-	case hasFold(b, "<?="):
+	case hasFold(b, "<?="), len(b) > 4 && hasFold(b, "<?") && isShortPHP(b[2:]):
 		return "php"
 	case hasFold(b, "<%"), isScriptlet(b), isScriptByLook(b):
 		return "script"
@@ -356,7 +356,16 @@ func isSYLK(b []byte) bool {
 		return false
 	}
 	rest := b[len(mark):]
-	return len(rest) == 0 || hasFold(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || hasFold(rest, ";n") || hasFold(rest, ";e")
+	if len(rest) == 0 || hasFold(rest, "wxl") || rest[0] == '\n' || rest[0] == '\r' || hasFold(rest, ";n") || hasFold(rest, ";e") {
+		return true
+	}
+	_, second, _ := bytes.Cut(rest, []byte("\n"))
+	for _, record := range [...]string{"c;x", "c;y", "b;x", "b;y", "nn;n", "p;p", "f;p", "f;w", "o;l", "o;e"} {
+		if hasFold(second, record) {
+			return true
+		}
+	}
+	return false
 }
 
 // isInterpreter tells a first line that runs something, "#!/usr/bin/env python3",
