@@ -70,13 +70,15 @@ var codePair = blocks.NewPair('<', func(c byte) bool { return strings.IndexByte(
 
 // codeTags are elements that make a browser run or load something, or that make it
 // take a file for a page.
-var codeTags = []string{"html", "body", "iframe", "svg", "object", "embed", "img"}
+var codeTags = []string{"html", "body", "iframe", "svg", "object", "embed", "img", "input", "isindex", "button", "select", "base", "style"}
 
 // codeMark names what begins behind a "<", "" if it is nothing.
 func codeMark(b []byte, tags bool) string {
 	switch c := b[0] | 0x20; {
 	case b[0] == '?' && hasFold(b, "?php") && isCodeSpace(b[4]):
 		return "?php"
+	case b[0] == '?' && isShortPHP(b[1:]) && isPrintable(untilClosed(b)):
+		return "?"
 	case b[0] == '?' && b[1] == '=' && isPrintable(untilClosed(b)) && isStatement(b[2:]) && !assigns(b[2:]):
 		return "?="
 	case b[0] == '%' && strings.IndexByte("@=! \r\n\t", b[1]) >= 0 && isPrintable(untilClosed(b)) && isStatement(b[2:]):
@@ -93,6 +95,27 @@ func codeMark(b []byte, tags bool) string {
 		}
 	}
 	return ""
+}
+
+// isShortPHP tells what code of PHP may begin with right behind the short tag, which
+// PHP takes unless its settings say otherwise, from instructions of XML and their names.
+func isShortPHP(b []byte) bool {
+	spaced := isCodeSpace(b[0])
+	b = bytes.TrimLeft(b, " \t\r\n")
+	n := 0
+	for n < len(b) && (isLetter(b[n]) || n > 0 && b[n] >= '0' && b[n] <= '9') {
+		n++
+	}
+	if n == 0 {
+		return len(b) > 1 && (b[0] == '$' && isLetter(b[1]) || b[0] == '`' && spaced || b[0] == '@' && isLetter(b[1]))
+	}
+	rest := bytes.TrimLeft(b[n:], " \t\r\n")
+	if len(rest) == 0 {
+		return false
+	}
+	word := blocks.String(b[:n])
+	return n > 2 && rest[0] == '(' && (spaced || len(b[n:]) == len(rest)) ||
+		spaced && (rest[0] == '"' || rest[0] == '\'' || rest[0] == '$' || rest[0] == '`') && (strings.EqualFold(word, "echo") || strings.EqualFold(word, "print") || strings.EqualFold(word, "include") || strings.EqualFold(word, "require"))
 }
 
 // untilClosed is b up to the end of its tag, if that can be seen.
@@ -195,7 +218,7 @@ func (f *foreign) again() { f.carry = f.carry[:0] }
 // foreignMarks go by their first byte.
 var foreignMarks = [...]struct{ mark, is string }{
 	{"PE\x00\x00\x4c\x01", "program"}, {"PE\x00\x00\x64\x86", "program"}, {"\x7fELF\x01\x01\x01", "program"}, {"\x7fELF\x02\x01\x01", "program"},
-	{"%PDF-1.", "pdf"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
+	{"%PDF-1.", "pdf"}, {"PK\x05\x06\x00\x00\x00\x00", "zip"}, {"Rar!\x1a\x07", "rar"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"#!/bin/", "script"}, {"#!/usr/bin/", "script"},
 }
 
 var foreignSieve = func() *blocks.Sieve {

@@ -188,6 +188,7 @@ func (p *pdf) begin() *Refusal {
 			if r := last.end(); r != nil {
 				return r
 			}
+			p.opaque = p.opaque || last.opaque
 			p.idle = append(p.idle, last)
 		} else {
 			p.streams = append(p.streams, last) // it may hold objects, and the keyword

@@ -97,7 +97,7 @@ func guessFilter(head []byte, said pdfFilter) pdfFilter {
 		return filterFlate
 	case len(head) >= 2 && head[0] == 0x80 && (head[1]&0xfc == 0x0c || said == filterLZW):
 		return filterLZW
-	case said == filterHex, said == filter85, said == filterRun:
+	case said == filterHex && plausible(&asciiHex{}, head), said == filter85 && plausible(&ascii85{}, head), said == filterRun:
 		return said
 	case said != filterNone || len(head) < pdfGuess:
 		return filterNone
@@ -129,7 +129,26 @@ func promises(d pdfDecoder, head []byte) bool {
 // looksPredicted tells the beginning of a text of objects that a predictor has been
 // at: how the row was made, then numbers.
 func looksPredicted(head []byte) bool {
-	return len(head) >= pdfGuess && head[0] <= 4 && areNumbers(head[1:]) && bytes.IndexByte(head[1:], 0) < 0 && bytes.IndexByte(head, ' ') > 0
+	return len(head) >= pdfGuess && head[0] <= 4 && areNumbers(head[1:]) && bytes.IndexByte(head[1:], 0) < 0 && bytes.IndexByte(head, ' ') > 0 &&
+		bytes.ContainsAny(head, "0123456789") // a dark picture has none
+}
+
+// plausible tells whether what looks like objects as it stands can be data of a filter:
+// a word that was meant for another stream must not hide them.
+func plausible(d pdfDecoder, head []byte) bool {
+	n := 0
+	for n < len(head) && areNumbers(head[n:n+1]) {
+		n++
+	}
+	if n < 4 || bytes.IndexByte(head[:n], ' ') < 0 {
+		return true
+	}
+	var decoded []byte
+	_, _, err := d.write(head, func(b []byte) *Refusal {
+		decoded = append(decoded, b...)
+		return nil
+	})
+	return err == nil && len(decoded) > 0 && (areNumbers(decoded) || guessFilter(decoded[:min(2, len(decoded))], filterNone) != filterNone)
 }
 
 func hasPDFSpace(b []byte) bool {

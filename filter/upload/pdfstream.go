@@ -135,10 +135,11 @@ func (l *pdfLayer) open() (bool, *Refusal, error) {
 
 func (l *pdfLayer) choose() {
 	s := l.stream
+	p := s.params
 	if l.level >= maxPDFFilters {
+		s.opaque = s.opaque || guessFilter(l.head, filterNone) != filterNone
 		return
 	}
-	p := s.params
 	if l.level > 0 && !l.afterPredictor() && (p.predictor >= 10 && l.head[0] <= 4 || p.predictor == 2) {
 		if d, ok := newPredicted(p); ok {
 			l.dec = d
@@ -153,11 +154,13 @@ func (l *pdfLayer) choose() {
 			if z := s.pdf.inflater(); z != nil {
 				l.z, l.dec = z, z
 			}
+			s.opaque = s.opaque || l.dec == nil && l.level > 0
 		case filterLZW:
 			if s.pdf.lzws < 1 {
 				s.pdf.lzws++
 				l.dec = newLZW(p.earlyChange())
 			}
+			s.opaque = s.opaque || l.dec == nil && l.level > 0
 		case filterHex:
 			l.dec = &asciiHex{}
 		case filter85:
