@@ -66,11 +66,11 @@ func (c *codeFinder) in(b []byte) *Refusal {
 }
 
 // codePair is what codeMark begins to read at.
-var codePair = blocks.NewPair('<', func(c byte) bool { return strings.IndexByte("?%sShHbBiIoOeE", c) >= 0 })
+var codePair = blocks.NewPair('<', func(c byte) bool { return strings.IndexByte("?%sShHbBiIoOeEvVaAdDmM", c) >= 0 })
 
 // codeTags are elements that make a browser run or load something, or that make it
 // take a file for a page.
-var codeTags = []string{"html", "body", "iframe", "svg", "object", "embed", "img", "input", "isindex", "button", "select", "base", "style"}
+var codeTags = []string{"html", "body", "iframe", "svg", "object", "embed", "img", "input", "isindex", "button", "select", "base", "style", "video", "audio", "details", "marquee", "math", "meta"}
 
 // codeMark names what begins behind a "<", "" if it is nothing.
 func codeMark(b []byte, tags bool) string {
@@ -87,7 +87,7 @@ func codeMark(b []byte, tags bool) string {
 		return "%"
 	case c == 's' && hasFold(b, "script") && (isCodeSpace(b[6]) || b[6] == '>' || b[6] == '/'):
 		return "script"
-	case tags && strings.IndexByte("hbisoe", c) >= 0:
+	case tags && strings.IndexByte("hbisoevadm", c) >= 0:
 		for _, tag := range codeTags {
 			if hasFold(b, tag) && (isCodeSpace(b[len(tag)]) || b[len(tag)] == '>' || b[len(tag)] == '/') && isPrintable(b[len(tag):len(tag)+codeCertain]) {
 				return tag

@@ -18,6 +18,11 @@ func TestPHPNeedsNoWordBehindItsTag(t *testing.T) {
 			t.Errorf("%q: %+v", code, r)
 		}
 	}
+	for _, tag := range []string{"<video src=x onerror=alert(1)>", "<details open ontoggle=alert(1)>", "<meta http-equiv=refresh content=0>", "<input autofocus onfocus=x>"} {
+		if r := sniff(t, Config{}, "a.jpg", strings.Replace(sampleJPEG(t), "\xff\xd8", "\xff\xd8\xff\xfe\x00"+string(rune(len(tag)+2))+tag, 1)); r.Accepted {
+			t.Errorf("a picture with %s", tag)
+		}
+	}
 	text := sniff(t, Config{}, "a.txt", "<? system($_GET[0]); ?>")
 	if text.Accepted {
 		t.Errorf("as a text: %+v", text)
