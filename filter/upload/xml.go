@@ -430,16 +430,26 @@ func unescapeXML(s string) string {
 		if !found {
 			break
 		}
-		name, after, ended := strings.Cut(rest, ";")
-		if r, ok := reference(name); ok && ended {
+		n := referenceName(rest)
+		if r, ok := reference(rest[:n]); ok && n < len(rest) && rest[n] == ';' {
 			out.WriteRune(r)
-			s = after
+			s = rest[n+1:]
 			continue
 		}
 		out.WriteByte('&')
 		s = rest
 	}
 	return out.String()
+}
+
+// referenceName is how long the name of a reference is, of which another one is no part:
+// so no byte is looked at twice.
+func referenceName(s string) int {
+	n := 0
+	for n < len(s) && (isASCIILetter(s[n]) || s[n] >= '0' && s[n] <= '9' || s[n] == '#') {
+		n++
+	}
+	return n
 }
 
 func reference(name string) (rune, bool) {
