@@ -98,24 +98,49 @@ func codeMark(b []byte, tags bool) string {
 }
 
 // isShortPHP tells what code of PHP may begin with right behind the short tag, which
-// PHP takes unless its settings say otherwise, from instructions of XML and their names.
+// PHP takes unless its settings say otherwise, from instructions of XML and their names,
+// and from pixels.
 func isShortPHP(b []byte) bool {
 	spaced := isCodeSpace(b[0])
 	b = bytes.TrimLeft(b, " \t\r\n")
+	if len(b) == 0 {
+		return false
+	}
+	switch b[0] {
+	case '`':
+		return spaced
+	case '$':
+		n := wordLength(b[1:])
+		return n > 0 && len(b) > 1+n && strings.IndexByte("=([-;", b[1+n]) >= 0
+	case '@':
+		n := wordLength(b[1:])
+		return n > 2 && len(b) > 1+n && b[1+n] == '('
+	}
+	n := wordLength(b)
+	rest := bytes.TrimLeft(b[n:], " \t\r\n")
+	if n == 0 || len(rest) == 0 {
+		return false
+	}
+	switch rest[0] {
+	case '(':
+		return n > 2 && (spaced || len(b[n:]) == len(rest))
+	case '"', '\'', '$', '`':
+		return spaced && takesValue(blocks.String(b[:n]))
+	}
+	return false
+}
+
+func wordLength(b []byte) int {
 	n := 0
 	for n < len(b) && (isLetter(b[n]) || n > 0 && b[n] >= '0' && b[n] <= '9') {
 		n++
 	}
-	if n == 0 {
-		return len(b) > 1 && (b[0] == '$' && isLetter(b[1]) || b[0] == '`' && spaced || b[0] == '@' && isLetter(b[1]))
-	}
-	rest := bytes.TrimLeft(b[n:], " \t\r\n")
-	if len(rest) == 0 {
-		return false
-	}
-	word := blocks.String(b[:n])
-	return n > 2 && rest[0] == '(' && (spaced || len(b[n:]) == len(rest)) ||
-		spaced && (rest[0] == '"' || rest[0] == '\'' || rest[0] == '$' || rest[0] == '`') && (strings.EqualFold(word, "echo") || strings.EqualFold(word, "print") || strings.EqualFold(word, "include") || strings.EqualFold(word, "require"))
+	return n
+}
+
+// takesValue tells the words of PHP that need no parenthesis.
+func takesValue(word string) bool {
+	return strings.EqualFold(word, "echo") || strings.EqualFold(word, "print") || strings.EqualFold(word, "include") || strings.EqualFold(word, "require")
 }
 
 // untilClosed is b up to the end of its tag, if that can be seen.

@@ -10,7 +10,7 @@ func TestPHPNeedsNoWordBehindItsTag(t *testing.T) {
 	t.Parallel()
 	for code, found := range map[string]bool{
 		"<? system($_GET[0]); ?>": true, "<?system($_GET[0]);?>": true, "<?$a=1;?>": true, "<? `id` ?>": true, "<? echo 'x'; ?>": true, "<?\n@eval($x);": true,
-		`<?xpacket begin="" id="W5M0"?>`: false, `<?xml version="1.0"?>`: false, "<? is a tag": false, "<?(": false, "<?a\x00": false, `<?adobe-xap-filters esc="CR"?>`: false,
+		`<?xpacket begin="" id="W5M0"?>`: false, `<?xml version="1.0"?>`: false, "<? is a tag": false, "<?@CDGHKLOPST": false, "<?@z>": false, "<?$ab%cd": false, "<?(": false, "<?a\x00": false, `<?adobe-xap-filters esc="CR"?>`: false,
 	} {
 		finder := codeFinder{}
 		r := finder.write([]byte("media " + code + strings.Repeat(" ", codeLook)))
@@ -65,5 +65,8 @@ func TestObjectsOfAPDFAreNotHiddenByMoreFiltersThanAreUndone(t *testing.T) {
 	}
 	if r := sniff(t, Config{}, "a.pdf", stream("", flate("10 0 << /Font 1 >>", 2))); !r.Accepted {
 		t.Errorf("fonts: %+v", r)
+	}
+	if r := sniff(t, Config{}, "a.pdf", stream("", flate(strings.Repeat("3", 4000), 1))); !r.Accepted {
+		t.Errorf("a grey picture: %+v", r)
 	}
 }

@@ -123,7 +123,7 @@ func (o *officeXML) attribute(element, name, value string) *Refusal {
 		switch {
 		case name == "action" && value == "execute":
 			return refuse("GH-OFF-002", "a slide that starts a program or a macro")
-		case name == "macro-name":
+		case name == "macro-name" && !strings.HasPrefix(value, "application:"): // LibreOffice's own, as its templates do
 			return refuse("GH-OFF-001", "a document that calls a macro")
 		}
 	case "autoupdate":

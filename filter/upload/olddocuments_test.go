@@ -18,6 +18,8 @@ func TestFieldsOfRTFAreReadAsWordReadsThem(t *testing.T) {
 		{"a letter below zero", field(`\u-65468?DE x`), false},
 		{"a brace in data", field(`\bin1 }DDE x`), false},
 		{"a picture's data", `{\rtf1{\pict\bin9 {}}{{ab c}}`, true},
+		{"data that begin at once, and end in a slash", "{\\rtf1{\\pict\\bin5\x01{{}\\}}", true},
+		{"data that begin with a brace", `{\rtf1{\pict\bin2{{}}`, true},
 		{"a text that nobody shows", field(`{\*\bkmkstart abc}DDE x`), false},
 		{"a name for a mark", field(`{\*\bkmkstart DDE}HYPERLINK "http://x"`), true},
 		{"a link", field(`LINK Word.Document.8 "http://x/y" \\a`), false},

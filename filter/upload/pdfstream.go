@@ -3,6 +3,9 @@ package upload
 import (
 	"errors"
 	"strconv"
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // pdfStream decodes a stream of a PDF as far as it could be one of objects, to look
@@ -137,7 +140,8 @@ func (l *pdfLayer) choose() {
 	s := l.stream
 	p := s.params
 	if l.level >= maxPDFFilters {
-		s.opaque = s.opaque || guessFilter(l.head, filterNone) != filterNone
+		// A surface of one grey is its own hexadecimal, however often.
+		s.opaque = s.opaque || guessFilter(l.head, filterNone) != filterNone && strings.Trim(blocks.String(l.head), "3") != ""
 		return
 	}
 	if l.level > 0 && !l.afterPredictor() && (p.predictor >= 10 && l.head[0] <= 4 || p.predictor == 2) {

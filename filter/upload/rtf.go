@@ -91,10 +91,24 @@ var rtfTelling = [256]bool{'\\': true, '{': true, '}': true}
 
 func (f *rtf) char(c byte) *Refusal {
 	if f.bin > 0 {
-		if f.bin--; c == '{' || c == '}' {
-			return nil
-		}
+		return f.data(c)
 	}
+	return f.step(c)
+}
+
+// data takes a byte of binary data, in which readers find neither groups nor the
+// beginning of what stands behind; to some it is text like any other.
+func (f *rtf) data(c byte) (r *Refusal) {
+	if c != '{' && c != '}' {
+		r = f.step(c)
+	}
+	if f.bin--; f.bin == 0 {
+		f.state = rtfText
+	}
+	return r
+}
+
+func (f *rtf) step(c byte) *Refusal {
 	switch f.state {
 	case rtfSlash:
 		return f.slash(c)
@@ -144,15 +158,23 @@ func (f *rtf) inWord(c byte) (bool, *Refusal) {
 		return true, nil
 	case c >= '0' && c <= '9':
 		f.state = rtfParam
-		f.param = min(f.param*10+int(c-'0'), 1<<20)
+		f.param = min(f.param*10+int(c-'0'), maxRTFParam)
 		return true, nil
 	case f.state == rtfWord && c == '-':
 		f.state, f.minus = rtfParam, true
 		return true, nil
 	}
 	f.state = rtfText
-	return c == ' ', f.control(blocks.String(f.word))
+	inData := f.bin > 0
+	r := f.control(blocks.String(f.word))
+	if c != ' ' && f.bin > 0 && !inData && r == nil {
+		return true, f.data(c) // which begin at once
+	}
+	return c == ' ', r
 }
+
+// maxRTFParam is more than any word's number has to be, and than any data's length.
+const maxRTFParam = 1 << 27
 
 func (f *rtf) plain(c byte) *Refusal {
 	switch c {
@@ -218,7 +240,9 @@ func (f *rtf) control(word string) *Refusal {
 	case "template":
 		f.template, f.field, f.level = true, f.field[:0], f.depth
 	case "bin":
-		f.bin = f.param
+		if f.bin == 0 && !f.minus {
+			f.bin = f.param
+		}
 	case "uc":
 		f.unicode[f.depth&31] = uint8(min(f.param, 9)) - 1 // #nosec G115 -- small; wraps, and back
 	case "u":
