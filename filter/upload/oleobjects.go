@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -25,7 +24,7 @@ type oleObject struct {
 	packed  bool
 	z       *inflater
 	block   []byte
-	records finder16
+	records oleFinder
 }
 
 // objectHeader is as much as tells a record: its header; the size that its data have
@@ -61,21 +60,24 @@ func (o *oleObjects) write(b []byte) *Refusal {
 	return o.feed(b[at:])
 }
 
+// objectPair is the type of the record, in the middle of its header.
+var objectPair = blocks.NewPair(0x11, func(c byte) bool { return c == 0x10 })
+
 // nextObject is where the first header from there on begins, -1 if none is whole.
 func nextObject(b []byte, from int) int {
-	for {
-		i := bytes.Index(b[from:], []byte("\x00\x11\x10"))
+	for at := from; ; at++ {
+		i := objectPair.Index(b[at:])
 		if i < 0 {
 			return -1
 		}
-		start := from + i - 1
+		at += i
+		start := at - 2
 		if len(b)-start < objectHeader {
 			return -1
 		}
-		if start >= from && isObject(b[start:start+objectHeader]) {
+		if start >= from && b[start+1] == 0 && isObject(b[start:start+objectHeader]) {
 			return start
 		}
-		from += i + 1
 	}
 }
 
@@ -97,7 +99,7 @@ func (o *oleObjects) begin(header []byte) *Refusal {
 	if x.left > 0 {
 		return refuse("GH-OFF-004", "a document with embedded objects inside one another")
 	}
-	x.packed, x.block, x.records = header[0] != 0, x.block[:0], finder16{needles: oleRecords[:oleWhole], carry: x.records.carry[:0]}
+	x.packed, x.block, x.records = header[0] != 0, x.block[:0], oleFinder{carry: x.records.carry[:0]}
 	x.left = max(0, int64(binary.LittleEndian.Uint32(header[4:]))-(objectHeader-8))
 	if !x.packed {
 		return o.unpacked(x, header[8:])
@@ -158,17 +160,7 @@ func (o *oleObjects) unpacked(x *oleObject, b []byte) *Refusal {
 	if r := x.records.find(b); r != nil {
 		return r
 	}
-	for len(b) > 0 {
-		n := min(oleEntry-len(x.block), len(b))
-		x.block = append(x.block, b[:n]...)
-		b = b[n:]
-		if len(x.block) < oleEntry {
-			break
-		}
-		if r := o.judge(x.block); r != nil {
-			return r
-		}
-		x.block = x.block[:0]
-	}
-	return nil
+	var r *Refusal
+	x.block, r = inBlocks(x.block, b, o.judge)
+	return r
 }

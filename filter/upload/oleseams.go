@@ -3,6 +3,9 @@ package upload
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
+
+	"gatehouse/filter/upload/internal/blocks"
 )
 
 // oleSeams finds records that are cut between two sectors that do not adjoin. It
@@ -155,21 +158,40 @@ func (s *oleSeams) endSector() {
 	s.nextTable()
 }
 
-// cut notes which records the sector ends in, and which it may be the rest of.
-func (s *oleSeams) cut() {
-	for r := range oleRecords {
-		record := oleRecords[r].bytes
+// oleCuts are the beginnings of records that a sector may end in, by their last byte, and
+// the rests of them that one may begin with, by their first.
+var oleCuts, oleRests = cutsOf(oleRecords)
+
+func cutsOf(records []oleRecord) (cuts, rests [256][]oleTail) {
+	for r := range records {
+		record := records[r].bytes
 		for n := 1; n < len(record); n++ {
-			t := oleTail{uint32(s.sector), uint8(r), uint8(n)} // #nosec G115 -- bounded
-			if len(s.tails) < maxOLETails && bytes.HasSuffix(s.last, []byte(record[:n])) {
-				s.tails = append(s.tails, t)
-			}
-			if len(record)-n > oleShort && len(s.starts) < maxOLETails && bytes.HasPrefix(s.first, []byte(record[n:])) {
-				s.starts = append(s.starts, t)
+			t := oleTail{record: uint8(r), cut: uint8(n)} // #nosec G115 -- few, and short
+			cuts[record[n-1]] = append(cuts[record[n-1]], t)
+			if len(record)-n > oleShort {
+				rests[record[n]] = append(rests[record[n]], t)
 			}
 		}
-		if oleRecords[r].what == vbaInfo && len(s.tails) < maxOLETails && endsBefore(s.last, record) {
-			s.tails = append(s.tails, oleTail{uint32(s.sector), uint8(r), uint8(len(record))}) // #nosec G115 -- bounded
+	}
+	return cuts, rests
+}
+
+// cut notes which records the sector ends in, and which it may be the rest of.
+func (s *oleSeams) cut() {
+	sector := uint32(s.sector) // #nosec G115 -- bounded
+	for _, t := range oleCuts[s.last[len(s.last)-1]] {
+		if len(s.tails) < maxOLETails && strings.HasSuffix(blocks.String(s.last), oleRecords[t.record].bytes[:t.cut]) {
+			s.tails = append(s.tails, oleTail{sector, t.record, t.cut})
+		}
+	}
+	for _, t := range oleRests[s.first[0]] {
+		if len(s.starts) < maxOLETails && at(s.first, 0, oleRecords[t.record].bytes[t.cut:]) {
+			s.starts = append(s.starts, oleTail{sector, t.record, t.cut})
+		}
+	}
+	for r := range oleRecords {
+		if record := oleRecords[r].bytes; oleRecords[r].what == vbaInfo && len(s.tails) < maxOLETails && endsBefore(s.last, record) {
+			s.tails = append(s.tails, oleTail{sector, uint8(r), uint8(len(record))}) // #nosec G115 -- bounded
 		}
 	}
 }
